@@ -1,0 +1,12 @@
+# cmake --install: headers, library, and a package for find_package(muon).
+include(CMakePackageConfigHelpers)
+set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/muon)
+install(DIRECTORY include/muon DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+install(TARGETS muon EXPORT muonTargets)
+install(EXPORT muonTargets NAMESPACE muon:: DESTINATION ${package_dir})
+configure_package_config_file(cmake/muonConfig.cmake.in ${PROJECT_BINARY_DIR}/muonConfig.cmake INSTALL_DESTINATION ${package_dir})
+write_basic_package_version_file(${PROJECT_BINARY_DIR}/muonConfigVersion.cmake COMPATIBILITY SameMinorVersion)
+install(FILES ${PROJECT_BINARY_DIR}/muonConfig.cmake ${PROJECT_BINARY_DIR}/muonConfigVersion.cmake DESTINATION ${package_dir})
+if(MUON_BUILD_TOOLS)
+  install(TARGETS muon-cli)
+endif()

@@ -1,0 +1,12 @@
+// muon/muon.hpp: everything, in the order in which data passes.
+#pragma once
+
+#include <muon/plan/parameter.hpp>
+#include <muon/plan/matrix_view.hpp>
+#include <muon/plan/plan.hpp>
+
+#include <muon/optim/options.hpp>
+#include <muon/optim/orthogonalize.hpp>
+#include <muon/optim/muon.hpp>
+#include <muon/optim/muon_with_aux_adam.hpp>
+#include <muon/optim/schedule.hpp>

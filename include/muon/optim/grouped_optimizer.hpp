@@ -1,0 +1,89 @@
+// muon/optim/grouped_optimizer.hpp: what muon::Muon and muon::MuonWithAuxAdam share.
+//
+// A torch::optim::Optimizer whose groups keep their own options on every LibTorch, hold each tensor once, and are called by
+// name in errors. Schedulers and habits work as with LibTorch's own optimizers.
+#pragma once
+
+#include <torch/optim/optimizer.h>
+
+#include <cstdint>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+namespace muon {
+
+/// What `step` does when a gradient holds NaN or infinity. Either way it is found before any momentum or parameter changes.
+enum class NonFiniteGradient {
+  error,      ///< throws std::runtime_error naming the parameters. The default.
+  skip_step,  ///< leaves everything as it is for this step and counts it, as a gradient scaler does
+  ignore,     ///< does not look. Saves one read of every gradient.
+};
+
+/// The state of one parameter under Muon, in `state()`.
+class MuonParamState : public torch::optim::OptimizerCloneableParamState<MuonParamState> {
+ public:
+  /// The moving average of gradients; shape, dtype and device of the parameter.
+  TORCH_ARG(torch::Tensor, momentum_buffer);
+};
+
+class GroupedOptimizer : public torch::optim::Optimizer {
+ public:
+  /// Adds a group; the type of its options is its algorithm (MuonOptions, or in MuonWithAuxAdam torch::optim::AdamWOptions).
+  /// Errors   std::invalid_argument, and nothing is added: a tensor that is already in a group, undefined, complex, not of a
+  ///          floating type or not a leaf; under Muon also one with fewer than two dimensions or no entries; options of another
+  ///          type or out of range; views that do not fit.
+  /// Safety   Call it on the optimizer itself. Through a torch::optim::Optimizer& the call reaches LibTorch's version, which
+  ///          from about 2.10 on replaces the options; `step` finds that and refuses.
+  void add_param_group(const torch::optim::OptimizerParamGroup& group);
+
+  /// Clears the gradients: undefined by default, zero with `set_to_none = false`. A zero gradient is a gradient: the parameter
+  /// goes on moving by its momentum. An undefined one leaves it where it is.
+  void zero_grad(bool set_to_none = true);
+
+  /// One update of every parameter that has a gradient. A parameter without one is left alone: no decay, no momentum.
+  /// Gradients are read only. Returns what `closure` returns; it is called with gradients enabled, before anything else.
+  /// Errors   std::runtime_error, and nothing is changed: a sparse or complex gradient, a non-finite one (see above), groups
+  ///          that were changed behind this object's back. std::invalid_argument: options out of range.
+  torch::Tensor step(LossClosure closure = nullptr) override;
+
+  void on_nonfinite_gradient(NonFiniteGradient action) { nonfinite_ = action; }
+  /// How many steps were skipped under NonFiniteGradient::skip_step.
+  std::int64_t skipped_steps() const { return skipped_steps_; }
+
+  /// The parameter's name, or "parameter 3 of group 0" where none is known.
+  std::string name_of(const torch::Tensor& parameter) const;
+
+  /// Not supported yet; they throw std::runtime_error instead of storing nothing, as LibTorch 1.13's base class does.
+  void save(torch::serialize::OutputArchive& archive) const override;
+  void load(torch::serialize::InputArchive& archive) override;
+
+ protected:
+  enum class Accepts { muon, muon_and_adamw };
+  using Names = std::unordered_map<const c10::TensorImpl*, std::string>;
+
+  /// `where` begins every error: the class's name.
+  GroupedOptimizer(std::string where, Accepts accepts, const std::vector<torch::optim::OptimizerParamGroup>& groups,
+                   std::unique_ptr<torch::optim::OptimizerOptions> defaults, Names names = {});
+
+ private:
+  struct Update;  // a parameter that has a gradient, with its group and place
+
+  void check_parameter(const torch::Tensor& parameter, const std::string& name, const torch::optim::OptimizerOptions& options,
+                       std::size_t index) const;
+  void check_kind(const torch::optim::OptimizerOptions& options, const std::string& group) const;
+  void check_groups() const;
+  std::vector<Update> collect() const;
+  bool gradients_are_finite(const std::vector<Update>& updates) const;
+  void apply_muon(std::size_t group, const std::vector<Update>& updates);
+  void apply_adamw(std::size_t group, const std::vector<Update>& updates);
+
+  std::string where_;
+  Accepts accepts_;
+  Names names_;
+  std::vector<std::size_t> group_sizes_;  // of the groups that came through add_param_group
+  NonFiniteGradient nonfinite_ = NonFiniteGradient::error;
+  std::int64_t skipped_steps_ = 0;
+};
+
+}  // namespace muon

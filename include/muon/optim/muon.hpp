@@ -1,0 +1,49 @@
+// muon/optim/muon.hpp: the optimizer for hidden matrices, PyTorch's torch.optim.Muon in C++.
+#pragma once
+
+#include <muon/optim/grouped_optimizer.hpp>
+#include <muon/optim/options.hpp>
+
+#include <string>
+#include <vector>
+
+namespace torch {
+template <typename Key, typename Value>
+class OrderedDict;
+}
+
+namespace muon {
+
+class Plan;
+
+/// Muon: momentum, then each matrix replaced by (nearly) the orthogonal matrix next to it, then a step.
+///
+///     buffer    <- momentum buffer + (1 - momentum) gradient
+///     update    =  momentum buffer + (1 - momentum) gradient   (nesterov; else buffer)
+///     parameter <- (1 - lr weight_decay) parameter - lr factor(rows, cols) orthogonalize(update)
+///
+/// Same names, defaults and numbers as Python's torch.optim.Muon, with the products in the parameter's own type on a CPU
+/// (`compute_type(ComputeType::bfloat16)` rounds them as Python does). Beyond it: parameters of more than two dimensions through
+/// matrix views, and matrices of equal shape orthogonalized in one batched call.
+///
+/// For matrices only. Embeddings, the output head, biases and gains go to AdamW beside it; MuonWithAuxAdam does both in one.
+///
+/// Cost     A step costs one `orthogonalize` for each matrix; memory one momentum buffer for each parameter, and while stepping
+///          a copy of the update and a few work matrices.
+/// Errors   as GroupedOptimizer::add_param_group; a vector parameter is refused with what to do instead.
+/// Source   K. Jordan, "Muon", 2024; Liu et al., "Muon is Scalable for LLM Training", https://arxiv.org/abs/2502.16982
+///
+/// Example  muon::Muon muon({model->fc1->weight}, muon::MuonOptions(0.02));
+///          torch::optim::AdamW adamw({model->fc1->bias, model->fc2->weight, model->fc2->bias}, 1e-3);
+class Muon : public GroupedOptimizer {
+ public:
+  explicit Muon(std::vector<torch::Tensor> parameters, MuonOptions options = MuonOptions());
+  /// Groups without options get `defaults`, whole.
+  explicit Muon(const std::vector<torch::optim::OptimizerParamGroup>& groups, MuonOptions defaults = MuonOptions());
+  /// With names, for errors: `Muon(block->named_parameters())`.
+  explicit Muon(const torch::OrderedDict<std::string, torch::Tensor>& named_parameters, MuonOptions options = MuonOptions());
+  /// The part of a plan that is Muon's. The rest is for an AdamW of your own: `plan.param_groups(muon::Algorithm::adamw)`.
+  explicit Muon(const Plan& plan);
+};
+
+}  // namespace muon

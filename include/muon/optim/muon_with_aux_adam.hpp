@@ -1,0 +1,46 @@
+// muon/optim/muon_with_aux_adam.hpp: one optimizer for a whole model.
+#pragma once
+
+#include <muon/optim/grouped_optimizer.hpp>
+#include <muon/optim/options.hpp>
+
+#include <vector>
+
+namespace torch::nn {
+class Module;
+}
+namespace torch::jit {
+struct Module;
+}
+
+namespace muon {
+
+class Plan;
+
+/// Muon for the hidden matrices and AdamW for everything else, in one object. Numbers as Keller Jordan's MuonWithAuxAdam, with
+/// the factor of a convolution read from its flattened matrix.
+///
+///     muon::MuonWithAuxAdam optimizer(*model);           // like torch::optim::AdamW(model->parameters())
+///     muon::MuonWithAuxAdam optimizer(*model, 0.02);     // with Muon's learning rate
+///     muon::MuonWithAuxAdam optimizer(muon::make_plan(*model, rules));
+///
+/// The AdamW update is decoupled decay, bias-corrected moments, `eps` added to the root: torch.optim.AdamW's, with the state
+/// `torch::optim::AdamWParamState`. Its `amsgrad` is honoured.
+///
+/// Cost     One Muon step for the matrices (see muon.hpp) and about ten passes over the rest.
+/// Errors   std::invalid_argument: whatever `make_plan` and `add_param_group` refuse, with the parameters' names.
+/// Safety   The optimizer shares the parameters' tensors and may outlive the model. Not thread-safe.
+/// Source   https://github.com/KellerJordan/Muon
+class MuonWithAuxAdam : public GroupedOptimizer {
+ public:
+  /// The built-in plan, `make_plan(model)`, with Keller Jordan's options; `lr` is Muon's.
+  explicit MuonWithAuxAdam(const torch::nn::Module& model, double lr = 0.02);
+  explicit MuonWithAuxAdam(const torch::jit::Module& model, double lr = 0.02);
+  /// The built-in plan with these options for its two kinds of group.
+  MuonWithAuxAdam(const torch::nn::Module& model, const MuonOptions& muon, const torch::optim::AdamWOptions& adamw);
+  explicit MuonWithAuxAdam(const Plan& plan);
+  /// Groups made by hand. Each needs options: their type says whether it is Muon's or AdamW's.
+  explicit MuonWithAuxAdam(const std::vector<torch::optim::OptimizerParamGroup>& groups);
+};
+
+}  // namespace muon

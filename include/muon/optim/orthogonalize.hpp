@@ -1,0 +1,81 @@
+// muon/optim/orthogonalize.hpp: replace a matrix by (nearly) its orthogonal polar factor.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <string_view>
+#include <vector>
+
+namespace muon {
+
+/// One Newton-Schulz step: X becomes a X + b (X X^T) X + c (X X^T)^2 X.
+/// It acts on each singular value alone: s becomes a s + b s^3 + c s^5.
+struct QuinticStep {
+  double a = 0;
+  double b = 0;
+  double c = 0;
+  friend bool operator==(const QuinticStep&, const QuinticStep&) = default;
+};
+
+/// `count` equal steps (3.4445, -4.7750, 2.0315), steepest at zero. Singular values above 1.6e-3 of the norm end between 0.68
+/// and 1.20; they settle around 1 and do not reach it.
+/// Source: K. Jordan, "Muon", 2024, https://kellerjordan.github.io/posts/muon/
+std::vector<QuinticStep> jordan_steps(int count = 5);
+
+/// Five steps, each with its own coefficients: closer to 1 at the same cost.
+/// Source: J. You, as used in https://github.com/microsoft/dion
+std::vector<QuinticStep> you_steps();
+
+/// Five steps of Polar Express for singular values down to 1e-3 of the norm, with the safety factor 1.02 that half precision
+/// needs; the division of the input by 1.02 times its norm is folded into the first step. Ends within 0.16 of 1.
+/// Source: Amsel et al., 2025, https://arxiv.org/abs/2505.16932; coefficients as in https://github.com/KellerJordan/modded-nanogpt
+std::vector<QuinticStep> polar_express_steps();
+
+/// The paper's own list without a safety factor, for float32 and float64. From the eighth step on it is (1.875, -1.25, 0.375),
+/// which converges to 1.
+/// Source: as above, Algorithm 1 and its appendix.
+std::vector<QuinticStep> polar_express_paper_steps(int count = 8);
+
+/// `count` steps (2, -1.5, 0.5), which take every nonzero singular value to 1, small ones slowly (a doubling a step). For where
+/// accuracy matters more than time, and for tests.
+std::vector<QuinticStep> converging_steps(int count = 30);
+
+/// The type the matrix products are computed in. `automatic`: on a CPU the input's own (half-precision input in float32),
+/// on CUDA bfloat16, and float64 input in float64 everywhere.
+enum class ComputeType { automatic, float32, float64, bfloat16 };
+
+/// How `eps` enters the division by the norm: PyTorch divides by max(norm, eps), Keller Jordan by norm + eps.
+enum class NormEps { clamp, add };
+
+std::string_view to_string(ComputeType type);
+std::string_view to_string(NormEps rule);
+
+struct OrthogonalizeOptions {
+  /// Applied in order. May be empty: the result is then the normalized input.
+  std::vector<QuinticStep> steps = jordan_steps();
+
+  /// In the unit of the input's Frobenius norm. With 0, the result does not depend on the input's scale at all; an all-zero
+  /// matrix stays zero in either case.
+  double eps = 1e-7;
+  NormEps norm_eps = NormEps::clamp;
+
+  /// bfloat16 rounds every product to 8 bits and moves singular values by about 1e-2. On CUDA it runs on tensor cores. On a CPU
+  /// the products are computed in float32 and rounded, which gives the same numbers as bfloat16 products that accumulate in
+  /// float32 and is not faster than float32.
+  ComputeType compute_type = ComputeType::automatic;
+};
+
+/// Returns an approximation of U V^T, where `matrix` = U S V^T (thin SVD).
+///
+/// Shapes   [.., m, n]; leading dimensions are a batch of matrices, each treated alone. Same shape, dtype and device out.
+/// Units    Dimensionless. An exact U V^T of full rank has Frobenius norm sqrt(min(m, n)).
+/// Cost     With m <= n, 4 m^2 n + 2 m^3 floating-point operations per step and matrix; the shorter side is put first. The norm
+///          is taken in float64 (float32 on devices without it), so neither 1e-30 nor 1e30 is out of range.
+/// Errors   std::invalid_argument if `matrix` has fewer than two dimensions, is sparse, or is not of a floating type; if eps is
+///          negative or not finite. Values are not inspected: NaN or Inf in gives NaN out.
+/// Safety   Reads `matrix` only; records no autograd history; no global state, so calls from several threads are independent.
+///
+/// Example  auto update = muon::orthogonalize(momentum, {.steps = muon::polar_express_steps()});
+at::Tensor orthogonalize(const at::Tensor& matrix, const OrthogonalizeOptions& options = {});
+
+}  // namespace muon

@@ -1,0 +1,77 @@
+// muon/plan/parameter.hpp: what a model's parameters are.
+//
+// `describe` reads a model and says of every trainable parameter what it is for. Nothing is decided here about optimizers;
+// the rules of plan.hpp do that, from these descriptions.
+#pragma once
+
+#include <muon/plan/matrix_view.hpp>
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace torch::nn {
+class Module;
+}
+namespace torch::jit {
+struct Module;
+}
+
+namespace muon {
+
+/// What a parameter is for.
+enum class Role {
+  embedding,      ///< a table looked up by index, tied to the head or not; also learned positions and tokens
+  output_head,    ///< the last projection, to logits or values
+  hidden_matrix,  ///< a matrix inside the network: what Muon is for
+  convolution,    ///< a convolution's kernel
+  bias,
+  gain,  ///< the scale of a normalization
+  other,
+};
+
+/// What decided the role, the strongest first. Stronger evidence is never overruled by weaker.
+enum class Evidence {
+  tie,          ///< the same tensor is registered under several names, and one of them is an embedding
+  module_type,  ///< the type of the module that owns the parameter
+  name,         ///< the parameter's name
+  position,     ///< only its place: the last Linear of the model. Worth a look.
+  shape,        ///< nothing but its number of dimensions. Worth a look.
+};
+
+/// One trainable parameter: one tensor, however many names it has.
+struct Parameter {
+  std::string name;                  ///< as LibTorch names it: "layers.2.attn.in_proj_weight"
+  std::vector<std::string> aliases;  ///< further names of the same tensor, in order of registration
+  at::Tensor tensor;                 ///< undefined when described from a file's names and shapes
+  std::vector<std::int64_t> shape;
+  std::string owner;        ///< the type of the owning module: "Linear", "Conv2d", or a class of the user's
+  std::int64_t groups = 1;  ///< of a convolution; 1 elsewhere
+  Role role = Role::other;
+  Evidence evidence = Evidence::shape;
+  std::string reason;  ///< the evidence in words: "weight of Linear", "position only: the last Linear"
+  MatrixView view;     ///< which matrices it holds; meaningful from two dimensions on
+};
+
+/// Describes every trainable parameter (requires_grad) of a model, in order of registration.
+///
+/// Views    Linear: one matrix. Convolution: flattened, one matrix a group. MultiheadAttention's in_proj_weight: three row
+///          blocks. LSTM and GRU: four and three (one a gate). Any other three-dimensional parameter: a stack.
+/// Cost     Reads names and types only; no tensor's values.
+/// Errors   std::invalid_argument naming every parameter whose module holds another tensor than the one registered: LibTorch's
+///          `head->weight = embed->weight` changes the member alone, and an optimizer would go on training the old tensor.
+///          Register one shared module twice, or re-register the tensor, to tie weights.
+/// Safety   Does not change the model. The descriptions share the parameters' tensors.
+///
+/// Example  for (const muon::Parameter& p : muon::describe(*model)) std::cout << p.name << ": " << p.reason << "\n";
+std::vector<Parameter> describe(const torch::nn::Module& model);
+std::vector<Parameter> describe(const torch::jit::Module& model);
+
+/// "hidden matrix", "output head", ... and "module type", "position", ...
+std::string_view to_string(Role role);
+std::string_view to_string(Evidence evidence);
+
+}  // namespace muon

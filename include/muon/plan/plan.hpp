@@ -1,0 +1,123 @@
+// muon/plan/plan.hpp: who optimizes what, and why.
+//
+//     parameters --rules, first match wins--> Plan --> parameter groups --> an optimizer
+//
+// Every trainable parameter is in a plan exactly once, with complete options and the reason. A plan can be read, printed and
+// stored before a single step is taken.
+#pragma once
+
+#include <muon/optim/options.hpp>
+#include <muon/plan/parameter.hpp>
+
+#include <torch/optim/optimizer.h>
+
+#include <functional>
+#include <iosfwd>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace muon {
+
+enum class Algorithm { muon, adamw, frozen };
+std::string_view to_string(Algorithm algorithm);
+
+/// A condition on parameters and what to do with those that meet it. Made by the `by_...` functions below.
+///
+///     muon::by_name("*embed*").use(torch::optim::AdamWOptions(3e-3))
+///     muon::by_name("attn.qkv.weight").view(MatrixView::matrix().heads(36)).use(muon::MuonOptions(0.02))
+class Rule {
+ public:
+  using Predicate = std::function<bool(const Parameter&)>;
+
+  /// `label` is how tables and errors call the rule.
+  Rule(std::string label, Predicate matches);
+
+  /// What the parameters get. The type of the options is the algorithm. Options are whole: nothing is inherited.
+  Rule& use(const MuonOptions& options);
+  Rule& use(const torch::optim::AdamWOptions& options);
+
+  /// The parameters stay as they are: in the plan, under no optimizer. Their gradients are still computed; call
+  /// `requires_grad_(false)` on them to save that too.
+  Rule& freeze();
+
+  /// Which matrices the parameters hold, instead of what `describe` found. Muon only.
+  Rule& view(MatrixView view);
+
+  /// The rule may match nothing. Without this, a rule that decides no parameter is an error: it is most often a misspelt name.
+  Rule& optional();
+
+ private:
+  friend class Plan;
+  std::string label_;
+  Predicate matches_;
+  std::optional<Algorithm> algorithm_;
+  std::shared_ptr<const torch::optim::OptimizerOptions> options_;
+  std::optional<MatrixView> view_;
+  bool optional_ = false;
+};
+
+/// The whole name, or any of a tied parameter's names, matches a glob: `*` any text, `?` any one character.
+Rule by_name(std::string glob);
+/// The owner's type: "Linear", "LayerNorm", "MultiheadAttention", or a class of the user's, by its own name.
+Rule by_module(std::string type);
+Rule by_role(Role role);
+/// `at_least` <= number of dimensions <= `at_most`.
+Rule by_dim(std::int64_t at_least, std::int64_t at_most = 64);
+/// Any condition; `label` names it in the table.
+Rule where(std::string label, Rule::Predicate predicate);
+/// All the rest. May match nothing.
+Rule otherwise();
+
+/// The built-in rules: embeddings, output head, everything below two dimensions, depthwise convolutions and matrices with a
+/// side of 1 -> AdamW; the other matrices -> Muon. Put your own in front of them to change a few parameters only.
+/// Source   K. Jordan, "Muon", 2024, https://kellerjordan.github.io/posts/muon/ (what Muon is for), and the defaults of his
+///          MuonWithAuxAdam: `keller_jordan_muon()`, `keller_jordan_adam()`.
+std::vector<Rule> default_rules();
+std::vector<Rule> default_rules(const MuonOptions& muon, const torch::optim::AdamWOptions& adamw);
+
+/// One row of a plan.
+struct Assignment {
+  Parameter parameter;  ///< with the view that is used
+  Algorithm algorithm;
+  std::string rule;                                                ///< the label of the rule that decided
+  std::shared_ptr<const torch::optim::OptimizerOptions> options;  ///< null when frozen
+};
+
+class Plan {
+ public:
+  /// Errors   std::invalid_argument that lists all of: a parameter no rule matches; a rule that decides nothing; a name or a
+  ///          tensor that occurs twice; Muon on less than two dimensions, on an empty, complex or integer parameter; a view that
+  ///          does not fit; options out of range; a rule without an action.
+  Plan(std::vector<Parameter> parameters, const std::vector<Rule>& rules);
+
+  const std::vector<Assignment>& assignments() const { return assignments_; }
+
+  /// The groups for an optimizer's constructor: one for each distinct set of options, Muon's first. Those of Muon carry the
+  /// views. With an algorithm, only its groups, for two optimizers side by side.
+  std::vector<torch::optim::OptimizerParamGroup> param_groups() const;
+  std::vector<torch::optim::OptimizerParamGroup> param_groups(Algorithm algorithm) const;
+
+  /// The plan as a table for people: name, shape, matrices, role, optimizer, lr, effective lr (lr times the scale rule's
+  /// factor), weight decay, why; then parameters and values under each optimizer.
+  std::string table() const;
+  /// The same, and all options, as one JSON object.
+  std::string json() const;
+
+ private:
+  std::vector<Assignment> assignments_;
+};
+
+std::ostream& operator<<(std::ostream& out, const Plan& plan);
+
+/// Example  muon::Plan plan = muon::make_plan(*model);
+///          std::cout << plan;
+///          muon::MuonWithAuxAdam optimizer(plan);
+Plan make_plan(const torch::nn::Module& model);
+Plan make_plan(const torch::nn::Module& model, const std::vector<Rule>& rules);
+Plan make_plan(const torch::jit::Module& model);
+Plan make_plan(const torch::jit::Module& model, const std::vector<Rule>& rules);
+
+}  // namespace muon

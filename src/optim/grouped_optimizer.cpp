@@ -1,0 +1,253 @@
+#include <muon/optim/grouped_optimizer.hpp>
+
+#include <muon/optim/options.hpp>
+
+#include "../plan/shape_text.hpp"
+#include "state_key.hpp"
+#include "update.hpp"
+
+#include <ATen/ATen.h>
+#include <c10/core/ScalarType.h>
+#include <fmt/format.h>
+#include <torch/optim/adamw.h>
+
+#include <stdexcept>
+#include <unordered_set>
+#include <utility>
+
+namespace muon {
+namespace {
+
+using torch::optim::AdamWOptions;
+using torch::optim::OptimizerOptions;
+using torch::optim::OptimizerParamGroup;
+
+const MuonOptions* as_muon(const OptimizerOptions& options) { return dynamic_cast<const MuonOptions*>(&options); }
+const AdamWOptions* as_adamw(const OptimizerOptions& options) { return dynamic_cast<const AdamWOptions*>(&options); }
+
+std::string place(std::size_t index, std::size_t group) { return fmt::format("parameter {} of group {}", index, group); }
+
+}  // namespace
+
+/// A parameter that has a gradient.
+struct GroupedOptimizer::Update {
+  std::size_t group;
+  std::size_t index;  // in the group
+  torch::Tensor parameter;
+  torch::Tensor gradient;
+};
+
+GroupedOptimizer::GroupedOptimizer(std::string where, Accepts accepts, const std::vector<OptimizerParamGroup>& groups,
+                                   std::unique_ptr<OptimizerOptions> defaults, Names names)
+    // no groups for the base: from about LibTorch 2.10 on it would replace their options by the defaults
+    : Optimizer(std::vector<OptimizerParamGroup>{}, std::move(defaults)),
+      where_(std::move(where)),
+      accepts_(accepts),
+      names_(std::move(names)) {
+  for (const OptimizerParamGroup& group : groups) add_param_group(group);
+}
+
+std::string GroupedOptimizer::name_of(const torch::Tensor& parameter) const {
+  const auto known = names_.find(parameter.unsafeGetTensorImpl());
+  if (known != names_.end()) return known->second;
+  for (std::size_t g = 0; g < param_groups_.size(); ++g) {
+    const auto& parameters = param_groups_[g].params();
+    for (std::size_t i = 0; i < parameters.size(); ++i) {
+      if (parameters[i].is_same(parameter)) return place(i, g);
+    }
+  }
+  return "unknown parameter";
+}
+
+void GroupedOptimizer::check_kind(const OptimizerOptions& options, const std::string& group) const {
+  const std::string where = fmt::format("{}, {}", where_, group);
+  if (const auto* muon = as_muon(options)) return check_options(*muon, where);
+  const auto* adamw = as_adamw(options);
+  if (adamw != nullptr && accepts_ == Accepts::muon_and_adamw) return check_options(*adamw, where);
+  throw std::invalid_argument(
+      adamw != nullptr
+          ? fmt::format("[{}] the options are torch::optim::AdamWOptions; give this group to torch::optim::AdamW, or use "
+                        "muon::MuonWithAuxAdam for both kinds", where)
+          : fmt::format("[{}] the options are of an unknown type; use muon::MuonOptions{}", where,
+                        accepts_ == Accepts::muon_and_adamw ? " or torch::optim::AdamWOptions" : ""));
+}
+
+void GroupedOptimizer::check_parameter(const torch::Tensor& parameter, const std::string& name, const OptimizerOptions& options,
+                                       std::size_t index) const {
+  const auto refuse = [&](const std::string& what) { throw std::invalid_argument(fmt::format("[{}] '{}' {}", where_, name, what)); };
+  const std::string shape = shape_text(parameter.sizes());
+  if (!at::isFloatingType(parameter.scalar_type())) {
+    refuse(fmt::format("is of type {}; a real floating type is needed", c10::toString(parameter.scalar_type())));
+  }
+  if (parameter.layout() != at::kStrided) refuse("is sparse; a dense tensor is needed");
+  if (!parameter.is_leaf()) refuse("is not a leaf: it was computed from other tensors. Give the parameter itself");
+  const auto* muon = as_muon(options);
+  if (muon == nullptr) return;
+  if (parameter.dim() < 2) {
+    refuse(fmt::format("has shape {}; Muon is for matrices. Give it to AdamW: muon::MuonWithAuxAdam(*model) sorts the parameters of "
+                       "a model, or put it in a torch::optim::AdamW beside this optimizer", shape));
+  }
+  if (parameter.numel() == 0) refuse(fmt::format("has shape {} and no entries; leave it out", shape));
+  try {
+    (void)muon->view(index).shapes(parameter.sizes());
+  } catch (const std::invalid_argument& error) {
+    refuse(fmt::format("does not fit its view: {}", error.what()));
+  }
+}
+
+void GroupedOptimizer::add_param_group(const OptimizerParamGroup& group) {
+  const std::size_t number = param_groups_.size();
+  const std::string label = fmt::format("group {}", number);
+  if (!group.has_options() && accepts_ == Accepts::muon_and_adamw) {
+    throw std::invalid_argument(fmt::format("[{}, {}] has no options, and their type says which algorithm it is for; give it "
+                                            "muon::MuonOptions or torch::optim::AdamWOptions", where_, label));
+  }
+  OptimizerParamGroup added(group.params(), group.has_options() ? group.options().clone() : defaults_->clone());
+  check_kind(added.options(), label);
+  const auto* muon = as_muon(added.options());
+  if (muon != nullptr && muon->views().size() > 1 && muon->views().size() != added.params().size()) {
+    throw std::invalid_argument(fmt::format("[{}, {}] has {} views for {} parameters; give none, one for all, or one for each",
+                                            where_, label, muon->views().size(), added.params().size()));
+  }
+  std::unordered_set<const c10::TensorImpl*> seen;
+  for (const OptimizerParamGroup& other : param_groups_) {
+    for (const torch::Tensor& parameter : other.params()) seen.insert(parameter.unsafeGetTensorImpl());
+  }
+  for (std::size_t i = 0; i < added.params().size(); ++i) {
+    const torch::Tensor& parameter = added.params()[i];
+    if (!parameter.defined()) throw std::invalid_argument(fmt::format("[{}] {} is an undefined tensor", where_, place(i, number)));
+    const auto known = names_.find(parameter.unsafeGetTensorImpl());
+    const std::string name = known != names_.end() ? known->second : place(i, number);
+    check_parameter(parameter, name, added.options(), i);
+    if (!seen.insert(parameter.unsafeGetTensorImpl()).second) {
+      throw std::invalid_argument(fmt::format("[{}] '{}' is in two groups, or twice in one; it would be updated twice a step. Tied "
+                                              "weights are one parameter: give them once", where_, name));
+    }
+  }
+  group_sizes_.reserve(number + 1);
+  param_groups_.reserve(number + 1);
+  group_sizes_.push_back(added.params().size());
+  param_groups_.push_back(std::move(added));
+}
+
+void GroupedOptimizer::zero_grad(bool set_to_none) {
+  for (OptimizerParamGroup& group : param_groups_) {
+    for (torch::Tensor& parameter : group.params()) {
+      torch::Tensor& gradient = parameter.mutable_grad();
+      if (!gradient.defined()) continue;
+      if (set_to_none) {
+        gradient.reset();
+      } else {
+        gradient.detach_().zero_();
+      }
+    }
+  }
+}
+
+void GroupedOptimizer::check_groups() const {
+  bool ours = param_groups_.size() == group_sizes_.size();
+  for (std::size_t g = 0; ours && g < param_groups_.size(); ++g) {
+    ours = param_groups_[g].has_options() && param_groups_[g].params().size() == group_sizes_[g];
+  }
+  if (!ours) {
+    throw std::runtime_error(fmt::format("[{}] the parameter groups were changed behind this optimizer: through a "
+                                         "torch::optim::Optimizer&, or in param_groups(). Call add_param_group on the {} itself",
+                                         where_, where_));
+  }
+  for (std::size_t g = 0; g < param_groups_.size(); ++g) check_kind(param_groups_[g].options(), fmt::format("group {}", g));
+}
+
+std::vector<GroupedOptimizer::Update> GroupedOptimizer::collect() const {
+  std::vector<Update> updates;
+  for (std::size_t g = 0; g < param_groups_.size(); ++g) {
+    const auto& parameters = param_groups_[g].params();
+    for (std::size_t i = 0; i < parameters.size(); ++i) {
+      const torch::Tensor& gradient = parameters[i].grad();
+      if (!gradient.defined()) continue;
+      if (gradient.layout() != at::kStrided) {
+        throw std::runtime_error(fmt::format("[{}] the gradient of '{}' is sparse; make the embedding dense (sparse(false)) or give "
+                                             "it to torch::optim::SGD", where_, name_of(parameters[i])));
+      }
+      if (!at::isFloatingType(gradient.scalar_type())) {
+        throw std::runtime_error(fmt::format("[{}] the gradient of '{}' is of type {}; a real floating type is needed", where_,
+                                             name_of(parameters[i]), c10::toString(gradient.scalar_type())));
+      }
+      updates.push_back({g, i, parameters[i], gradient});
+    }
+  }
+  return updates;
+}
+
+bool GroupedOptimizer::gradients_are_finite(const std::vector<Update>& updates) const {
+  std::vector<std::string> bad;
+  for (const Update& update : updates) {
+    if (update.gradient.numel() == 0) continue;
+    // the largest magnitude: one read, and NaN wins
+    if (at::isfinite(at::linalg_vector_norm(update.gradient, std::numeric_limits<double>::infinity())).item<bool>()) continue;
+    if (nonfinite_ == NonFiniteGradient::skip_step) return false;
+    bad.push_back(name_of(update.parameter));
+  }
+  if (bad.empty()) return true;
+  throw std::runtime_error(fmt::format("[{}] NaN or infinity in the gradient of '{}'; nothing was changed. Lower the learning rate, "
+                                       "look at the loss, or set on_nonfinite_gradient(NonFiniteGradient::skip_step)",
+                                       where_, fmt::join(bad, "', '")));
+}
+
+void GroupedOptimizer::apply_muon(std::size_t group, const std::vector<Update>& all) {
+  const MuonOptions& options = *as_muon(param_groups_[group].options());
+  std::vector<torch::Tensor> parameters;
+  std::vector<torch::Tensor> updates;
+  std::vector<MatrixView> views;
+  for (const Update& update : all) {
+    if (update.group != group) continue;
+    torch::Tensor& buffer = state_of<MuonParamState>(state_, update.parameter).momentum_buffer();
+    follow_(buffer, update.gradient);
+    parameters.push_back(update.parameter);
+    updates.push_back(momentum_(buffer, update.gradient, options.momentum(), options.nesterov()));
+    views.push_back(options.view(update.index));
+  }
+  orthogonalize_(updates, views, options);
+  for (std::size_t i = 0; i < parameters.size(); ++i) apply_(parameters[i], updates[i], options.lr(), options.weight_decay());
+}
+
+void GroupedOptimizer::apply_adamw(std::size_t group, const std::vector<Update>& all) {
+  const AdamWOptions& options = *as_adamw(param_groups_[group].options());
+  for (const Update& update : all) {
+    if (update.group != group) continue;
+    torch::Tensor parameter = update.parameter;
+    adamw_(parameter, update.gradient, state_of<torch::optim::AdamWParamState>(state_, parameter), options);
+  }
+}
+
+torch::Tensor GroupedOptimizer::step(LossClosure closure) {
+  const at::NoGradGuard no_grad;
+  torch::Tensor loss;
+  if (closure) {
+    const at::AutoGradMode with_grad(true);
+    loss = closure();
+  }
+  check_groups();
+  const std::vector<Update> updates = collect();
+  if (nonfinite_ != NonFiniteGradient::ignore && !gradients_are_finite(updates)) {
+    ++skipped_steps_;
+    return loss;
+  }
+  for (std::size_t g = 0; g < param_groups_.size(); ++g) {
+    if (as_muon(param_groups_[g].options()) != nullptr) {
+      apply_muon(g, updates);
+    } else {
+      apply_adamw(g, updates);
+    }
+  }
+  return loss;
+}
+
+void GroupedOptimizer::save(torch::serialize::OutputArchive&) const {
+  throw std::runtime_error(fmt::format("[{}] saving an optimizer's state is not supported yet", where_));
+}
+
+void GroupedOptimizer::load(torch::serialize::InputArchive&) {
+  throw std::runtime_error(fmt::format("[{}] loading an optimizer's state is not supported yet", where_));
+}
+
+}  // namespace muon

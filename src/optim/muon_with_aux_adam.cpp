@@ -1,0 +1,31 @@
+#include <muon/optim/muon_with_aux_adam.hpp>
+
+#include <muon/plan/plan.hpp>
+
+#include "plan_names.hpp"
+
+#include <torch/optim/adamw.h>
+
+namespace muon {
+namespace {
+
+std::unique_ptr<torch::optim::OptimizerOptions> keller_jordan() { return std::make_unique<MuonOptions>(keller_jordan_muon()); }
+
+}  // namespace
+
+MuonWithAuxAdam::MuonWithAuxAdam(const torch::nn::Module& model, double lr)
+    : MuonWithAuxAdam(make_plan(model, default_rules(keller_jordan_muon(lr), keller_jordan_adam()))) {}
+
+MuonWithAuxAdam::MuonWithAuxAdam(const torch::jit::Module& model, double lr)
+    : MuonWithAuxAdam(make_plan(model, default_rules(keller_jordan_muon(lr), keller_jordan_adam()))) {}
+
+MuonWithAuxAdam::MuonWithAuxAdam(const torch::nn::Module& model, const MuonOptions& muon, const torch::optim::AdamWOptions& adamw)
+    : MuonWithAuxAdam(make_plan(model, default_rules(muon, adamw))) {}
+
+MuonWithAuxAdam::MuonWithAuxAdam(const Plan& plan)
+    : GroupedOptimizer("MuonWithAuxAdam", Accepts::muon_and_adamw, plan.param_groups(), keller_jordan(), names_of(plan)) {}
+
+MuonWithAuxAdam::MuonWithAuxAdam(const std::vector<torch::optim::OptimizerParamGroup>& groups)
+    : GroupedOptimizer("MuonWithAuxAdam", Accepts::muon_and_adamw, groups, keller_jordan()) {}
+
+}  // namespace muon

@@ -1,0 +1,39 @@
+// describe() for torch::jit::Module: a TorchScript module's tree -> registrations.
+#include "role.hpp"
+
+#include <torch/csrc/jit/api/module.h>
+
+namespace muon {
+namespace {
+
+/// The last atom of "__torch__.torch.nn.modules.linear.___torch_mangle_3.Linear".
+std::string type_of(const torch::jit::Module& module) {
+  const auto name = module.type()->name();
+  if (!name) return "";
+  const std::string atom = name->name();
+  // the type that torch.nn.MultiheadAttention gives its output projection
+  return atom == "NonDynamicallyQuantizableLinear" ? "Linear" : atom;
+}
+
+std::int64_t groups_of(const torch::jit::Module& module) {
+  if (!module.hasattr("groups")) return 1;
+  const auto groups = module.attr("groups");
+  return groups.isInt() ? groups.toInt() : 1;
+}
+
+}  // namespace
+
+std::vector<Parameter> describe(const torch::jit::Module& model) {
+  std::vector<Registration> registrations;
+  for (const auto& entry : model.named_modules()) {  // the root's name is empty
+    const torch::jit::Module& module = entry.value;
+    for (const auto& parameter : module.named_parameters(/*recurse=*/false)) {
+      if (!parameter.value.requires_grad()) continue;
+      const std::string name = entry.name.empty() ? parameter.name : entry.name + "." + parameter.name;
+      registrations.push_back({name, type_of(module), groups_of(module), parameter.value, parameter.value.sizes().vec()});
+    }
+  }
+  return assign_roles(registrations);
+}
+
+}  // namespace muon

@@ -1,0 +1,180 @@
+#include <muon/plan/plan.hpp>
+
+#include "shape_text.hpp"
+
+#include <c10/core/ScalarType.h>
+#include <fmt/format.h>
+#include <torch/optim/adamw.h>
+
+#include <algorithm>
+#include <ostream>
+#include <stdexcept>
+#include <unordered_map>
+#include <unordered_set>
+#include <utility>
+
+namespace muon {
+namespace {
+
+/// Why the parameter cannot be Muon's under this view; empty if it can.
+std::string obstacle_to_muon(const Parameter& p, const MatrixView& view) {
+  if (p.shape.size() < 2) {
+    return fmt::format("'{}' has shape {}; Muon needs two or more dimensions. Give it to AdamW.", p.name, shape_text(p.shape));
+  }
+  if (std::find(p.shape.begin(), p.shape.end(), 0) != p.shape.end()) {
+    return fmt::format("'{}' has shape {} and no entries; Muon has nothing to orthogonalize. Give it to AdamW.", p.name,
+                       shape_text(p.shape));
+  }
+  if (p.tensor.defined() && !at::isFloatingType(p.tensor.scalar_type())) {
+    return fmt::format("'{}' is of type {}; Muon needs a real floating type. Freeze it.", p.name,
+                       c10::toString(p.tensor.scalar_type()));
+  }
+  try {
+    (void)view.shapes(p.shape);
+  } catch (const std::invalid_argument& error) {
+    return fmt::format("'{}': {}", p.name, error.what());
+  }
+  return "";
+}
+
+struct Twice {
+  std::unordered_set<std::string> names;
+  std::unordered_set<const c10::TensorImpl*> tensors;
+
+  void check(const Parameter& p, std::vector<std::string>& errors) {
+    const auto add = [&](const std::string& name) {
+      if (!names.insert(name).second) errors.push_back(fmt::format("'{}' is named twice", name));
+    };
+    add(p.name);
+    for (const std::string& alias : p.aliases) add(alias);
+    if (p.tensor.defined() && !tensors.insert(p.tensor.unsafeGetTensorImpl()).second) {
+      errors.push_back(fmt::format("'{}' is a tensor that is already in the plan under another name; describe it once, with aliases", p.name));
+    }
+  }
+};
+
+bool same_options(const Assignment& left, const Assignment& right) {
+  if (left.algorithm != right.algorithm) return false;
+  if (left.options == right.options) return true;
+  if (left.algorithm == Algorithm::muon) {
+    return static_cast<const MuonOptions&>(*left.options) == static_cast<const MuonOptions&>(*right.options);
+  }
+  return static_cast<const torch::optim::AdamWOptions&>(*left.options) ==
+         static_cast<const torch::optim::AdamWOptions&>(*right.options);
+}
+
+torch::optim::OptimizerParamGroup to_group(const std::vector<const Assignment*>& members) {
+  std::vector<torch::Tensor> tensors;
+  std::vector<MatrixView> views;
+  for (const Assignment* member : members) {
+    if (!member->parameter.tensor.defined()) {
+      throw std::invalid_argument(fmt::format("[Plan] '{}' has no tensor: the plan was made from names and shapes, and there is "
+                                              "nothing to optimize. Make the plan from the model.", member->parameter.name));
+    }
+    tensors.push_back(member->parameter.tensor);
+    views.push_back(member->parameter.view);
+  }
+  auto options = members.front()->options->clone();
+  if (members.front()->algorithm == Algorithm::muon) static_cast<MuonOptions&>(*options).views(std::move(views));
+  return {std::move(tensors), std::move(options)};
+}
+
+}  // namespace
+
+std::string_view to_string(Algorithm algorithm) {
+  switch (algorithm) {
+    case Algorithm::muon: return "Muon";
+    case Algorithm::adamw: return "AdamW";
+    case Algorithm::frozen: break;
+  }
+  return "frozen";
+}
+
+Plan::Plan(std::vector<Parameter> parameters, const std::vector<Rule>& rules) {
+  std::vector<std::string> errors;
+  std::vector<std::size_t> matched(rules.size(), 0);
+  std::vector<std::size_t> decided(rules.size(), 0);
+  Twice twice;
+  for (std::size_t r = 0; r < rules.size(); ++r) {
+    if (!rules[r].algorithm_) errors.push_back(fmt::format("rule {} ({}) says neither use() nor freeze()", r + 1, rules[r].label_));
+    if (rules[r].algorithm_ == Algorithm::muon && rules[r].options_) {
+      const auto& options = static_cast<const MuonOptions&>(*rules[r].options_);
+      if (!options.views().empty()) {
+        errors.push_back(fmt::format("rule {} ({}) has views in its options; say Rule::view() instead", r + 1, rules[r].label_));
+      }
+      try {
+        check_options(options, fmt::format("rule {} ({})", r + 1, rules[r].label_));
+      } catch (const std::invalid_argument& error) {
+        errors.push_back(error.what());
+      }
+    } else if (rules[r].algorithm_ == Algorithm::adamw) {
+      try {
+        check_options(static_cast<const torch::optim::AdamWOptions&>(*rules[r].options_),
+                      fmt::format("rule {} ({})", r + 1, rules[r].label_));
+      } catch (const std::invalid_argument& error) {
+        errors.push_back(error.what());
+      }
+    }
+  }
+  for (Parameter& p : parameters) {
+    twice.check(p, errors);
+    std::size_t winner = rules.size();
+    for (std::size_t r = 0; r < rules.size(); ++r) {
+      if (!rules[r].matches_(p)) continue;
+      ++matched[r];
+      if (winner == rules.size()) winner = r;
+    }
+    if (winner == rules.size()) {
+      errors.push_back(fmt::format("no rule matches '{}' ({}, {}); add one, or end the list with otherwise()", p.name,
+                                   shape_text(p.shape), to_string(p.role)));
+      continue;
+    }
+    ++decided[winner];
+    const Rule& rule = rules[winner];
+    if (rule.view_) p.view = *rule.view_;
+    if (rule.algorithm_ == Algorithm::muon) {
+      const std::string obstacle = obstacle_to_muon(p, p.view);
+      if (!obstacle.empty()) errors.push_back(fmt::format("rule {} ({}): {}", winner + 1, rule.label_, obstacle));
+    }
+    assignments_.push_back({std::move(p), rule.algorithm_.value_or(Algorithm::frozen), rule.label_, rule.options_});
+  }
+  for (std::size_t r = 0; r < rules.size(); ++r) {
+    if (decided[r] > 0 || rules[r].optional_) continue;
+    errors.push_back(matched[r] == 0
+                         ? fmt::format("rule {} ({}) matches no parameter", r + 1, rules[r].label_)
+                         : fmt::format("rule {} ({}) decides nothing: earlier rules took all it matches", r + 1, rules[r].label_));
+  }
+  if (!errors.empty()) throw std::invalid_argument(fmt::format("[Plan] {}", fmt::join(errors, "\n[Plan] ")));
+}
+
+std::vector<torch::optim::OptimizerParamGroup> Plan::param_groups(Algorithm algorithm) const {
+  std::vector<std::vector<const Assignment*>> groups;
+  for (const Assignment& assignment : assignments_) {
+    if (assignment.algorithm != algorithm || algorithm == Algorithm::frozen) continue;
+    const auto same = std::find_if(groups.begin(), groups.end(),
+                                   [&](const auto& group) { return same_options(*group.front(), assignment); });
+    if (same == groups.end()) {
+      groups.push_back({&assignment});
+    } else {
+      same->push_back(&assignment);
+    }
+  }
+  std::vector<torch::optim::OptimizerParamGroup> result;
+  for (const auto& group : groups) result.push_back(to_group(group));
+  return result;
+}
+
+std::vector<torch::optim::OptimizerParamGroup> Plan::param_groups() const {
+  auto groups = param_groups(Algorithm::muon);
+  for (auto& group : param_groups(Algorithm::adamw)) groups.push_back(group);
+  return groups;
+}
+
+std::ostream& operator<<(std::ostream& out, const Plan& plan) { return out << plan.table(); }
+
+Plan make_plan(const torch::nn::Module& model) { return make_plan(model, default_rules()); }
+Plan make_plan(const torch::nn::Module& model, const std::vector<Rule>& rules) { return Plan(describe(model), rules); }
+Plan make_plan(const torch::jit::Module& model) { return make_plan(model, default_rules()); }
+Plan make_plan(const torch::jit::Module& model, const std::vector<Rule>& rules) { return Plan(describe(model), rules); }
+
+}  // namespace muon

@@ -1,0 +1,201 @@
+// A plan as a table for people and as JSON for programs.
+#include <muon/plan/plan.hpp>
+
+#include "shape_text.hpp"
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+#include <torch/optim/adamw.h>
+
+#include <algorithm>
+#include <array>
+#include <numeric>
+
+namespace muon {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+const MuonOptions* muon_options(const Assignment& a) {
+  return a.algorithm == Algorithm::muon ? &static_cast<const MuonOptions&>(*a.options) : nullptr;
+}
+const torch::optim::AdamWOptions* adamw_options(const Assignment& a) {
+  return a.algorithm == Algorithm::adamw ? &static_cast<const torch::optim::AdamWOptions&>(*a.options) : nullptr;
+}
+
+std::int64_t values(const Parameter& p) {
+  return std::accumulate(p.shape.begin(), p.shape.end(), std::int64_t{1}, std::multiplies<>());
+}
+
+std::vector<MatrixShape> matrices(const Assignment& a) {
+  return a.algorithm == Algorithm::muon ? a.parameter.view.shapes(a.parameter.shape) : std::vector<MatrixShape>();
+}
+
+std::string matrices_text(const Assignment& a) {
+  std::vector<std::string> parts;
+  for (const MatrixShape& s : matrices(a)) parts.push_back(fmt::format("{} of {}x{}", s.count, s.rows, s.cols));
+  return parts.empty() ? "-" : fmt::format("{}", fmt::join(parts, ", "));
+}
+
+/// One factor for each group of equal matrices.
+std::vector<double> effective_rates(const Assignment& a) {
+  if (const auto* options = adamw_options(a)) return {options->lr()};
+  std::vector<double> rates;
+  if (const auto* options = muon_options(a)) {
+    for (const MatrixShape& s : matrices(a)) rates.push_back(options->lr() * lr_factor(options->adjust_lr_fn(), s.rows, s.cols));
+  }
+  return rates;
+}
+
+std::string rates_text(std::vector<double> rates) {
+  if (rates.empty()) return "-";
+  const auto [low, high] = std::minmax_element(rates.begin(), rates.end());
+  return *low == *high ? fmt::format("{:.4g}", *low) : fmt::format("{:.4g}..{:.4g}", *low, *high);
+}
+
+bool is_guess(const Parameter& p) { return p.evidence == Evidence::position; }
+
+std::string why(const Assignment& a) {
+  const Parameter& p = a.parameter;
+  std::string text = fmt::format("{}{}; {}", is_guess(p) ? "? " : "", a.rule, p.reason);
+  for (const std::string& alias : p.aliases) {
+    if (p.evidence != Evidence::tie || alias != p.aliases.front()) text += fmt::format("; also {}", alias);
+  }
+  return text;
+}
+
+using Row = std::array<std::string, 9>;
+
+Row row_of(const Assignment& a) {
+  const Parameter& p = a.parameter;
+  std::string lr = "-", decay = "-";
+  if (const auto* options = muon_options(a)) {
+    lr = fmt::format("{:.4g}", options->lr());
+    decay = fmt::format("{:.4g}", options->weight_decay());
+  } else if (const auto* adamw = adamw_options(a)) {
+    lr = fmt::format("{:.4g}", adamw->lr());
+    decay = fmt::format("{:.4g}", adamw->weight_decay());
+  }
+  return {p.name, shape_text(p.shape), matrices_text(a), std::string(to_string(p.role)), std::string(to_string(a.algorithm)), lr,
+          rates_text(effective_rates(a)), decay, why(a)};
+}
+
+std::string thousands(std::int64_t number) {
+  const std::string digits = std::to_string(number);
+  std::string text;
+  for (std::size_t i = 0; i < digits.size(); ++i) {
+    if (i > 0 && (digits.size() - i) % 3 == 0) text += ',';
+    text += digits[i];
+  }
+  return text;
+}
+
+struct Total {
+  std::int64_t parameters = 0;
+  std::int64_t values = 0;
+};
+
+Total total(const Plan& plan, Algorithm algorithm) {
+  Total sum;
+  for (const Assignment& a : plan.assignments()) {
+    if (a.algorithm != algorithm) continue;
+    ++sum.parameters;
+    sum.values += values(a.parameter);
+  }
+  return sum;
+}
+
+Json options_json(const Assignment& a) {
+  Json json;
+  if (const auto* o = muon_options(a)) {
+    json["lr"] = o->lr();
+    json["weight_decay"] = o->weight_decay();
+    json["momentum"] = o->momentum();
+    json["nesterov"] = o->nesterov();
+    for (const QuinticStep& s : o->ns_coefficients()) json["ns_coefficients"].push_back({s.a, s.b, s.c});
+    json["eps"] = o->eps();
+    json["ns_steps"] = o->ns_steps();
+    json["adjust_lr_fn"] = to_string(o->adjust_lr_fn());
+    json["norm_eps"] = to_string(o->norm_eps());
+    json["compute_type"] = to_string(o->compute_type());
+  } else if (const auto* adamw = adamw_options(a)) {
+    json["lr"] = adamw->lr();
+    json["betas"] = {std::get<0>(adamw->betas()), std::get<1>(adamw->betas())};
+    json["eps"] = adamw->eps();
+    json["weight_decay"] = adamw->weight_decay();
+    json["amsgrad"] = adamw->amsgrad();
+  }
+  return json;
+}
+
+Json assignment_json(const Assignment& a) {
+  const Parameter& p = a.parameter;
+  Json json;
+  json["name"] = p.name;
+  json["aliases"] = p.aliases;
+  json["shape"] = p.shape;
+  json["owner"] = p.owner;
+  json["role"] = to_string(p.role);
+  json["evidence"] = to_string(p.evidence);
+  json["reason"] = p.reason;
+  json["position_only"] = is_guess(p);
+  json["optimizer"] = to_string(a.algorithm);
+  json["rule"] = a.rule;
+  if (a.algorithm == Algorithm::muon) {
+    json["view"] = p.view.to_string();
+    for (const MatrixShape& s : matrices(a)) {
+      json["matrices"].push_back(Json{{"count", s.count}, {"rows", s.rows}, {"cols", s.cols}});
+    }
+  }
+  if (a.algorithm != Algorithm::frozen) {
+    json["effective_lr"] = effective_rates(a);
+    json["options"] = options_json(a);
+  }
+  return json;
+}
+
+constexpr std::array<Algorithm, 3> algorithms{Algorithm::muon, Algorithm::adamw, Algorithm::frozen};
+
+}  // namespace
+
+std::string Plan::table() const {
+  std::vector<Row> rows{{"name", "shape", "matrices", "role", "optimizer", "lr", "effective lr", "decay", "why"}};
+  for (const Assignment& a : assignments_) rows.push_back(row_of(a));
+  std::array<std::size_t, std::tuple_size_v<Row>> widths{};
+  for (const Row& row : rows) {
+    for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
+  }
+  std::string text;
+  for (const Row& row : rows) {
+    std::string line;
+    for (std::size_t i = 0; i < row.size(); ++i) line += fmt::format("{:<{}}  ", row[i], widths[i]);
+    line.erase(line.find_last_not_of(' ') + 1);
+    text += line + "\n";
+  }
+  text += "\n";
+  for (const Algorithm algorithm : algorithms) {
+    const Total sum = total(*this, algorithm);
+    if (sum.parameters == 0 && algorithm == Algorithm::frozen) continue;
+    text += fmt::format("{:<6} {:>5} parameter{} {:>14} values\n", to_string(algorithm), sum.parameters,
+                        sum.parameters == 1 ? ", " : "s,", thousands(sum.values));
+  }
+  if (std::any_of(assignments_.begin(), assignments_.end(), [](const Assignment& a) { return is_guess(a.parameter); })) {
+    text += "?  decided by its place in the model alone: have a look\n";
+  }
+  return text;
+}
+
+std::string Plan::json() const {
+  Json json;
+  json["format"] = 1;
+  json["parameters"] = Json::array();
+  for (const Assignment& a : assignments_) json["parameters"].push_back(assignment_json(a));
+  for (const Algorithm algorithm : algorithms) {
+    const Total sum = total(*this, algorithm);
+    json["totals"][std::string(to_string(algorithm))] = Json{{"parameters", sum.parameters}, {"values", sum.values}};
+  }
+  // a name may hold any bytes; JSON may not
+  return json.dump(2, ' ', false, Json::error_handler_t::replace);
+}
+
+}  // namespace muon

@@ -1,0 +1,260 @@
+#include "role.hpp"
+
+#include "shape_text.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+#include <unordered_map>
+
+namespace muon {
+namespace {
+
+template <std::size_t N>
+bool contains(const std::array<std::string_view, N>& list, std::string_view word) {
+  return std::find(list.begin(), list.end(), word) != list.end();
+}
+
+bool is_number(std::string_view text) {
+  return !text.empty() && std::all_of(text.begin(), text.end(), [](unsigned char c) { return std::isdigit(c); });
+}
+
+std::vector<std::string_view> components(std::string_view path) {
+  std::vector<std::string_view> parts;
+  while (!path.empty()) {
+    const auto dot = path.find('.');
+    parts.push_back(path.substr(0, dot));
+    path = dot == std::string_view::npos ? std::string_view() : path.substr(dot + 1);
+  }
+  return parts;
+}
+
+bool is_linear(std::string_view owner) { return owner == "Linear"; }
+
+bool is_convolution(std::string_view owner) {
+  constexpr std::array<std::string_view, 6> types{"Conv1d", "Conv2d", "Conv3d", "ConvTranspose1d", "ConvTranspose2d", "ConvTranspose3d"};
+  return contains(types, owner);
+}
+
+bool is_transposed_convolution(std::string_view owner) { return is_convolution(owner) && owner.starts_with("ConvTranspose"); }
+
+bool is_recurrent(std::string_view owner) {
+  constexpr std::array<std::string_view, 6> types{"LSTM", "GRU", "RNN", "LSTMCell", "GRUCell", "RNNCell"};
+  return contains(types, owner);
+}
+
+bool is_normalization(std::string_view owner) {  // LayerNorm, BatchNorm2d, and a user's RMSNorm
+  return owner.ends_with("Norm") || owner.ends_with("Norm1d") || owner.ends_with("Norm2d") || owner.ends_with("Norm3d");
+}
+
+bool is_embedding(std::string_view owner) { return owner == "Embedding" || owner == "EmbeddingBag"; }
+
+// ---- names ----
+
+bool says_embedding(std::string_view name) {
+  constexpr std::array<std::string_view, 6> words{"wte", "wpe", "cls_token", "pos_emb", "tok_emb", "relative_position_bias_table"};
+  for (const std::string_view part : components(name)) {
+    if (contains(words, part) || part.find("embed") != std::string_view::npos) return true;
+  }
+  return false;
+}
+
+// An attention's output projection is a hidden matrix, however it is called.
+bool says_attention(std::string_view name) { return owner_path(name).find("att") != std::string_view::npos; }
+
+// The owner is called like an output layer and does not sit inside a numbered block, where "out" is a block's own output.
+bool says_head(std::string_view name) {
+  constexpr std::array<std::string_view, 3> anywhere{"lm_head", "unembed", "embed_out"};
+  constexpr std::array<std::string_view, 12> outside_blocks{"head",  "out",        "output", "output_layer", "classifier", "logits",
+                                                            "score", "prediction", "fc_out", "readout",      "decoder",    "final"};
+  const auto parts = components(owner_path(name));
+  if (parts.empty()) return false;
+  const std::string_view owner = parts.back();
+  if (contains(anywhere, owner)) return true;
+  if (std::any_of(parts.begin(), parts.end(), is_number)) return false;
+  if (says_attention(name)) return false;
+  return contains(outside_blocks, owner) || owner.ends_with("_head");
+}
+
+bool says_bias(std::string_view local) { return local == "b" || local == "beta" || local.starts_with("bias") || local.ends_with("bias"); }
+
+bool says_gain(std::string_view local) {
+  constexpr std::array<std::string_view, 5> words{"weight", "gain", "gamma", "scale", "g"};
+  return contains(words, local);
+}
+
+// ---- one parameter ----
+
+struct Verdict {
+  Role role;
+  Evidence evidence;
+  std::string reason;
+};
+
+std::string article(std::string_view local, std::string_view owner) { return fmt::format("{} of {}", local, owner); }
+
+/// What the owner's type says; an unknown type says nothing.
+bool by_type(const Registration& entry, Verdict& verdict) {
+  const std::string_view owner = entry.owner;
+  const std::string_view local = local_name(entry.name);
+  const auto decide = [&](Role role) {
+    verdict = {role, Evidence::module_type, article(local, owner)};
+    return true;
+  };
+  if (is_embedding(owner)) return decide(Role::embedding);
+  if (is_normalization(owner)) return decide(says_bias(local) ? Role::bias : Role::gain);
+  const bool matrices = is_linear(owner) || is_recurrent(owner) || owner == "Bilinear" || owner == "MultiheadAttention";
+  if (!matrices && !is_convolution(owner)) return false;
+  if (says_bias(local)) return decide(Role::bias);
+  return decide(matrices ? Role::hidden_matrix : Role::convolution);
+}
+
+Verdict by_name_or_shape(const Registration& entry) {
+  const std::string_view local = local_name(entry.name);
+  const auto named = [&](Role role) { return Verdict{role, Evidence::name, fmt::format("called '{}'", entry.name)}; };
+  if (says_embedding(entry.name)) return named(Role::embedding);
+  if (entry.shape.size() < 2) {
+    if (says_bias(local)) return named(Role::bias);
+    if (says_gain(local)) return named(Role::gain);
+    return {Role::other, Evidence::shape, fmt::format("shape only: {}", shape_text(entry.shape))};
+  }
+  if (entry.shape.size() == 2 && says_head(entry.name)) return named(Role::output_head);
+  const Role role = entry.shape.size() > 3 ? Role::convolution : Role::hidden_matrix;
+  return {role, Evidence::shape, fmt::format("shape only: {}", shape_text(entry.shape))};
+}
+
+Verdict verdict_of(const Registration& entry) {
+  Verdict verdict{};
+  if (!by_type(entry, verdict)) return by_name_or_shape(entry);
+  // a Linear's type does not tell a head from a hidden matrix; its name may
+  if (verdict.role == Role::hidden_matrix && is_linear(entry.owner) && says_head(entry.name)) {
+    return {Role::output_head, Evidence::name, fmt::format("called '{}'", entry.name)};
+  }
+  return verdict;
+}
+
+MatrixView view_of(const Registration& entry) {
+  const std::string_view local = local_name(entry.name);
+  const std::size_t dims = entry.shape.size();
+  if (dims < 2) return {};
+  if (is_transposed_convolution(entry.owner)) {  // stored [in, out / groups, kernel ..]
+    const MatrixView view = entry.groups > 1 ? MatrixView::flatten().heads(entry.groups) : MatrixView::flatten();
+    return view.transposed();
+  }
+  if (is_convolution(entry.owner)) return entry.groups > 1 ? MatrixView::flatten().heads(entry.groups) : MatrixView::flatten();
+  if (dims == 2) {
+    if (entry.owner == "MultiheadAttention" && local == "in_proj_weight") return MatrixView::matrix().heads(3);
+    const bool gates = local.starts_with("weight_ih") || local.starts_with("weight_hh");
+    if (gates && entry.owner.starts_with("LSTM")) return MatrixView::matrix().heads(4);
+    if (gates && entry.owner.starts_with("GRU")) return MatrixView::matrix().heads(3);
+    return MatrixView::matrix();
+  }
+  return dims == 3 ? MatrixView::stack() : MatrixView::flatten();
+}
+
+// ---- the whole model ----
+
+/// Several names of one tensor: the table of an embedding if one of them is, else what the first says.
+void settle_tie(Parameter& parameter, const std::vector<Verdict>& verdicts) {
+  const auto embedding = std::find_if(verdicts.begin(), verdicts.end(), [](const Verdict& v) { return v.role == Role::embedding; });
+  if (embedding == verdicts.end()) return;
+  parameter.role = Role::embedding;
+  parameter.evidence = Evidence::tie;
+  parameter.reason = fmt::format("tied: also {}", parameter.aliases.front());
+}
+
+/// Does the name have a twin of the same shape in another numbered block? `layers.3.fc.weight` and `layers.0.fc.weight`.
+bool repeats(const Parameter& parameter, const std::vector<Parameter>& all) {
+  const auto mine = components(owner_path(parameter.name));
+  return std::any_of(all.begin(), all.end(), [&](const Parameter& other) {
+    if (&other == &parameter || other.shape != parameter.shape) return false;
+    if (local_name(other.name) != local_name(parameter.name)) return false;
+    const auto theirs = components(owner_path(other.name));
+    if (theirs.size() != mine.size()) return false;
+    for (std::size_t i = 0; i < mine.size(); ++i) {
+      const bool block_number = i + 1 < mine.size() && is_number(mine[i]) && is_number(theirs[i]);
+      if (mine[i] != theirs[i] && !block_number) return false;
+    }
+    return true;
+  });
+}
+
+/// Without a head by tie or name, the last Linear of the model is one, unless it belongs to a repeated block.
+void find_head_by_position(std::vector<Parameter>& parameters) {
+  const bool known = std::any_of(parameters.begin(), parameters.end(), [](const Parameter& p) {
+    return p.role == Role::output_head || (p.role == Role::embedding && p.evidence == Evidence::tie);
+  });
+  if (known) return;
+  const auto last = std::find_if(parameters.rbegin(), parameters.rend(), [](const Parameter& p) {
+    return is_linear(p.owner) && p.role == Role::hidden_matrix;
+  });
+  if (last == parameters.rend() || says_attention(last->name) || repeats(*last, parameters)) return;
+  last->role = Role::output_head;
+  last->evidence = Evidence::position;
+  last->reason = "position only: the last Linear";
+}
+
+}  // namespace
+
+std::string_view local_name(std::string_view name) {
+  const auto dot = name.rfind('.');
+  return dot == std::string_view::npos ? name : name.substr(dot + 1);
+}
+
+std::string_view owner_path(std::string_view name) {
+  const auto dot = name.rfind('.');
+  return dot == std::string_view::npos ? std::string_view() : name.substr(0, dot);
+}
+
+std::vector<Parameter> assign_roles(const std::vector<Registration>& registrations) {
+  std::vector<Parameter> parameters;
+  std::vector<std::vector<Verdict>> verdicts;
+  std::unordered_map<const c10::TensorImpl*, std::size_t> seen;
+  for (const Registration& entry : registrations) {
+    Verdict verdict = verdict_of(entry);
+    if (entry.tensor.defined()) {
+      const auto [known, is_new] = seen.emplace(entry.tensor.unsafeGetTensorImpl(), parameters.size());
+      if (!is_new) {
+        parameters[known->second].aliases.push_back(entry.name);
+        verdicts[known->second].push_back(std::move(verdict));
+        continue;
+      }
+    }
+    parameters.push_back({entry.name, {}, entry.tensor, entry.shape, entry.owner, entry.groups, verdict.role, verdict.evidence,
+                          verdict.reason, view_of(entry)});
+    verdicts.push_back({std::move(verdict)});
+  }
+  for (std::size_t i = 0; i < parameters.size(); ++i) {
+    if (!parameters[i].aliases.empty()) settle_tie(parameters[i], verdicts[i]);
+  }
+  find_head_by_position(parameters);
+  return parameters;
+}
+
+std::string_view to_string(Role role) {
+  switch (role) {
+    case Role::embedding: return "embedding";
+    case Role::output_head: return "output head";
+    case Role::hidden_matrix: return "hidden matrix";
+    case Role::convolution: return "convolution";
+    case Role::bias: return "bias";
+    case Role::gain: return "gain";
+    case Role::other: break;
+  }
+  return "other";
+}
+
+std::string_view to_string(Evidence evidence) {
+  switch (evidence) {
+    case Evidence::tie: return "tie";
+    case Evidence::module_type: return "module type";
+    case Evidence::name: return "name";
+    case Evidence::position: return "position";
+    case Evidence::shape: break;
+  }
+  return "shape";
+}
+
+}  // namespace muon

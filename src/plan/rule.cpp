@@ -1,0 +1,123 @@
+// Rules: conditions on parameters, and the built-in list.
+#include <muon/plan/plan.hpp>
+
+#include <fmt/format.h>
+#include <torch/optim/adamw.h>
+
+#include <algorithm>
+#include <utility>
+
+namespace muon {
+namespace {
+
+/// `*` any text, `?` any one character. Iterative, so a long name cannot make it slow.
+bool glob_matches(std::string_view glob, std::string_view text) {
+  std::size_t g = 0, t = 0, star = std::string_view::npos, mark = 0;
+  while (t < text.size()) {
+    if (g < glob.size() && glob[g] == '*') {
+      star = g++;
+      mark = t;
+    } else if (g < glob.size() && (glob[g] == '?' || glob[g] == text[t])) {
+      ++g;
+      ++t;
+    } else if (star != std::string_view::npos) {
+      g = star + 1;
+      t = ++mark;
+    } else {
+      return false;
+    }
+  }
+  while (g < glob.size() && glob[g] == '*') ++g;
+  return g == glob.size();
+}
+
+/// One input channel a group: every filter sees one channel, so there is no matrix between channels. Where the owner is not
+/// known to be a convolution, one input channel is taken for that.
+bool is_depthwise(const Parameter& p) {
+  if (p.role != Role::convolution || p.shape.size() < 3 || p.shape[1] != 1) return false;
+  return p.groups > 1 || !p.owner.starts_with("Conv");
+}
+
+bool has_side_of_one(const Parameter& p) {
+  if (p.shape.size() < 2) return false;
+  const auto shapes = p.view.shapes(p.shape);
+  return std::any_of(shapes.begin(), shapes.end(), [](const MatrixShape& s) { return s.rows <= 1 || s.cols <= 1; });
+}
+
+}  // namespace
+
+Rule::Rule(std::string label, Predicate matches) : label_(std::move(label)), matches_(std::move(matches)) {}
+
+Rule& Rule::use(const MuonOptions& options) {
+  algorithm_ = Algorithm::muon;
+  options_ = std::make_shared<MuonOptions>(options);
+  return *this;
+}
+
+Rule& Rule::use(const torch::optim::AdamWOptions& options) {
+  algorithm_ = Algorithm::adamw;
+  options_ = std::make_shared<torch::optim::AdamWOptions>(options);
+  return *this;
+}
+
+Rule& Rule::freeze() {
+  algorithm_ = Algorithm::frozen;
+  options_ = nullptr;
+  return *this;
+}
+
+Rule& Rule::view(MatrixView view) {
+  view_ = std::move(view);
+  return *this;
+}
+
+Rule& Rule::optional() {
+  optional_ = true;
+  return *this;
+}
+
+Rule by_name(std::string glob) {
+  std::string label = fmt::format("name '{}'", glob);
+  return Rule(std::move(label), [glob = std::move(glob)](const Parameter& p) {
+    return glob_matches(glob, p.name) ||
+           std::any_of(p.aliases.begin(), p.aliases.end(), [&](const std::string& alias) { return glob_matches(glob, alias); });
+  });
+}
+
+Rule by_module(std::string type) {
+  std::string label = fmt::format("module {}", type);
+  return Rule(std::move(label), [type = std::move(type)](const Parameter& p) { return p.owner == type; });
+}
+
+Rule by_role(Role role) {
+  return Rule(fmt::format("role {}", to_string(role)), [role](const Parameter& p) { return p.role == role; });
+}
+
+Rule by_dim(std::int64_t at_least, std::int64_t at_most) {
+  return Rule(fmt::format("{} to {} dimensions", at_least, at_most), [=](const Parameter& p) {
+    const auto dims = static_cast<std::int64_t>(p.shape.size());
+    return at_least <= dims && dims <= at_most;
+  });
+}
+
+Rule where(std::string label, Rule::Predicate predicate) { return Rule(std::move(label), std::move(predicate)); }
+
+Rule otherwise() {
+  return Rule("otherwise", [](const Parameter&) { return true; }).optional();
+}
+
+std::vector<Rule> default_rules() { return default_rules(keller_jordan_muon(), keller_jordan_adam()); }
+
+std::vector<Rule> default_rules(const MuonOptions& muon, const torch::optim::AdamWOptions& adamw) {
+  const auto vector_like = [](const Parameter& p) { return p.shape.size() < 2 || p.role == Role::gain || p.role == Role::bias; };
+  return {
+      where("embedding", [](const Parameter& p) { return p.role == Role::embedding; }).use(adamw).optional(),
+      where("output head", [](const Parameter& p) { return p.role == Role::output_head; }).use(adamw).optional(),
+      where("gain, bias or vector", vector_like).use(adamw).optional(),
+      where("depthwise convolution", is_depthwise).use(adamw).optional(),
+      where("matrix with a side of 1", has_side_of_one).use(adamw).optional(),
+      where("matrix", [](const Parameter&) { return true; }).use(muon).optional(),
+  };
+}
+
+}  // namespace muon

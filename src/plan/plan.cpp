@@ -92,6 +92,7 @@ std::string_view to_string(Algorithm algorithm) {
 
 Plan::Plan(std::vector<Parameter> parameters, const std::vector<Rule>& rules) {
   std::vector<std::string> errors;
+  if (parameters.empty()) errors.push_back("there is no trainable parameter; none has requires_grad set");
   std::vector<std::size_t> matched(rules.size(), 0);
   std::vector<std::size_t> decided(rules.size(), 0);
   Twice twice;

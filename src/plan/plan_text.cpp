@@ -53,15 +53,17 @@ std::string rates_text(std::vector<double> rates) {
   return *low == *high ? fmt::format("{:.4g}", *low) : fmt::format("{:.4g}..{:.4g}", *low, *high);
 }
 
-bool is_guess(const Parameter& p) { return p.evidence == Evidence::position; }
+/// Nothing but its place, or for a matrix its shape, says what the parameter is for.
+bool is_guess(const Parameter& p) {
+  return p.evidence == Evidence::position || (p.evidence == Evidence::shape && p.shape.size() >= 2);
+}
 
+/// "position only: the last Linear; rule 'output head'", a guess with a question mark in front.
 std::string why(const Assignment& a) {
   const Parameter& p = a.parameter;
-  std::string text = fmt::format("{}{}; {}", is_guess(p) ? "? " : "", a.rule, p.reason);
-  for (const std::string& alias : p.aliases) {
-    if (p.evidence != Evidence::tie || alias != p.aliases.front()) text += fmt::format("; also {}", alias);
-  }
-  return text;
+  const bool tell_names = !p.aliases.empty() && p.evidence != Evidence::tie;
+  return fmt::format("{}{}; rule '{}'{}", is_guess(p) ? "? " : "", p.reason, a.rule,
+                     tell_names ? fmt::format("; also {}", fmt::join(p.aliases, ", ")) : "");
 }
 
 using Row = std::array<std::string, 9>;
@@ -138,7 +140,7 @@ Json assignment_json(const Assignment& a) {
   json["role"] = to_string(p.role);
   json["evidence"] = to_string(p.evidence);
   json["reason"] = p.reason;
-  json["position_only"] = is_guess(p);
+  json["position_only"] = p.evidence == Evidence::position;
   json["optimizer"] = to_string(a.algorithm);
   json["rule"] = a.rule;
   if (a.algorithm == Algorithm::muon) {
@@ -180,7 +182,7 @@ std::string Plan::table() const {
                         sum.parameters == 1 ? ", " : "s,", thousands(sum.values));
   }
   if (std::any_of(assignments_.begin(), assignments_.end(), [](const Assignment& a) { return is_guess(a.parameter); })) {
-    text += "?  decided by its place in the model alone: have a look\n";
+    text += "?  decided by its place in the model, or by its shape, alone: have a look\n";
   }
   return text;
 }

@@ -93,14 +93,12 @@ struct Verdict {
   std::string reason;
 };
 
-std::string article(std::string_view local, std::string_view owner) { return fmt::format("{} of {}", local, owner); }
-
 /// What the owner's type says; an unknown type says nothing.
 bool by_type(const Registration& entry, Verdict& verdict) {
   const std::string_view owner = entry.owner;
   const std::string_view local = local_name(entry.name);
   const auto decide = [&](Role role) {
-    verdict = {role, Evidence::module_type, article(local, owner)};
+    verdict = {role, Evidence::module_type, fmt::format("module type: {} of {}", local, owner)};
     return true;
   };
   if (is_embedding(owner)) return decide(Role::embedding);
@@ -113,7 +111,7 @@ bool by_type(const Registration& entry, Verdict& verdict) {
 
 Verdict by_name_or_shape(const Registration& entry) {
   const std::string_view local = local_name(entry.name);
-  const auto named = [&](Role role) { return Verdict{role, Evidence::name, fmt::format("called '{}'", entry.name)}; };
+  const auto named = [&](Role role) { return Verdict{role, Evidence::name, fmt::format("name: '{}'", entry.name)}; };
   if (says_embedding(entry.name)) return named(Role::embedding);
   if (entry.shape.size() < 2) {
     if (says_bias(local)) return named(Role::bias);
@@ -130,7 +128,7 @@ Verdict verdict_of(const Registration& entry) {
   if (!by_type(entry, verdict)) return by_name_or_shape(entry);
   // a Linear's type does not tell a head from a hidden matrix; its name may
   if (verdict.role == Role::hidden_matrix && is_linear(entry.owner) && says_head(entry.name)) {
-    return {Role::output_head, Evidence::name, fmt::format("called '{}'", entry.name)};
+    return {Role::output_head, Evidence::name, fmt::format("name: '{}'", entry.name)};
   }
   return verdict;
 }
@@ -162,7 +160,7 @@ void settle_tie(Parameter& parameter, const std::vector<Verdict>& verdicts) {
   if (embedding == verdicts.end()) return;
   parameter.role = Role::embedding;
   parameter.evidence = Evidence::tie;
-  parameter.reason = fmt::format("tied: also {}", parameter.aliases.front());
+  parameter.reason = fmt::format("tie: also {}", fmt::join(parameter.aliases, ", "));
 }
 
 /// Does the name have a twin of the same shape in another numbered block? `layers.3.fc.weight` and `layers.0.fc.weight`.

@@ -77,7 +77,7 @@ Rule& Rule::optional() {
 }
 
 Rule by_name(std::string glob) {
-  std::string label = fmt::format("name '{}'", glob);
+  std::string label = fmt::format("name {}", glob);
   return Rule(std::move(label), [glob = std::move(glob)](const Parameter& p) {
     return glob_matches(glob, p.name) ||
            std::any_of(p.aliases.begin(), p.aliases.end(), [&](const std::string& alias) { return glob_matches(glob, alias); });
@@ -116,7 +116,7 @@ std::vector<Rule> default_rules(const MuonOptions& muon, const torch::optim::Ada
       where("gain, bias or vector", vector_like).use(adamw).optional(),
       where("depthwise convolution", is_depthwise).use(adamw).optional(),
       where("matrix with a side of 1", has_side_of_one).use(adamw).optional(),
-      where("matrix", [](const Parameter&) { return true; }).use(muon).optional(),
+      where("other matrices", [](const Parameter&) { return true; }).use(muon).optional(),
   };
 }
 

@@ -52,7 +52,7 @@ struct Parameter {
   std::int64_t groups = 1;  ///< of a convolution; 1 elsewhere
   Role role = Role::other;
   Evidence evidence = Evidence::shape;
-  std::string reason;  ///< the evidence in words: "weight of Linear", "position only: the last Linear"
+  std::string reason;  ///< the evidence in words: "module type: weight of Linear", "position only: the last Linear"
   MatrixView view;     ///< which matrices it holds; meaningful from two dimensions on
 };
 

@@ -88,7 +88,7 @@ struct Assignment {
 
 class Plan {
  public:
-  /// Errors   std::invalid_argument that lists all of: a parameter no rule matches; a rule that decides nothing; a name or a
+  /// Errors   std::invalid_argument that lists all of: no parameter at all; a parameter no rule matches; a rule that decides nothing; a name or a
   ///          tensor that occurs twice; Muon on less than two dimensions, on an empty, complex or integer parameter; a view that
   ///          does not fit; options out of range; a rule without an action.
   Plan(std::vector<Parameter> parameters, const std::vector<Rule>& rules);

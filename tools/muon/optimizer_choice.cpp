@@ -1,0 +1,92 @@
+#include "optimizer_choice.hpp"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+
+namespace cli {
+namespace {
+
+muon::MuonOptions muon_options(const TrainOptions& options) {
+  muon::AdjustLr rule = muon::AdjustLr::original;
+  if (options.adjust_lr == "match_rms_adamw") rule = muon::AdjustLr::match_rms_adamw;
+  if (options.adjust_lr == "spectral_unclamped") rule = muon::AdjustLr::spectral_unclamped;
+  return muon::MuonOptions(options.optimizer == "muon" ? options.learning_rate() : 0.02)
+      .momentum(options.momentum)
+      .weight_decay(options.weight_decay)
+      .adjust_lr_fn(rule);
+}
+
+torch::optim::AdamWOptions adamw_options(const TrainOptions& options) {
+  const double lr = options.optimizer == "adamw" ? options.learning_rate() : options.adamw_lr;
+  return torch::optim::AdamWOptions(lr).weight_decay(options.weight_decay);
+}
+
+muon::Rule assigned(const TrainOptions& options, const std::string& text) {
+  const auto equals = text.rfind('=');
+  const std::string glob = text.substr(0, equals);
+  const std::string what = equals == std::string::npos ? "" : text.substr(equals + 1);
+  muon::Rule rule = muon::by_name(glob);
+  if (what == "muon") return rule.use(muon_options(options));
+  if (what == "adamw") return rule.use(adamw_options(options));
+  if (what == "freeze") return rule.freeze();
+  throw UsageError(fmt::format("--assign '{}' is not GLOB=muon, GLOB=adamw or GLOB=freeze, such as 'fc2.*=adamw'", text));
+}
+
+bool has_muon(const muon::Plan& plan) {
+  return std::any_of(plan.assignments().begin(), plan.assignments().end(),
+                     [](const muon::Assignment& a) { return a.algorithm == muon::Algorithm::muon; });
+}
+
+}  // namespace
+
+std::optional<muon::Plan> plan_for(const TrainOptions& options, const Model& model) {
+  if (options.optimizer == "sgd") {
+    if (!options.assign.empty()) throw UsageError("--assign needs --optimizer muon or adamw; SGD takes every parameter");
+    return std::nullopt;
+  }
+  std::vector<muon::Rule> rules;
+  for (const std::string& text : options.assign) rules.push_back(assigned(options, text));
+  if (options.optimizer == "muon") {
+    for (const muon::Rule& rule : muon::default_rules(muon_options(options), adamw_options(options))) rules.push_back(rule);
+  } else {
+    rules.push_back(muon::otherwise().use(adamw_options(options)));
+  }
+  return muon::make_plan(model, rules);
+}
+
+std::unique_ptr<torch::optim::Optimizer> make_optimizer(const TrainOptions& options, const Model& model,
+                                                        const std::optional<muon::Plan>& plan) {
+  if (!plan) {
+    return std::make_unique<torch::optim::SGD>(
+        model.parameters(),
+        torch::optim::SGDOptions(options.learning_rate()).momentum(options.momentum).weight_decay(options.weight_decay));
+  }
+  if (has_muon(*plan)) return std::make_unique<muon::MuonWithAuxAdam>(*plan);
+  return std::make_unique<torch::optim::AdamW>(plan->param_groups(muon::Algorithm::adamw), adamw_options(options));
+}
+
+muon::Schedule make_schedule(const TrainOptions& options, std::int64_t total) {
+  const std::int64_t warmup = options.warmup;
+  if (warmup > total) throw UsageError(fmt::format("--warmup {} is longer than the run of {} steps", warmup, total));
+  if (options.schedule == "cosine") return [=](std::int64_t step) { return muon::schedule::cosine(step, total, warmup); };
+  if (options.schedule == "wsd") {
+    const std::int64_t decay = std::min(total / 5, total - warmup);
+    return [=](std::int64_t step) { return muon::schedule::warmup_stable_decay(step, total, warmup, decay); };
+  }
+  return [=](std::int64_t step) { return muon::schedule::linear_warmup(step, warmup); };
+}
+
+std::string learning_rates(torch::optim::Optimizer& optimizer) {
+  std::vector<std::string> rates;
+  for (auto& group : optimizer.param_groups()) {
+    const bool is_muon = dynamic_cast<muon::MuonOptions*>(&group.options()) != nullptr;
+    const bool is_adamw = dynamic_cast<torch::optim::AdamWOptions*>(&group.options()) != nullptr;
+    std::string rate = fmt::format("{} {:.3g}", is_muon ? "Muon" : is_adamw ? "AdamW" : "SGD", group.options().get_lr());
+    if (std::find(rates.begin(), rates.end(), rate) == rates.end()) rates.push_back(std::move(rate));
+  }
+  return fmt::format("{}", fmt::join(rates, ", "));
+}
+
+}  // namespace cli

@@ -1,0 +1,43 @@
+// A run's progress on standard error: a bar that redraws itself on a terminal, plain lines elsewhere.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+
+namespace cli {
+
+/// "0:07", "12:34", "1:02:03"
+std::string clock_text(double seconds);
+
+class Progress {
+ public:
+  /// `total` steps of `images` images each.
+  Progress(std::int64_t total, std::int64_t images);
+
+  /// Is it time to show something? Then give `show` the figures, which may cost a synchronization to get.
+  bool due(std::int64_t step) const;
+  void show(const std::string& epoch, std::int64_t step, double loss, const std::string& learning_rates);
+
+  /// Takes the bar away, so that a line can be printed.
+  void clear();
+
+  /// Time that is not training, such as evaluation, does not count for images a second.
+  void pause();
+  void resume();
+
+  double seconds() const;
+
+ private:
+  using Clock = std::chrono::steady_clock;
+
+  double training_seconds() const;
+
+  bool terminal_;
+  std::int64_t total_, images_;
+  Clock::time_point start_, last_shown_, paused_at_;
+  Clock::duration paused_{};
+  bool drawn_ = false;
+};
+
+}  // namespace cli

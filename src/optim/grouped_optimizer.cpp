@@ -11,6 +11,8 @@
 #include <fmt/format.h>
 #include <torch/optim/adamw.h>
 
+#include <algorithm>
+#include <limits>
 #include <stdexcept>
 #include <unordered_set>
 #include <utility>
@@ -72,22 +74,24 @@ void GroupedOptimizer::check_kind(const OptimizerOptions& options, const std::st
                         accepts_ == Accepts::muon_and_adamw ? " or torch::optim::AdamWOptions" : ""));
 }
 
-void GroupedOptimizer::check_parameter(const torch::Tensor& parameter, const std::string& name, const OptimizerOptions& options,
-                                       std::size_t index) const {
-  const auto refuse = [&](const std::string& what) { throw std::invalid_argument(fmt::format("[{}] '{}' {}", where_, name, what)); };
-  const std::string shape = shape_text(parameter.sizes());
+void GroupedOptimizer::check_parameter(const torch::Tensor& parameter, const MuonOptions* muon, std::size_t index,
+                                       std::size_t group) const {
+  const auto refuse = [&](const std::string& what) {
+    const auto known = names_.find(parameter.unsafeGetTensorImpl());
+    throw std::invalid_argument(fmt::format("[{}] '{}' {}", where_, known != names_.end() ? known->second : place(index, group), what));
+  };
+  if (!parameter.defined()) throw std::invalid_argument(fmt::format("[{}] {} is an undefined tensor", where_, place(index, group)));
   if (!at::isFloatingType(parameter.scalar_type())) {
     refuse(fmt::format("is of type {}; a real floating type is needed", c10::toString(parameter.scalar_type())));
   }
   if (parameter.layout() != at::kStrided) refuse("is sparse; a dense tensor is needed");
   if (!parameter.is_leaf()) refuse("is not a leaf: it was computed from other tensors. Give the parameter itself");
-  const auto* muon = as_muon(options);
   if (muon == nullptr) return;
   if (parameter.dim() < 2) {
-    refuse(fmt::format("has shape {}; Muon is for matrices. Give it to AdamW: muon::MuonWithAuxAdam(*model) sorts the parameters of "
-                       "a model, or put it in a torch::optim::AdamW beside this optimizer", shape));
+    refuse(fmt::format("has shape {}; Muon is for matrices. Give it to AdamW: muon::MuonWithAuxAdam(*model) sorts the parameters of a "
+                       "model, or put it in a torch::optim::AdamW beside this optimizer", shape_text(parameter.sizes())));
   }
-  if (parameter.numel() == 0) refuse(fmt::format("has shape {} and no entries; leave it out", shape));
+  if (parameter.numel() == 0) refuse(fmt::format("has shape {} and no entries; leave it out", shape_text(parameter.sizes())));
   try {
     (void)muon->view(index).shapes(parameter.sizes());
   } catch (const std::invalid_argument& error) {
@@ -95,38 +99,43 @@ void GroupedOptimizer::check_parameter(const torch::Tensor& parameter, const std
   }
 }
 
+void GroupedOptimizer::check_group(const OptimizerParamGroup& group, std::size_t number) const {
+  const std::string label = fmt::format("group {}", number);
+  check_kind(group.options(), label);
+  const auto* muon = as_muon(group.options());
+  if (muon != nullptr && muon->views().size() > 1 && muon->views().size() != group.params().size()) {
+    throw std::invalid_argument(fmt::format("[{}, {}] has {} views for {} parameters; give none, one for all, or one for each",
+                                            where_, label, muon->views().size(), group.params().size()));
+  }
+  for (std::size_t i = 0; i < group.params().size(); ++i) check_parameter(group.params()[i], muon, i, number);
+}
+
 void GroupedOptimizer::add_param_group(const OptimizerParamGroup& group) {
   const std::size_t number = param_groups_.size();
-  const std::string label = fmt::format("group {}", number);
   if (!group.has_options() && accepts_ == Accepts::muon_and_adamw) {
-    throw std::invalid_argument(fmt::format("[{}, {}] has no options, and their type says which algorithm it is for; give it "
-                                            "muon::MuonOptions or torch::optim::AdamWOptions", where_, label));
+    throw std::invalid_argument(fmt::format("[{}, group {}] has no options, and their type says which algorithm it is for; give it "
+                                            "muon::MuonOptions or torch::optim::AdamWOptions", where_, number));
   }
   OptimizerParamGroup added(group.params(), group.has_options() ? group.options().clone() : defaults_->clone());
-  check_kind(added.options(), label);
-  const auto* muon = as_muon(added.options());
-  if (muon != nullptr && muon->views().size() > 1 && muon->views().size() != added.params().size()) {
-    throw std::invalid_argument(fmt::format("[{}, {}] has {} views for {} parameters; give none, one for all, or one for each",
-                                            where_, label, muon->views().size(), added.params().size()));
-  }
+  check_group(added, number);
   std::unordered_set<const c10::TensorImpl*> seen;
   for (const OptimizerParamGroup& other : param_groups_) {
     for (const torch::Tensor& parameter : other.params()) seen.insert(parameter.unsafeGetTensorImpl());
   }
   for (std::size_t i = 0; i < added.params().size(); ++i) {
     const torch::Tensor& parameter = added.params()[i];
-    if (!parameter.defined()) throw std::invalid_argument(fmt::format("[{}] {} is an undefined tensor", where_, place(i, number)));
-    const auto known = names_.find(parameter.unsafeGetTensorImpl());
-    const std::string name = known != names_.end() ? known->second : place(i, number);
-    check_parameter(parameter, name, added.options(), i);
     if (!seen.insert(parameter.unsafeGetTensorImpl()).second) {
+      const auto known = names_.find(parameter.unsafeGetTensorImpl());
       throw std::invalid_argument(fmt::format("[{}] '{}' is in two groups, or twice in one; it would be updated twice a step. Tied "
-                                              "weights are one parameter: give them once", where_, name));
+                                              "weights are one parameter: give them once",
+                                              where_, known != names_.end() ? known->second : place(i, number)));
     }
   }
-  group_sizes_.reserve(number + 1);
-  param_groups_.reserve(number + 1);
-  group_sizes_.push_back(added.params().size());
+  std::vector<const c10::TensorImpl*> members;
+  for (const torch::Tensor& parameter : added.params()) members.push_back(parameter.unsafeGetTensorImpl());
+  members_.reserve(number + 1);
+  param_groups_.reserve(number + 1);  // from here on nothing throws
+  members_.push_back(std::move(members));
   param_groups_.push_back(std::move(added));
 }
 
@@ -144,17 +153,34 @@ void GroupedOptimizer::zero_grad(bool set_to_none) {
   }
 }
 
+/// Momentum cannot become Adam's moments: a group keeps its kind once it has taken a step.
+void GroupedOptimizer::check_state(const OptimizerParamGroup& group, std::size_t number) const {
+  const bool is_muon = as_muon(group.options()) != nullptr;
+  for (const torch::Tensor& parameter : group.params()) {
+    const auto known = state_.find(state_key(parameter));
+    if (known == state_.end() || (dynamic_cast<const MuonParamState*>(known->second.get()) != nullptr) == is_muon) continue;
+    throw std::runtime_error(fmt::format("[{}, group {}] the options changed their kind after a step, and the state of '{}' is of "
+                                         "the other kind; make a new optimizer", where_, number, name_of(parameter)));
+  }
+}
+
 void GroupedOptimizer::check_groups() const {
-  bool ours = param_groups_.size() == group_sizes_.size();
+  bool ours = param_groups_.size() == members_.size();
   for (std::size_t g = 0; ours && g < param_groups_.size(); ++g) {
-    ours = param_groups_[g].has_options() && param_groups_[g].params().size() == group_sizes_[g];
+    const auto& now = param_groups_[g].params();
+    ours = param_groups_[g].has_options() &&
+           std::equal(now.begin(), now.end(), members_[g].begin(), members_[g].end(),
+                      [](const torch::Tensor& tensor, const c10::TensorImpl* member) { return tensor.unsafeGetTensorImpl() == member; });
   }
   if (!ours) {
     throw std::runtime_error(fmt::format("[{}] the parameter groups were changed behind this optimizer: through a "
                                          "torch::optim::Optimizer&, or in param_groups(). Call add_param_group on the {} itself",
                                          where_, where_));
   }
-  for (std::size_t g = 0; g < param_groups_.size(); ++g) check_kind(param_groups_[g].options(), fmt::format("group {}", g));
+  for (std::size_t g = 0; g < param_groups_.size(); ++g) {
+    check_group(param_groups_[g], g);
+    check_state(param_groups_[g], g);
+  }
 }
 
 std::vector<GroupedOptimizer::Update> GroupedOptimizer::collect() const {

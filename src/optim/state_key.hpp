@@ -26,7 +26,7 @@ Key state_key(const torch::Tensor& parameter) {
   }
 }
 
-/// The parameter's state, made on first use.
+/// The parameter's state, made on first use. The caller has checked its type.
 template <typename State>
 State& state_of(StateMap& states, const torch::Tensor& parameter) {
   auto& state = states[state_key(parameter)];

@@ -179,6 +179,14 @@ bool repeats(const Parameter& parameter, const std::vector<Parameter>& all) {
   });
 }
 
+/// The output projection of a MultiheadAttention, whatever the module is called.
+bool inside_attention(const Parameter& parameter, const std::vector<Parameter>& all) {
+  const std::string_view parent = owner_path(owner_path(parameter.name));
+  return says_attention(parameter.name) || std::any_of(all.begin(), all.end(), [&](const Parameter& other) {
+           return other.owner == "MultiheadAttention" && owner_path(other.name) == parent;
+         });
+}
+
 /// Without a head by tie or name, the last Linear of the model is one, unless it belongs to a repeated block.
 void find_head_by_position(std::vector<Parameter>& parameters) {
   const bool known = std::any_of(parameters.begin(), parameters.end(), [](const Parameter& p) {
@@ -188,7 +196,7 @@ void find_head_by_position(std::vector<Parameter>& parameters) {
   const auto last = std::find_if(parameters.rbegin(), parameters.rend(), [](const Parameter& p) {
     return is_linear(p.owner) && p.role == Role::hidden_matrix;
   });
-  if (last == parameters.rend() || says_attention(last->name) || repeats(*last, parameters)) return;
+  if (last == parameters.rend() || inside_attention(*last, parameters) || repeats(*last, parameters)) return;
   last->role = Role::output_head;
   last->evidence = Evidence::position;
   last->reason = "position only: the last Linear";

@@ -108,7 +108,7 @@ TEST(MuonOptions, APresetSetsCoefficientsAndTheirNumber) {
 
 TEST(MuonOptions, TheLastCoefficientsRepeat) {
   const QuinticStep first{1, 2, 3}, last{4, 5, 6};
-  const auto options = MuonOptions().ns_coefficients({first, last}).ns_steps(4).eps(0.5).norm_eps(NormEps::add);
+  auto options = MuonOptions().ns_coefficients({first, last}).ns_steps(4).eps(0.5).norm_eps(NormEps::add);
   const auto how = options.compute_type(ComputeType::float64).orthogonalize_options();
   EXPECT_EQ(how.steps, (std::vector{first, last, last, last}));
   EXPECT_EQ(how.eps, 0.5);

@@ -20,7 +20,9 @@ muon::MuonWithAuxAdam mixed(double muon_lr, double adamw_lr) {
   return muon::MuonWithAuxAdam(groups);
 }
 
-double rate(torch::optim::Optimizer& optimizer, std::size_t group) { return optimizer.param_groups().at(group).options().get_lr(); }
+double rate(torch::optim::Optimizer& optimizer, std::size_t group) {
+  return optimizer.param_groups().at(group).options().get_lr();
+}
 
 TEST(Schedule, ConstantIsOne) {
   EXPECT_EQ(schedule::constant(0), 1);

@@ -66,7 +66,8 @@ void print_gradients(const Model& model, std::int64_t step) {
       shape << gradient.sizes();
       fmt::print("  {:<{}}  {:<14}  norm {:.6g}\n", entry.key(), width, shape.str(), gradient.norm().item<double>());
     } else {
-      fmt::print("  {:<{}}  no gradient: it took no part in the loss, and no optimizer moves it\n", entry.key(), width);
+      fmt::print("  {:<{}}  no gradient: {}\n", entry.key(), width,
+                 entry.value().requires_grad() ? "it took no part in the loss, and no optimizer moved it" : "it is frozen");
     }
   }
 }
@@ -102,6 +103,7 @@ class Training {
     model_ = make_model(options_.model, data_.train.images.defined() ? data_.image() : ImageShape(), data_.classes);
     model_->to(tensor_options_.device(), torch::typeMetaToScalarType(tensor_options_.dtype()));
     plan_ = plan_for(options_, *model_);
+    freeze();
     print_plan();
     if (options_.plan_only) return;
 
@@ -117,6 +119,14 @@ class Training {
   }
 
  private:
+  /// A frozen parameter needs no gradient either.
+  void freeze() {
+    if (!plan_) return;
+    for (const muon::Assignment& a : plan_->assignments()) {
+      if (a.algorithm == muon::Algorithm::frozen) torch::Tensor(a.parameter.tensor).requires_grad_(false);
+    }
+  }
+
   void print_plan() const {
     if (plan_) {
       fmt::print("{}\n", plan_->table());

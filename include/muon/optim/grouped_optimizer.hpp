@@ -13,6 +13,8 @@
 
 namespace muon {
 
+class MuonOptions;
+
 /// What `step` does when a gradient holds NaN or infinity. Either way it is found before any momentum or parameter changes.
 enum class NonFiniteGradient {
   error,      ///< throws std::runtime_error naming the parameters. The default.
@@ -69,9 +71,10 @@ class GroupedOptimizer : public torch::optim::Optimizer {
  private:
   struct Update;  // a parameter that has a gradient, with its group and place
 
-  void check_parameter(const torch::Tensor& parameter, const std::string& name, const torch::optim::OptimizerOptions& options,
-                       std::size_t index) const;
+  void check_parameter(const torch::Tensor& parameter, const MuonOptions* muon, std::size_t index, std::size_t group) const;
   void check_kind(const torch::optim::OptimizerOptions& options, const std::string& group) const;
+  void check_group(const torch::optim::OptimizerParamGroup& group, std::size_t number) const;
+  void check_state(const torch::optim::OptimizerParamGroup& group, std::size_t number) const;
   void check_groups() const;
   std::vector<Update> collect() const;
   bool gradients_are_finite(const std::vector<Update>& updates) const;
@@ -81,7 +84,7 @@ class GroupedOptimizer : public torch::optim::Optimizer {
   std::string where_;
   Accepts accepts_;
   Names names_;
-  std::vector<std::size_t> group_sizes_;  // of the groups that came through add_param_group
+  std::vector<std::vector<const c10::TensorImpl*>> members_;  // of each group that came through add_param_group
   NonFiniteGradient nonfinite_ = NonFiniteGradient::error;
   std::int64_t skipped_steps_ = 0;
 };

@@ -17,8 +17,8 @@ struct QuinticStep {
   friend bool operator==(const QuinticStep&, const QuinticStep&) = default;
 };
 
-/// `count` equal steps (3.4445, -4.7750, 2.0315), steepest at zero. Singular values above 1.6e-3 of the norm end between 0.68
-/// and 1.20; they settle around 1 and do not reach it.
+/// `count` equal steps (3.4445, -4.7750, 2.0315), steepest at zero. After five, singular values above 1.6e-3 of the norm are
+/// between 0.68 and 1.203; they settle around 1 and do not reach it.
 /// Source: K. Jordan, "Muon", 2024, https://kellerjordan.github.io/posts/muon/
 std::vector<QuinticStep> jordan_steps(int count = 5);
 
@@ -70,7 +70,8 @@ struct OrthogonalizeOptions {
 /// Shapes   [.., m, n]; leading dimensions are a batch of matrices, each treated alone. Same shape, dtype and device out.
 /// Units    Dimensionless. An exact U V^T of full rank has Frobenius norm sqrt(min(m, n)).
 /// Cost     With m <= n, 4 m^2 n + 2 m^3 floating-point operations per step and matrix; the shorter side is put first. The norm
-///          is taken in float64 (float32 on devices without it), so neither 1e-30 nor 1e30 is out of range.
+///          is taken in float64 (float32 on devices without it): no float32 input is too small or too large for it, and
+///          float64 input from 1e-150 to 1e150 is safe.
 /// Errors   std::invalid_argument if `matrix` has fewer than two dimensions, is sparse, or is not of a floating type; if eps is
 ///          negative or not finite. Values are not inspected: NaN or Inf in gives NaN out.
 /// Safety   Reads `matrix` only; records no autograd history; no global state, so calls from several threads are independent.

@@ -1,0 +1,382 @@
+// describe(): names, owners, roles with their evidence, ties, views.
+#include <muon/muon.hpp>
+
+#include <gtest/gtest.h>
+#include <torch/script.h>
+#include <torch/torch.h>
+
+#include <algorithm>
+#include <sstream>
+#include <string>
+#include <vector>
+
+namespace {
+
+namespace nn = torch::nn;
+using muon::describe;
+using muon::Evidence;
+using muon::MatrixShape;
+using muon::Parameter;
+using muon::Role;
+using Names = std::vector<std::string>;
+using Shapes = std::vector<MatrixShape>;
+
+Names names(const std::vector<Parameter>& parameters) {
+  Names result;
+  for (const Parameter& p : parameters) result.push_back(p.name);
+  return result;
+}
+
+Parameter find(const std::vector<Parameter>& parameters, const std::string& name) {
+  const auto found = std::find_if(parameters.begin(), parameters.end(), [&](const Parameter& p) { return p.name == name; });
+  if (found == parameters.end()) throw std::runtime_error("not described: " + name);
+  return *found;
+}
+
+void expect_role(const Parameter& p, Role role, Evidence evidence) {
+  EXPECT_EQ(p.role, role) << p.name << ": " << p.reason;
+  EXPECT_EQ(p.evidence, evidence) << p.name << ": " << p.reason;
+  EXPECT_FALSE(p.reason.empty()) << p.name;
+}
+
+/// The description of one parameter of a model that holds `module` as "part" and ends in a head of its own.
+template <typename Holder>
+Parameter described(const Holder& module, const std::string& local = "weight") {
+  nn::Module model;
+  model.register_module("part", module);
+  model.register_module("lm_head", nn::Linear(2, 2));
+  return find(describe(model), "part." + local);
+}
+
+Shapes shapes(const Parameter& p) { return p.view.shapes(p.shape); }
+
+struct MyLinearImpl : nn::LinearImpl {
+  using nn::LinearImpl::LinearImpl;
+};
+
+struct RMSNormImpl : nn::Module {
+  RMSNormImpl() { register_parameter("scale", torch::ones(4)); }
+};
+
+struct CoupledImpl : nn::Module {
+  explicit CoupledImpl(at::IntArrayRef shape, const std::string& local = "coupling") {
+    register_parameter(local, torch::ones(shape));
+  }
+};
+
+// ---- names ----
+
+TEST(DescribeNames, AreLibTorchs) {
+  nn::ModuleDict dict(std::vector<std::pair<std::string, std::shared_ptr<nn::Module>>>{{"a", nn::Linear(2, 2).ptr()}});
+  nn::Sequential named({{"fc1", nn::Linear(2, 2)}, {"act", nn::ReLU()}, {"fc2", nn::Linear(2, 2)}});
+  nn::Module model;
+  model.register_parameter("my_param", torch::ones({2, 2}));
+  nn::Linear without_bias(nn::LinearOptions(2, 2).bias(false));
+  model.register_module("features", nn::Sequential(nn::Linear(2, 2), nn::ReLU(), without_bias));
+  model.register_module("mlp", named);
+  model.register_module("list", nn::ModuleList(nn::Sequential(nn::Linear(2, 2)), nn::LayerNorm(nn::LayerNormOptions({2}))));
+  model.register_module("dict", dict);
+  const Names expected{"my_param",       "features.0.weight", "features.0.bias", "features.2.weight", "mlp.fc1.weight",
+                       "mlp.fc1.bias",   "mlp.fc2.weight",    "mlp.fc2.bias",    "list.0.0.weight",   "list.0.0.bias",
+                       "list.1.weight",  "list.1.bias",       "dict.a.weight",   "dict.a.bias"};
+  EXPECT_EQ(names(describe(model)), expected);
+  EXPECT_EQ(model.named_parameters().keys(), expected);
+}
+
+TEST(DescribeNames, OfASequentialItselfAreNumbers) {
+  nn::Sequential model(nn::Linear(2, 2), nn::ReLU(), nn::Linear(2, 2));
+  EXPECT_EQ(names(describe(*model)), (Names{"0.weight", "0.bias", "2.weight", "2.bias"}));
+}
+
+TEST(DescribeNames, LeaveOutFrozenParameters) {
+  nn::Sequential model(nn::Linear(2, 2), nn::Linear(2, 2));
+  for (auto& p : model[0]->parameters()) p.requires_grad_(false);
+  EXPECT_EQ(names(describe(*model)), (Names{"1.weight", "1.bias"}));
+}
+
+TEST(Describe, GivesTensorShapeAndOwner) {
+  nn::Linear fc(3, 2);
+  const auto weight = described(fc);
+  EXPECT_TRUE(weight.tensor.is_same(fc->weight));
+  EXPECT_EQ(weight.shape, (std::vector<std::int64_t>{2, 3}));
+  EXPECT_EQ(weight.owner, "Linear");
+  EXPECT_EQ(weight.groups, 1);
+  EXPECT_TRUE(weight.aliases.empty());
+}
+
+TEST(Describe, AModelWithoutParametersIsEmpty) { EXPECT_TRUE(describe(nn::Module()).empty()); }
+
+TEST(DescribeOwner, OfALinearsSubclassIsLinear) {
+  EXPECT_EQ(described(std::make_shared<MyLinearImpl>(3, 2)).owner, "Linear");
+  expect_role(described(std::make_shared<MyLinearImpl>(3, 2)), Role::hidden_matrix, Evidence::module_type);
+}
+
+TEST(DescribeOwner, OfAUsersClassIsItsName) {
+  EXPECT_EQ(described(std::make_shared<CoupledImpl>(at::IntArrayRef{4, 3}), "coupling").owner, "Coupled");
+  EXPECT_EQ(described(std::make_shared<RMSNormImpl>(), "scale").owner, "RMSNorm");
+}
+
+// ---- roles ----
+
+TEST(DescribeRole, ByModuleType) {
+  expect_role(described(nn::Linear(3, 2)), Role::hidden_matrix, Evidence::module_type);
+  expect_role(described(nn::Linear(3, 2), "bias"), Role::bias, Evidence::module_type);
+  expect_role(described(nn::Embedding(3, 2)), Role::embedding, Evidence::module_type);
+  expect_role(described(nn::EmbeddingBag(3, 2)), Role::embedding, Evidence::module_type);
+  expect_role(described(nn::Conv2d(3, 2, 3)), Role::convolution, Evidence::module_type);
+  expect_role(described(nn::Conv2d(3, 2, 3), "bias"), Role::bias, Evidence::module_type);
+  expect_role(described(nn::BatchNorm2d(3)), Role::gain, Evidence::module_type);
+  expect_role(described(nn::GroupNorm(1, 3), "bias"), Role::bias, Evidence::module_type);
+  expect_role(described(std::make_shared<RMSNormImpl>(), "scale"), Role::gain, Evidence::module_type);
+  EXPECT_NE(described(nn::Linear(3, 2)).reason.find("weight of Linear"), std::string::npos);
+}
+
+TEST(DescribeRole, ATwoDimensionalGainIsAGain) {
+  expect_role(described(nn::LayerNorm(nn::LayerNormOptions({3, 4}))), Role::gain, Evidence::module_type);
+}
+
+TEST(DescribeRole, OfAnUnknownOwnersParameterIsByNameThenShape) {
+  const auto bare = [](at::IntArrayRef shape, const std::string& local) {
+    return described(std::make_shared<CoupledImpl>(shape, local), local);
+  };
+  expect_role(bare({1, 9, 4}, "pos_embed"), Role::embedding, Evidence::name);
+  expect_role(bare({1, 1, 4}, "cls_token"), Role::embedding, Evidence::name);
+  expect_role(bare({4}, "beta"), Role::bias, Evidence::name);
+  expect_role(bare({4}, "gamma"), Role::gain, Evidence::name);
+  expect_role(bare({4}, "mystery"), Role::other, Evidence::shape);
+  expect_role(bare({4, 3}, "mystery"), Role::hidden_matrix, Evidence::shape);
+  expect_role(bare({4, 3, 2, 2}, "mystery"), Role::convolution, Evidence::shape);
+}
+
+TEST(DescribeRole, ATypeIsNotOverruledByAName) {
+  nn::Module model;
+  model.register_module("patch_embed", nn::Linear(3, 2));
+  model.register_module("head", nn::Embedding(3, 2));
+  model.register_module("lm_head", nn::Linear(2, 3));
+  const auto parameters = describe(model);
+  expect_role(find(parameters, "patch_embed.weight"), Role::hidden_matrix, Evidence::module_type);
+  expect_role(find(parameters, "head.weight"), Role::embedding, Evidence::module_type);
+}
+
+// ---- the head ----
+
+TEST(DescribeHead, IsKnownByName) {
+  for (const std::string name : {"head", "lm_head", "output_layer", "classifier", "policy_head"}) {
+    nn::Module model;
+    model.register_module(name, nn::Linear(4, 3));
+    model.register_module("last", nn::Linear(4, 4));
+    expect_role(find(describe(model), name + ".weight"), Role::output_head, Evidence::name);
+    expect_role(find(describe(model), name + ".bias"), Role::bias, Evidence::module_type);
+    expect_role(find(describe(model), "last.weight"), Role::hidden_matrix, Evidence::module_type);
+  }
+}
+
+TEST(DescribeHead, IsTheLastLinearByPositionOnly) {
+  nn::Sequential model(nn::Linear(4, 4), nn::ReLU(), nn::Linear(4, 4), nn::LayerNorm(nn::LayerNormOptions({4})));
+  const auto parameters = describe(*model);
+  expect_role(find(parameters, "0.weight"), Role::hidden_matrix, Evidence::module_type);
+  expect_role(find(parameters, "2.weight"), Role::output_head, Evidence::position);
+}
+
+TEST(DescribeHead, IsNotFoundInARepeatedBlock) {
+  nn::ModuleList blocks;
+  for (int i = 0; i < 3; ++i) blocks->push_back(nn::Sequential({{"fc1", nn::Linear(4, 8)}, {"fc2", nn::Linear(8, 4)}}));
+  nn::Module model;
+  model.register_module("blocks", blocks);
+  for (const Parameter& p : describe(model)) EXPECT_NE(p.role, Role::output_head) << p.name;
+}
+
+TEST(DescribeHead, IsNotAnAttentionsProjection) {
+  nn::Module model;
+  model.register_module("fc", nn::Linear(4, 4));
+  model.register_module("attention", nn::MultiheadAttention(4, 2));
+  for (const Parameter& p : describe(model)) EXPECT_NE(p.role, Role::output_head) << p.name;
+}
+
+TEST(DescribeHead, OutputsInsideNumberedBlocksAreHidden) {
+  nn::ModuleList blocks;
+  for (int i = 0; i < 2; ++i) blocks->push_back(nn::Sequential({{"in", nn::Linear(4, 8)}, {"output", nn::Linear(8, 4)}}));
+  nn::Module model;
+  model.register_module("blocks", blocks);
+  expect_role(find(describe(model), "blocks.0.output.weight"), Role::hidden_matrix, Evidence::module_type);
+}
+
+// ---- ties ----
+
+TEST(DescribeTie, OneModuleUnderTwoNamesIsOneParameter) {
+  nn::Linear shared(4, 4);
+  nn::Module model;
+  model.register_module("first", shared);
+  model.register_module("again", shared);
+  model.register_module("head", nn::Linear(4, 2));
+  const auto parameters = describe(model);
+  EXPECT_EQ(names(parameters), (Names{"first.weight", "first.bias", "head.weight", "head.bias"}));
+  EXPECT_EQ(find(parameters, "first.weight").aliases, Names{"again.weight"});
+  expect_role(find(parameters, "first.weight"), Role::hidden_matrix, Evidence::module_type);
+}
+
+struct TiedHeadImpl : nn::LinearImpl {
+  explicit TiedHeadImpl(const torch::Tensor& table)
+      : nn::LinearImpl(nn::LinearOptions(table.size(1), table.size(0)).bias(false)) {
+    parameters_["weight"] = table;
+    weight = table;
+  }
+};
+
+TEST(DescribeTie, AnEmbeddingSharedWithAHeadIsAnEmbedding) {
+  nn::Embedding wte(6, 4);
+  for (const bool head_first : {false, true}) {
+    nn::Module model;
+    if (head_first) model.register_module("head", std::make_shared<TiedHeadImpl>(wte->weight));
+    model.register_module("wte", wte);
+    model.register_module("fc", nn::Linear(nn::LinearOptions(4, 4).bias(false)));
+    if (!head_first) model.register_module("head", std::make_shared<TiedHeadImpl>(wte->weight));
+    const auto parameters = describe(model);
+    ASSERT_EQ(parameters.size(), 2u);
+    const Parameter& tied = find(parameters, head_first ? "head.weight" : "wte.weight");
+    expect_role(tied, Role::embedding, Evidence::tie);
+    EXPECT_NE(tied.reason.find(head_first ? "wte.weight" : "head.weight"), std::string::npos) << tied.reason;
+    expect_role(find(parameters, "fc.weight"), Role::hidden_matrix, Evidence::module_type);  // the head is known
+  }
+}
+
+TEST(DescribeTie, AnEmbeddingsTensorRegisteredInAUsersModule) {
+  nn::Embedding wte(6, 4);
+  nn::Module model;
+  model.register_module("wte", wte);
+  auto users = std::make_shared<nn::Module>("Head");
+  users->register_parameter("weight", wte->weight);
+  model.register_module("out", users);
+  const auto parameters = describe(model);
+  ASSERT_EQ(parameters.size(), 1u);
+  EXPECT_EQ(parameters[0].aliases, Names{"out.weight"});
+  expect_role(parameters[0], Role::embedding, Evidence::tie);
+}
+
+TEST(DescribeTie, AMemberReplacedAfterRegistrationIsAnErrorThatNamesIt) {
+  nn::Embedding wte(6, 4);
+  nn::Linear head(4, 6), other(2, 2);
+  nn::Module model;
+  model.register_module("wte", wte);
+  model.register_module("head", head);
+  model.register_module("other", other);
+  head->weight = wte->weight;
+  other->bias = torch::zeros(2);
+  try {
+    (void)describe(model);
+    FAIL() << "nothing was thrown";
+  } catch (const std::invalid_argument& error) {
+    const std::string text = error.what();
+    for (const std::string word : {"[describe]", "'head.weight'", "'other.bias'", "register"}) {
+      EXPECT_NE(text.find(word), std::string::npos) << "no '" << word << "' in: " << text;
+    }
+    EXPECT_EQ(text.find("wte.weight"), std::string::npos) << text;
+  }
+}
+
+// ---- views ----
+
+TEST(DescribeView, OfConvolutions) {
+  EXPECT_EQ(shapes(described(nn::Conv1d(4, 8, 3))), (Shapes{{1, 8, 12}}));
+  EXPECT_EQ(shapes(described(nn::Conv2d(3, 8, 3))), (Shapes{{1, 8, 27}}));
+  EXPECT_EQ(shapes(described(nn::Conv3d(2, 8, 3))), (Shapes{{1, 8, 54}}));
+  EXPECT_EQ(shapes(described(nn::Conv2d(nn::Conv2dOptions(4, 8, 3).groups(2)))), (Shapes{{2, 4, 18}}));
+  EXPECT_EQ(shapes(described(nn::Conv2d(nn::Conv2dOptions(4, 4, 3).groups(4)))), (Shapes{{4, 1, 9}}));
+  EXPECT_EQ(described(nn::Conv2d(nn::Conv2dOptions(4, 8, 3).groups(2))).groups, 2);
+}
+
+TEST(DescribeView, OfATransposedConvolutionHasTheOutputsAsRows) {
+  EXPECT_EQ(shapes(described(nn::ConvTranspose2d(4, 8, 3))), (Shapes{{1, 72, 4}}));
+  EXPECT_EQ(shapes(described(nn::ConvTranspose2d(nn::ConvTranspose2dOptions(4, 8, 3).groups(2)))), (Shapes{{2, 36, 2}}));
+}
+
+TEST(DescribeView, OfAttentionIsThreeMatrices) {
+  const auto weight = described(nn::MultiheadAttention(8, 2), "in_proj_weight");
+  expect_role(weight, Role::hidden_matrix, Evidence::module_type);
+  EXPECT_EQ(weight.owner, "MultiheadAttention");
+  EXPECT_EQ(shapes(weight), (Shapes{{3, 8, 8}}));
+  expect_role(described(nn::MultiheadAttention(8, 2), "in_proj_bias"), Role::bias, Evidence::module_type);
+  EXPECT_EQ(described(nn::MultiheadAttention(8, 2), "out_proj.weight").role, Role::hidden_matrix);
+}
+
+TEST(DescribeView, OfRecurrentNetworksIsOneMatrixAGate) {
+  EXPECT_EQ(shapes(described(nn::LSTM(3, 5), "weight_ih_l0")), (Shapes{{4, 5, 3}}));
+  EXPECT_EQ(shapes(described(nn::LSTM(3, 5), "weight_hh_l0")), (Shapes{{4, 5, 5}}));
+  EXPECT_EQ(shapes(described(nn::GRU(3, 5), "weight_ih_l0")), (Shapes{{3, 5, 3}}));
+  EXPECT_EQ(shapes(described(nn::RNN(3, 5), "weight_ih_l0")), (Shapes{{1, 5, 3}}));
+  expect_role(described(nn::LSTM(3, 5), "bias_ih_l0"), Role::bias, Evidence::module_type);
+}
+
+TEST(DescribeView, OfOtherTensorsIsAStackOrAKernel) {
+  const auto bare = [](at::IntArrayRef shape) { return shapes(described(std::make_shared<CoupledImpl>(shape), "coupling")); };
+  EXPECT_EQ(bare({3, 4, 5}), (Shapes{{3, 4, 5}}));
+  EXPECT_EQ(bare({4, 3, 2, 2}), (Shapes{{1, 4, 12}}));
+}
+
+// ---- TorchScript ----
+
+torch::jit::Module script(const std::string& type) { return torch::jit::Module("__torch__." + type); }
+
+torch::jit::Module script_linear(const torch::Tensor& weight) {
+  auto module = script("torch.nn.modules.linear.Linear");
+  module.register_parameter("weight", weight, /*is_buffer=*/false);
+  module.define("def forward(self, x):\n  return torch.matmul(x, self.weight.t())\n");
+  return module;
+}
+
+torch::Tensor trainable(at::IntArrayRef shape) { return torch::ones(shape).requires_grad_(); }
+
+torch::jit::Module script_net() {
+  const torch::Tensor table = trainable({6, 4});
+  auto embedding = script("torch.nn.modules.sparse.Embedding");
+  embedding.register_parameter("weight", table, false);
+  auto convolution = script("torch.nn.modules.conv.Conv2d");
+  convolution.register_parameter("weight", trainable({8, 2, 3, 3}), false);
+  convolution.register_attribute("groups", c10::IntType::get(), 2);
+  auto net = script("Net");
+  net.register_parameter("bare", trainable({4}), false);
+  net.register_parameter("frozen", torch::ones({4, 4}), false);
+  net.register_module("wte", embedding);
+  net.register_module("conv", convolution);
+  net.register_module("fc", script_linear(trainable({4, 4})));
+  net.register_module("head", script_linear(table));
+  net.define("def forward(self, x):\n  return self.head.forward(self.fc.forward(x))\n");
+  return net;
+}
+
+void expect_script_net(const std::vector<Parameter>& parameters) {
+  EXPECT_EQ(find(parameters, "bare").owner, "Net");
+  expect_role(find(parameters, "wte.weight"), Role::embedding, Evidence::tie);
+  EXPECT_EQ(find(parameters, "wte.weight").aliases, Names{"head.weight"});
+  expect_role(find(parameters, "fc.weight"), Role::hidden_matrix, Evidence::module_type);
+  EXPECT_EQ(find(parameters, "fc.weight").owner, "Linear");
+  expect_role(find(parameters, "conv.weight"), Role::convolution, Evidence::module_type);
+  EXPECT_EQ(shapes(find(parameters, "conv.weight")), (Shapes{{2, 4, 18}}));
+  EXPECT_EQ(find(parameters, "conv.weight").groups, 2);
+}
+
+TEST(DescribeScript, KnowsNamesOwnersAndTies) {
+  const auto parameters = describe(script_net());
+  EXPECT_EQ(names(parameters), (Names{"bare", "wte.weight", "conv.weight", "fc.weight"}));
+  expect_script_net(parameters);
+}
+
+TEST(DescribeScript, KnowsAModuleReadFromAFile) {
+  std::stringstream file;
+  script_net().save(file);
+  const auto net = torch::jit::load(file);
+  expect_script_net(describe(net));
+}
+
+TEST(DescribeScript, ALoadedModuleTrains) {
+  std::stringstream file;
+  script_net().save(file);
+  auto net = torch::jit::load(file);
+  const torch::Tensor before = net.attr("fc").toModule().attr("weight").toTensor().detach().clone();
+  muon::MuonWithAuxAdam optimizer(net);
+  net.forward({torch::tensor({{1.0f, 2.0f, 3.0f, 4.0f}})}).toTensor().sum().backward();
+  optimizer.step();
+  EXPECT_FALSE(torch::equal(net.attr("fc").toModule().attr("weight").toTensor(), before));
+}
+
+}  // namespace

@@ -1,0 +1,388 @@
+// Plan: rules, the built-in ones, errors, groups, table and JSON.
+#include <muon/muon.hpp>
+
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+#include <torch/torch.h>
+
+#include <algorithm>
+#include <sstream>
+#include <string>
+#include <vector>
+
+namespace {
+
+namespace nn = torch::nn;
+using muon::Algorithm;
+using muon::Assignment;
+using muon::by_dim;
+using muon::by_module;
+using muon::by_name;
+using muon::by_role;
+using muon::make_plan;
+using muon::MatrixView;
+using muon::MuonOptions;
+using muon::otherwise;
+using muon::Parameter;
+using muon::Plan;
+using muon::Role;
+using muon::Rule;
+using torch::optim::AdamWOptions;
+using Names = std::vector<std::string>;
+
+const MuonOptions to_muon(0.02);
+const AdamWOptions to_adamw(3e-4);
+
+/// embed.weight, blocks.{0,1}.{qkv,fc}.{weight,bias}, norm.{weight,bias}, lm_head.{weight,bias}
+struct Net : nn::Module {
+  Net() {
+    register_module("embed", nn::Embedding(10, 4));
+    nn::ModuleList blocks;
+    for (int i = 0; i < 2; ++i) blocks->push_back(nn::Sequential({{"qkv", nn::Linear(4, 12)}, {"fc", nn::Linear(12, 4)}}));
+    register_module("blocks", blocks);
+    register_module("norm", nn::LayerNorm(nn::LayerNormOptions({4})));
+    register_module("lm_head", nn::Linear(4, 10));
+  }
+};
+
+const Assignment& find(const Plan& plan, const std::string& name) {
+  const auto& all = plan.assignments();
+  const auto found = std::find_if(all.begin(), all.end(), [&](const Assignment& a) { return a.parameter.name == name; });
+  if (found == all.end()) throw std::runtime_error("not in the plan: " + name);
+  return *found;
+}
+
+Names under(const Plan& plan, Algorithm algorithm) {
+  Names result;
+  for (const Assignment& a : plan.assignments()) {
+    if (a.algorithm == algorithm) result.push_back(a.parameter.name);
+  }
+  return result;
+}
+
+Names muons(const std::vector<Rule>& rules) { return under(make_plan(Net(), rules), Algorithm::muon); }
+
+void expect_mentions(const std::string& text, const Names& words) {
+  for (const std::string& word : words) EXPECT_NE(text.find(word), std::string::npos) << "no '" << word << "' in: " << text;
+}
+
+void expect_error(std::vector<Parameter> parameters, const std::vector<Rule>& rules, const Names& words) {
+  try {
+    const Plan plan(std::move(parameters), rules);
+    ADD_FAILURE() << "nothing was thrown";
+  } catch (const std::invalid_argument& error) {
+    expect_mentions(error.what(), words);
+    EXPECT_EQ(std::string(error.what()).rfind("[Plan] ", 0), 0u) << error.what();
+  }
+}
+
+void expect_error(const std::vector<Rule>& rules, const Names& words) { expect_error(muon::describe(Net()), rules, words); }
+
+Parameter made_by_hand(const std::string& name, const std::vector<std::int64_t>& shape) {
+  Parameter p;
+  p.name = name;
+  p.shape = shape;
+  return p;
+}
+
+// ---- rules ----
+
+TEST(PlanRules, MatchNamesByGlob) {
+  EXPECT_EQ(muons({by_name("*.fc.weight").use(to_muon), otherwise().use(to_adamw)}),
+            (Names{"blocks.0.fc.weight", "blocks.1.fc.weight"}));
+  EXPECT_EQ(muons({by_name("blocks.?.qkv.w*t").use(to_muon), otherwise().use(to_adamw)}),
+            (Names{"blocks.0.qkv.weight", "blocks.1.qkv.weight"}));
+  EXPECT_EQ(muons({by_name("embed.weight").use(to_muon), otherwise().use(to_adamw)}), Names{"embed.weight"});
+}
+
+TEST(PlanRules, AGlobMatchesTheWholeName) {
+  for (const std::string glob : {"embed", "mbed.weight", "embed.weight?", "embed?weight.", "", "EMBED.weight"}) {
+    expect_error({by_name(glob).use(to_adamw), otherwise().use(to_adamw)}, {"rule 1", "name", glob, "matches no parameter"});
+  }
+  const Plan plan = make_plan(Net(), {by_name("**").use(to_adamw)});
+  EXPECT_EQ(under(plan, Algorithm::adamw).size(), 13u);
+}
+
+TEST(PlanRules, MatchModuleRoleDimensionAndCondition) {
+  const auto rest = otherwise().use(to_adamw);
+  const Names matrices{"blocks.0.qkv.weight", "blocks.0.fc.weight", "blocks.1.qkv.weight", "blocks.1.fc.weight"};
+  EXPECT_EQ(muons({by_module("Embedding").use(to_muon), rest}), Names{"embed.weight"});
+  EXPECT_EQ(muons({by_role(Role::hidden_matrix).use(to_muon), rest}), matrices);
+  EXPECT_EQ(muons({by_dim(2).use(to_muon), rest}).size(), 6u);
+  EXPECT_EQ(muons({by_dim(0, 1).use(to_adamw), otherwise().use(to_muon)}).size(), 6u);
+  const auto is_tall = [](const Parameter& p) { return p.shape == std::vector<std::int64_t>{12, 4}; };
+  EXPECT_EQ(muons({muon::where("tall", is_tall).use(to_muon), rest}),
+            (Names{"blocks.0.qkv.weight", "blocks.1.qkv.weight"}));
+}
+
+TEST(PlanRules, AGlobMatchesAnyNameOfATiedParameter) {
+  nn::Linear shared(nn::LinearOptions(4, 4).bias(false));
+  nn::Module model;
+  model.register_module("first", shared);
+  model.register_module("second", shared);
+  EXPECT_EQ(under(make_plan(model, {by_name("second.*").use(to_muon)}), Algorithm::muon), Names{"first.weight"});
+}
+
+TEST(PlanRules, TheFirstMatchWins) {
+  const Plan plan = make_plan(Net(), {by_name("blocks.0.*weight").use(MuonOptions(0.5)),
+                                      by_name("blocks.*.weight").use(MuonOptions(0.1)), otherwise().use(to_adamw)});
+  EXPECT_EQ(find(plan, "blocks.0.fc.weight").options->get_lr(), 0.5);
+  EXPECT_EQ(find(plan, "blocks.1.fc.weight").options->get_lr(), 0.1);
+  expect_mentions(find(plan, "blocks.0.fc.weight").rule, {"name", "blocks.0.*weight"});
+  EXPECT_EQ(find(plan, "norm.weight").rule, "otherwise");
+}
+
+TEST(PlanRules, FreezeKeepsAParameterInThePlanAndOutOfTheGroups) {
+  const Plan plan = make_plan(Net(), {by_module("Embedding").freeze(), otherwise().use(to_adamw)});
+  EXPECT_EQ(under(plan, Algorithm::frozen), Names{"embed.weight"});
+  EXPECT_EQ(find(plan, "embed.weight").options, nullptr);
+  EXPECT_EQ(plan.assignments().size(), 13u);
+  std::size_t optimized = 0;
+  for (const auto& group : plan.param_groups()) optimized += group.params().size();
+  EXPECT_EQ(optimized, 12u);
+  EXPECT_TRUE(plan.param_groups(Algorithm::frozen).empty());
+}
+
+TEST(PlanRules, ViewReplacesTheOneThatWasFound) {
+  const auto heads = MatrixView::matrix().heads(3);
+  const Plan plan = make_plan(Net(), {by_name("*qkv.weight").view(heads).use(to_muon), otherwise().use(to_adamw)});
+  EXPECT_EQ(find(plan, "blocks.0.qkv.weight").parameter.view, heads);
+}
+
+TEST(PlanRules, AnOptionalRuleMayMatchNothing) {
+  EXPECT_NO_THROW(make_plan(Net(), {by_name("nothing").optional().use(to_adamw), otherwise().use(to_adamw)}));
+}
+
+TEST(PlanRules, DefaultsComeAfterOnesOwn) {
+  std::vector<Rule> rules{by_name("blocks.0.fc.weight").use(to_adamw)};
+  for (const Rule& rule : muon::default_rules()) rules.push_back(rule);
+  EXPECT_EQ(muons(rules), (Names{"blocks.0.qkv.weight", "blocks.1.qkv.weight", "blocks.1.fc.weight"}));
+}
+
+// ---- the built-in rules ----
+
+TEST(DefaultRules, GiveHiddenMatricesToMuonAndTheRestToAdamW) {
+  const Plan plan = make_plan(Net());
+  EXPECT_EQ(under(plan, Algorithm::muon),
+            (Names{"blocks.0.qkv.weight", "blocks.0.fc.weight", "blocks.1.qkv.weight", "blocks.1.fc.weight"}));
+  EXPECT_EQ(under(plan, Algorithm::adamw).size(), 9u);
+}
+
+TEST(DefaultRules, AreKellerJordansOptions) {
+  const Plan plan = make_plan(Net());
+  EXPECT_EQ(static_cast<const MuonOptions&>(*find(plan, "blocks.0.fc.weight").options), muon::keller_jordan_muon());
+  EXPECT_EQ(static_cast<const AdamWOptions&>(*find(plan, "norm.weight").options), muon::keller_jordan_adam());
+}
+
+TEST(DefaultRules, KeepDegenerateShapesFromMuon) {
+  nn::Module model;
+  model.register_module("to_one", nn::Linear(nn::LinearOptions(4, 1).bias(false)));
+  model.register_module("from_one", nn::Linear(nn::LinearOptions(1, 4).bias(false)));
+  model.register_module("depthwise", nn::Conv2d(nn::Conv2dOptions(4, 8, 3).groups(4).bias(false)));
+  model.register_module("grouped", nn::Conv2d(nn::Conv2dOptions(4, 4, 3).groups(2).bias(false)));
+  model.register_module("gray", nn::Conv2d(nn::Conv2dOptions(1, 8, 3).bias(false)));
+  model.register_module("norm", nn::LayerNorm(nn::LayerNormOptions({3, 4})));
+  model.register_parameter("empty", torch::zeros({0, 4}));
+  model.register_module("lm_head", nn::Linear(nn::LinearOptions(4, 4).bias(false)));
+  EXPECT_EQ(under(make_plan(model), Algorithm::muon), (Names{"grouped.weight", "gray.weight"}));
+}
+
+// ---- errors ----
+
+TEST(PlanErrors, AParameterWithoutARuleIsNamed) {
+  expect_error({by_dim(2).use(to_muon)}, {"'norm.weight'", "'lm_head.bias'", "no rule", "otherwise()"});
+}
+
+TEST(PlanErrors, ARuleThatMatchesNothingIsNamed) {
+  expect_error({by_name("*head2*").use(to_muon), otherwise().use(to_adamw)},
+               {"rule 1", "name", "*head2*", "matches no parameter"});
+}
+
+TEST(PlanErrors, ARuleThatComesTooLateIsNamed) {
+  expect_error({by_dim(0).use(to_adamw), by_name("embed*").use(to_adamw)}, {"rule 2", "embed*", "earlier rules"});
+}
+
+TEST(PlanErrors, ARuleWithoutAnActionIsNamed) {
+  expect_error({by_name("embed*"), otherwise().use(to_adamw)}, {"rule 1", "embed*", "use()"});
+}
+
+TEST(PlanErrors, AModelWithoutTrainableParametersIsRefused) {
+  expect_error(std::vector<Parameter>{}, muon::default_rules(), {"no trainable parameter"});
+}
+
+TEST(PlanErrors, NamesAndTensorsOccurOnce) {
+  const auto rest = std::vector<Rule>{otherwise().use(to_adamw)};
+  expect_error({made_by_hand("a", {2, 2}), made_by_hand("a", {3, 3})}, rest, {"'a'", "twice"});
+  Parameter alias = made_by_hand("b", {2, 2});
+  alias.aliases = {"a"};
+  expect_error({made_by_hand("a", {2, 2}), alias}, rest, {"'a'", "twice"});
+  Parameter first = made_by_hand("first", {2, 2}), second = made_by_hand("second", {2, 2});
+  first.tensor = second.tensor = torch::ones({2, 2});
+  expect_error({first, second}, rest, {"'second'", "already"});
+}
+
+TEST(PlanErrors, MuonNeedsMatricesOfRealNumbers) {
+  const auto all = std::vector<Rule>{otherwise().use(to_muon)};
+  expect_error({made_by_hand("v", {4})}, all, {"'v'", "[4]", "AdamW"});
+  expect_error({made_by_hand("s", {})}, all, {"'s'", "[]", "AdamW"});
+  expect_error({made_by_hand("e", {4, 0})}, all, {"'e'", "[4, 0]", "no entries"});
+  Parameter complex = made_by_hand("c", {2, 2}), integer = made_by_hand("i", {2, 2});
+  complex.tensor = torch::ones({2, 2}, torch::kComplexFloat);
+  integer.tensor = torch::ones({2, 2}, torch::kLong);
+  expect_error({complex, integer}, all, {"'c'", "Complex", "'i'", "Long"});
+}
+
+TEST(PlanErrors, AViewThatDoesNotFitIsNamed) {
+  expect_error({by_name("*qkv.weight").view(MatrixView::matrix().heads(5)).use(to_muon), otherwise().use(to_adamw)},
+               {"rule 1", "'blocks.0.qkv.weight'", "'blocks.1.qkv.weight'", "heads(5)"});
+  expect_error({made_by_hand("kernel", {4, 3, 3})}, {otherwise().use(to_muon)}, {"'kernel'", "flatten()", "stack()"});
+}
+
+TEST(PlanErrors, TheBuiltInRulesNameAParameterWhoseViewDoesNotFit) {
+  expect_error({made_by_hand("kernel", {4, 3, 3})}, muon::default_rules(), {"'kernel'", "flatten()", "stack()"});
+}
+
+TEST(PlanErrors, OptionsOutOfRangeAreNamed) {
+  expect_error({by_dim(2).use(MuonOptions(0.02).momentum(1)), otherwise().use(AdamWOptions(-1))},
+               {"rule 1", "momentum", "rule 2 (otherwise)", "lr", "-1"});
+  expect_error({by_dim(2).use(MuonOptions().views({MatrixView::matrix()})), otherwise().use(to_adamw)},
+               {"rule 1", "Rule::view()"});
+}
+
+TEST(PlanErrors, AllProblemsAreInOneError) {
+  expect_error({by_name("typo").use(to_muon), by_name("norm.bias").use(to_muon), by_dim(2), by_name("late").use(MuonOptions(-1))},
+               {"typo", "'norm.bias'", "2 to 64 dimensions", "lr", "'norm.weight'"});
+}
+
+// ---- groups ----
+
+TEST(PlanGroups, JoinEqualOptionsWithMuonsFirst) {
+  const Plan plan = make_plan(Net(), {by_role(Role::bias).use(AdamWOptions(3e-4)), by_name("*.qkv.*").use(MuonOptions(0.5)),
+                                      by_name("*.fc.*").use(to_muon), by_role(Role::gain).use(to_adamw),
+                                      otherwise().use(AdamWOptions(1e-2))});
+  const auto groups = plan.param_groups();
+  ASSERT_EQ(groups.size(), 4u);
+  const std::vector<std::pair<double, std::size_t>> expected{{0.5, 2}, {0.02, 2}, {1e-2, 2}, {3e-4, 7}};
+  for (std::size_t i = 0; i < groups.size(); ++i) {
+    EXPECT_EQ(groups[i].options().get_lr(), expected[i].first) << i;
+    EXPECT_EQ(groups[i].params().size(), expected[i].second) << i;
+  }
+  EXPECT_EQ(plan.param_groups(Algorithm::muon).size(), 2u);
+  EXPECT_EQ(plan.param_groups(Algorithm::adamw).size(), 2u);
+}
+
+TEST(PlanGroups, CarryTheViewsOfMuon) {
+  nn::Module model;
+  model.register_module("fc", nn::Linear(nn::LinearOptions(4, 4).bias(false)));
+  model.register_module("conv", nn::Conv1d(nn::Conv1dOptions(2, 4, 3).bias(false)));
+  const auto groups = make_plan(model, {otherwise().use(to_muon)}).param_groups();
+  ASSERT_EQ(groups.size(), 1u);
+  EXPECT_EQ(static_cast<const MuonOptions&>(groups[0].options()).views(),
+            (std::vector{MatrixView::matrix(), MatrixView::flatten()}));
+}
+
+TEST(PlanGroups, NeedTensors) {
+  const Plan plan({made_by_hand("from.a.file", {2, 2})}, {otherwise().use(to_muon)});
+  EXPECT_FALSE(plan.table().empty());
+  EXPECT_THROW(
+      try { (void)plan.param_groups(); } catch (const std::invalid_argument& error) {
+        expect_mentions(error.what(), {"'from.a.file'"});
+        throw;
+      },
+      std::invalid_argument);
+}
+
+// ---- text ----
+
+TEST(PlanTable, HasARowForEachParameterAndTotals) {
+  const std::string table = make_plan(Net()).table();
+  std::istringstream lines(table);
+  std::string header;
+  std::getline(lines, header);
+  std::size_t last = 0;
+  for (const std::string column : {"name", "shape", "matrices", "role", "optimizer", "lr", "effective lr", "decay", "why"}) {
+    const std::size_t place = header.find(column, last);
+    ASSERT_NE(place, std::string::npos) << column;
+    last = place + column.size();
+  }
+  for (const auto& entry : Net().named_parameters()) expect_mentions(table, {"\n" + entry.key() + " "});
+  // hidden: 2 x (12*4 + 4*12); the rest: 10*4 + 2 x (12 + 4) + 4 + 4 + 10*4 + 10
+  expect_mentions(table, {"[12, 4]", "1 of 12x4", "hidden matrix", "0.03464", "4 parameters", "192 values", "9 parameters",
+                          "130 values"});
+  EXPECT_EQ(table.find('?'), std::string::npos);
+  std::ostringstream out;
+  out << make_plan(Net());
+  EXPECT_EQ(out.str(), table);
+}
+
+TEST(PlanTable, MarksARoleThatWasDecidedByPositionAlone) {
+  const nn::Sequential model(nn::Linear(4, 4), nn::ReLU(), nn::Linear(4, 4));
+  const std::string table = make_plan(*model).table();
+  std::istringstream lines(table);
+  for (std::string line; std::getline(lines, line);) {
+    const bool marked = line.find('?') != std::string::npos;
+    EXPECT_EQ(marked, line.starts_with("2.weight") || line.starts_with("?")) << line;
+  }
+  expect_mentions(table, {"? position only", "output head", "\n?"});
+}
+
+TEST(PlanTable, MarksAMatrixThatIsKnownByItsShapeAlone) {
+  nn::Module model;
+  model.register_parameter("mystery", torch::ones({3, 4}));
+  model.register_parameter("vector", torch::ones({4}));
+  std::istringstream lines(make_plan(model).table());
+  for (std::string line; std::getline(lines, line);) {
+    EXPECT_EQ(line.find('?') != std::string::npos, line.starts_with("mystery") || line.starts_with("?")) << line;
+  }
+}
+
+TEST(PlanTotals, CountTiedValuesOnce) {
+  nn::Linear shared(nn::LinearOptions(30, 40).bias(false));
+  nn::Module model;
+  model.register_module("first", shared);
+  model.register_module("second", shared);
+  const Plan plan = make_plan(model, {otherwise().use(to_muon)});
+  expect_mentions(plan.table(), {"1,200 values", "1 parameter,", "also second.weight"});
+  const auto json = nlohmann::json::parse(plan.json());
+  EXPECT_EQ(json["totals"]["Muon"]["values"], 1200);
+  EXPECT_EQ(json["totals"]["Muon"]["parameters"], 1);
+  EXPECT_EQ(json["parameters"][0]["aliases"], Names{"second.weight"});
+}
+
+TEST(PlanJson, HoldsEverything) {
+  const Plan plan = make_plan(Net(), {by_module("Embedding").freeze(),
+                                      by_name("*qkv.weight").view(MatrixView::matrix().split_rows({8, 4})).use(to_muon),
+                                      otherwise().use(to_adamw)});
+  const auto json = nlohmann::json::parse(plan.json());
+  ASSERT_EQ(json["parameters"].size(), 13u);
+  const auto& frozen = json["parameters"][0];
+  EXPECT_EQ(frozen["name"], "embed.weight");
+  EXPECT_EQ(frozen["optimizer"], "frozen");
+  EXPECT_FALSE(frozen.contains("options"));
+  const auto& qkv = json["parameters"][1];
+  EXPECT_EQ(qkv["shape"], (std::vector{12, 4}));
+  EXPECT_EQ(qkv["owner"], "Linear");
+  EXPECT_EQ(qkv["role"], "hidden matrix");
+  EXPECT_EQ(qkv["evidence"], "module type");
+  EXPECT_EQ(qkv["position_only"], false);
+  EXPECT_EQ(qkv["view"], "matrix.split_rows(8,4)");
+  EXPECT_EQ(qkv["matrices"], nlohmann::json::parse(R"([{"count":1,"rows":8,"cols":4},{"count":1,"rows":4,"cols":4}])"));
+  EXPECT_DOUBLE_EQ(qkv["effective_lr"][0], 0.02 * std::sqrt(2));
+  EXPECT_DOUBLE_EQ(qkv["effective_lr"][1], 0.02);
+  for (const char* option : {"lr", "weight_decay", "momentum", "nesterov", "ns_coefficients", "eps", "ns_steps", "adjust_lr_fn",
+                             "norm_eps", "compute_type"}) {
+    EXPECT_TRUE(qkv["options"].contains(option)) << option;
+  }
+  const auto& bias = json["parameters"][2];
+  for (const char* option : {"lr", "betas", "eps", "weight_decay", "amsgrad"}) {
+    EXPECT_TRUE(bias["options"].contains(option)) << option;
+  }
+  EXPECT_EQ(json["totals"]["frozen"]["values"], 40);
+}
+
+TEST(PlanJson, SurvivesNamesThatAreNotText) {
+  const Plan plan({made_by_hand("bad\xff\"name", {2, 2})}, {otherwise().use(to_muon)});
+  EXPECT_TRUE(nlohmann::json::accept(plan.json()));
+}
+
+}  // namespace

@@ -2,12 +2,12 @@
 # compiled with -O1, since the work is in the library and in LibTorch.
 file(WRITE ${PROJECT_BINARY_DIR}/precompiled.cpp "")
 add_library(precompiled OBJECT ${PROJECT_BINARY_DIR}/precompiled.cpp)
-target_precompile_headers(precompiled PRIVATE <torch/torch.h>)
+target_precompile_headers(precompiled PRIVATE <torch/torch.h> <fmt/format.h> <fmt/ranges.h>)
 
 function(muon_program_options target)
   muon_warnings(${target})
   target_compile_options(${target} PRIVATE $<$<CONFIG:Release>:-O1>)
-  target_link_libraries(${target} PRIVATE muon)
+  target_link_libraries(${target} PRIVATE muon fmt::fmt-header-only)
 endfunction()
 muon_program_options(precompiled)
 

@@ -15,7 +15,7 @@ int main() {
   const torch::Tensor x = torch::randn({128, 20});
   const torch::Tensor y = torch::randint(4, {128});
 
-  std::cout << muon::make_plan(*model);    // what the next line decides
+  std::cout << muon::make_plan(*model);     // what the next line decides
   muon::MuonWithAuxAdam optimizer(*model);  // hidden matrices -> Muon, head and biases -> AdamW
 
   double first = 0, last = 0;

@@ -11,8 +11,9 @@
 struct Net : torch::nn::Module {
   Net()
       : embed(register_module("embed", torch::nn::Embedding(100, 32))),
-        body(register_module("body", torch::nn::Sequential(torch::nn::Linear(32, 64), torch::nn::LayerNorm(torch::nn::LayerNormOptions({64})),
-                                                           torch::nn::ReLU(), torch::nn::Linear(64, 32)))),
+        body(register_module(
+            "body", torch::nn::Sequential(torch::nn::Linear(32, 64), torch::nn::LayerNorm(torch::nn::LayerNormOptions({64})),
+                                          torch::nn::ReLU(), torch::nn::Linear(64, 32)))),
         head(register_module("head", torch::nn::Linear(32, 100))) {}
 
   torch::Tensor forward(const torch::Tensor& tokens) { return head(body->forward(embed(tokens))); }

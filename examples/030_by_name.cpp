@@ -6,6 +6,7 @@
 
 #include <iostream>
 #include <stdexcept>
+#include <vector>
 
 struct Net : torch::nn::Module {
   Net() {
@@ -19,11 +20,12 @@ struct Net : torch::nn::Module {
 
 int main() {
   Net model;
-  const muon::Plan plan = muon::make_plan(model, {
+  const std::vector<muon::Rule> rules{
       muon::by_name("*weight*").use(muon::keller_jordan_muon(0.02)),
       muon::by_name("*bias*").use(torch::optim::AdamWOptions(3e-4).weight_decay(0)),
       muon::otherwise().use(torch::optim::AdamWOptions(1e-4).weight_decay(0)),
-  });
+  };
+  const muon::Plan plan = muon::make_plan(model, rules);
   std::cout << plan;
   muon::MuonWithAuxAdam optimizer(plan);
   std::cout << optimizer.param_groups().size() << " groups\n";

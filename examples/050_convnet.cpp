@@ -1,5 +1,6 @@
-// Convolutions, and views by hand. A kernel [out, in, kh, kw] is one matrix out x (in*kh*kw); a grouped one is a matrix a group; a
-// depthwise one holds no matrix and goes to AdamW. A fused query-key-value Linear of your own is one matrix unless you say more.
+// Convolutions, and views by hand. A kernel [out, in, kh, kw] is one matrix out x (in*kh*kw); a grouped one is a matrix a group;
+// a depthwise one holds no matrix and goes to AdamW. A fused query-key-value Linear of your own is one matrix unless you say
+// more.
 #include <muon/muon.hpp>
 
 #include <torch/torch.h>
@@ -36,7 +37,8 @@ int main() {
 
   // The built-in rules, with one of our own in front: query, key and value are three matrices.
   auto rules = muon::default_rules(muon::keller_jordan_muon(0.02), muon::keller_jordan_adam(3e-3));
-  rules.insert(rules.begin(), muon::by_name("qkv.weight").view(muon::MatrixView::matrix().heads(3)).use(muon::keller_jordan_muon(0.02)));
+  rules.insert(rules.begin(),
+               muon::by_name("qkv.weight").view(muon::MatrixView::matrix().heads(3)).use(muon::keller_jordan_muon(0.02)));
   const muon::Plan plan = muon::make_plan(model, rules);
   std::cout << plan;
 

@@ -7,6 +7,7 @@
 #include "update.hpp"
 
 #include <ATen/ATen.h>
+#include <c10/core/GradMode.h>
 #include <c10/core/ScalarType.h>
 #include <fmt/format.h>
 #include <torch/optim/adamw.h>
@@ -47,6 +48,9 @@ GroupedOptimizer::GroupedOptimizer(std::string where, Accepts accepts, const std
       accepts_(accepts),
       names_(std::move(names)) {
   for (const OptimizerParamGroup& group : groups) add_param_group(group);
+  if (std::all_of(members_.begin(), members_.end(), [](const auto& members) { return members.empty(); })) {
+    throw std::invalid_argument(fmt::format("[{}] got no parameters; give at least one", where_));
+  }
 }
 
 std::string GroupedOptimizer::name_of(const torch::Tensor& parameter) const {
@@ -69,7 +73,8 @@ void GroupedOptimizer::check_kind(const OptimizerOptions& options, const std::st
   throw std::invalid_argument(
       adamw != nullptr
           ? fmt::format("[{}] the options are torch::optim::AdamWOptions; give this group to torch::optim::AdamW, or use "
-                        "muon::MuonWithAuxAdam for both kinds", where)
+                        "muon::MuonWithAuxAdam for both kinds",
+                        where)
           : fmt::format("[{}] the options are of an unknown type; use muon::MuonOptions{}", where,
                         accepts_ == Accepts::muon_and_adamw ? " or torch::optim::AdamWOptions" : ""));
 }
@@ -78,9 +83,11 @@ void GroupedOptimizer::check_parameter(const torch::Tensor& parameter, const Muo
                                        std::size_t group) const {
   const auto refuse = [&](const std::string& what) {
     const auto known = names_.find(parameter.unsafeGetTensorImpl());
-    throw std::invalid_argument(fmt::format("[{}] '{}' {}", where_, known != names_.end() ? known->second : place(index, group), what));
+    throw std::invalid_argument(
+        fmt::format("[{}] '{}' {}", where_, known != names_.end() ? known->second : place(index, group), what));
   };
-  if (!parameter.defined()) throw std::invalid_argument(fmt::format("[{}] {} is an undefined tensor", where_, place(index, group)));
+  if (!parameter.defined())
+    throw std::invalid_argument(fmt::format("[{}] {} is an undefined tensor", where_, place(index, group)));
   if (!at::isFloatingType(parameter.scalar_type())) {
     refuse(fmt::format("is of type {}; a real floating type is needed", c10::toString(parameter.scalar_type())));
   }
@@ -88,8 +95,10 @@ void GroupedOptimizer::check_parameter(const torch::Tensor& parameter, const Muo
   if (!parameter.is_leaf()) refuse("is not a leaf: it was computed from other tensors. Give the parameter itself");
   if (muon == nullptr) return;
   if (parameter.dim() < 2) {
-    refuse(fmt::format("has shape {}; Muon is for matrices. Give it to AdamW: muon::MuonWithAuxAdam(*model) sorts the parameters of a "
-                       "model, or put it in a torch::optim::AdamW beside this optimizer", shape_text(parameter.sizes())));
+    refuse(fmt::format(
+        "has shape {}; Muon is for matrices. Give it to AdamW: muon::MuonWithAuxAdam(*model) sorts the parameters of a "
+        "model, or put it in a torch::optim::AdamW beside this optimizer",
+        shape_text(parameter.sizes())));
   }
   if (parameter.numel() == 0) refuse(fmt::format("has shape {} and no entries; leave it out", shape_text(parameter.sizes())));
   try {
@@ -113,8 +122,10 @@ void GroupedOptimizer::check_group(const OptimizerParamGroup& group, std::size_t
 void GroupedOptimizer::add_param_group(const OptimizerParamGroup& group) {
   const std::size_t number = param_groups_.size();
   if (!group.has_options() && accepts_ == Accepts::muon_and_adamw) {
-    throw std::invalid_argument(fmt::format("[{}, group {}] has no options, and their type says which algorithm it is for; give it "
-                                            "muon::MuonOptions or torch::optim::AdamWOptions", where_, number));
+    throw std::invalid_argument(
+        fmt::format("[{}, group {}] has no options, and their type says which algorithm it is for; give it "
+                    "muon::MuonOptions or torch::optim::AdamWOptions",
+                    where_, number));
   }
   OptimizerParamGroup added(group.params(), group.has_options() ? group.options().clone() : defaults_->clone());
   check_group(added, number);
@@ -126,9 +137,10 @@ void GroupedOptimizer::add_param_group(const OptimizerParamGroup& group) {
     const torch::Tensor& parameter = added.params()[i];
     if (!seen.insert(parameter.unsafeGetTensorImpl()).second) {
       const auto known = names_.find(parameter.unsafeGetTensorImpl());
-      throw std::invalid_argument(fmt::format("[{}] '{}' is in two groups, or twice in one; it would be updated twice a step. Tied "
-                                              "weights are one parameter: give them once",
-                                              where_, known != names_.end() ? known->second : place(i, number)));
+      throw std::invalid_argument(
+          fmt::format("[{}] '{}' is in two groups, or twice in one; it would be updated twice a step. Tied "
+                      "weights are one parameter: give them once",
+                      where_, known != names_.end() ? known->second : place(i, number)));
     }
   }
   std::vector<const c10::TensorImpl*> members;
@@ -159,8 +171,10 @@ void GroupedOptimizer::check_state(const OptimizerParamGroup& group, std::size_t
   for (const torch::Tensor& parameter : group.params()) {
     const auto known = state_.find(state_key(parameter));
     if (known == state_.end() || (dynamic_cast<const MuonParamState*>(known->second.get()) != nullptr) == is_muon) continue;
-    throw std::runtime_error(fmt::format("[{}, group {}] the options changed their kind after a step, and the state of '{}' is of "
-                                         "the other kind; make a new optimizer", where_, number, name_of(parameter)));
+    throw std::runtime_error(
+        fmt::format("[{}, group {}] the options changed their kind after a step, and the state of '{}' is of "
+                    "the other kind; make a new optimizer",
+                    where_, number, name_of(parameter)));
   }
 }
 
@@ -168,14 +182,16 @@ void GroupedOptimizer::check_groups() const {
   bool ours = param_groups_.size() == members_.size();
   for (std::size_t g = 0; ours && g < param_groups_.size(); ++g) {
     const auto& now = param_groups_[g].params();
-    ours = param_groups_[g].has_options() &&
-           std::equal(now.begin(), now.end(), members_[g].begin(), members_[g].end(),
-                      [](const torch::Tensor& tensor, const c10::TensorImpl* member) { return tensor.unsafeGetTensorImpl() == member; });
+    ours = param_groups_[g].has_options() && std::equal(now.begin(), now.end(), members_[g].begin(), members_[g].end(),
+                                                        [](const torch::Tensor& tensor, const c10::TensorImpl* member) {
+                                                          return tensor.unsafeGetTensorImpl() == member;
+                                                        });
   }
   if (!ours) {
-    throw std::runtime_error(fmt::format("[{}] the parameter groups were changed behind this optimizer: through a "
-                                         "torch::optim::Optimizer&, or in param_groups(). Call add_param_group on the {} itself",
-                                         where_, where_));
+    throw std::runtime_error(
+        fmt::format("[{}] the parameter groups were changed behind this optimizer: through a "
+                    "torch::optim::Optimizer&, or in param_groups(). Call add_param_group on the {} itself",
+                    where_, where_));
   }
   for (std::size_t g = 0; g < param_groups_.size(); ++g) {
     check_group(param_groups_[g], g);
@@ -191,8 +207,10 @@ std::vector<GroupedOptimizer::Update> GroupedOptimizer::collect() const {
       const torch::Tensor& gradient = parameters[i].grad();
       if (!gradient.defined()) continue;
       if (gradient.layout() != at::kStrided) {
-        throw std::runtime_error(fmt::format("[{}] the gradient of '{}' is sparse; make the embedding dense (sparse(false)) or give "
-                                             "it to torch::optim::SGD", where_, name_of(parameters[i])));
+        throw std::runtime_error(
+            fmt::format("[{}] the gradient of '{}' is sparse; make the embedding dense (sparse(false)) or give "
+                        "it to torch::optim::SGD",
+                        where_, name_of(parameters[i])));
       }
       if (!at::isFloatingType(gradient.scalar_type())) {
         throw std::runtime_error(fmt::format("[{}] the gradient of '{}' is of type {}; a real floating type is needed", where_,
@@ -214,9 +232,10 @@ bool GroupedOptimizer::gradients_are_finite(const std::vector<Update>& updates) 
     bad.push_back(name_of(update.parameter));
   }
   if (bad.empty()) return true;
-  throw std::runtime_error(fmt::format("[{}] NaN or infinity in the gradient of '{}'; nothing was changed. Lower the learning rate, "
-                                       "look at the loss, or set on_nonfinite_gradient(NonFiniteGradient::skip_step)",
-                                       where_, fmt::join(bad, "', '")));
+  throw std::runtime_error(
+      fmt::format("[{}] NaN or infinity in the gradient of '{}'; nothing was changed. Lower the learning rate, "
+                  "look at the loss, or set on_nonfinite_gradient(NonFiniteGradient::skip_step)",
+                  where_, fmt::join(bad, "', '")));
 }
 
 void GroupedOptimizer::apply_muon(std::size_t group, const std::vector<Update>& all) {
@@ -246,10 +265,10 @@ void GroupedOptimizer::apply_adamw(std::size_t group, const std::vector<Update>&
 }
 
 torch::Tensor GroupedOptimizer::step(LossClosure closure) {
-  const at::NoGradGuard no_grad;
+  const c10::NoGradGuard no_grad;
   torch::Tensor loss;
   if (closure) {
-    const at::AutoGradMode with_grad(true);
+    const c10::AutoGradMode with_grad(true);
     loss = closure();
   }
   check_groups();

@@ -39,6 +39,7 @@ Muon::Muon(const NamedParameters& named, MuonOptions options)
                        std::make_unique<MuonOptions>(std::move(options)), names_of(named)) {}
 
 Muon::Muon(const Plan& plan)
-    : GroupedOptimizer("Muon", Accepts::muon, plan.param_groups(Algorithm::muon), std::make_unique<MuonOptions>(), names_of(plan)) {}
+    : GroupedOptimizer("Muon", Accepts::muon, plan.param_groups(Algorithm::muon), std::make_unique<MuonOptions>(),
+                       names_of(plan)) {}
 
 }  // namespace muon

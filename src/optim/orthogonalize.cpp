@@ -1,6 +1,7 @@
 #include <muon/optim/orthogonalize.hpp>
 
 #include <ATen/ATen.h>
+#include <c10/core/GradMode.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -103,9 +104,10 @@ at::Tensor orthogonalize(const at::Tensor& matrix, const OrthogonalizeOptions& o
     refuse(fmt::format("the matrix is of type {}; a real floating type is needed", c10::toString(matrix.scalar_type())));
   }
   if (matrix.dim() < 2) refuse(fmt::format("the input has {} dimensions; a matrix has two, a batch more", matrix.dim()));
-  if (!(std::isfinite(options.eps) && options.eps >= 0)) refuse(fmt::format("eps is {}; give a finite number of at least 0", options.eps));
+  if (!(std::isfinite(options.eps) && options.eps >= 0))
+    refuse(fmt::format("eps is {}; give a finite number of at least 0", options.eps));
 
-  const at::NoGradGuard no_grad;
+  const c10::NoGradGuard no_grad;
   if (matrix.numel() == 0) return matrix.clone();
   const std::int64_t rows = matrix.size(-2);
   const std::int64_t cols = matrix.size(-1);

@@ -80,7 +80,8 @@ LambdaLR::LambdaLR(torch::optim::Optimizer& optimizer, Schedule schedule)
 
 std::vector<double> LambdaLR::rates(std::int64_t step) const {
   const double factor = schedule_(step);
-  if (!(std::isfinite(factor) && factor >= 0)) refuse(fmt::format("the factor at step {} is {}; give a finite number of at least 0", step, factor));
+  if (!(std::isfinite(factor) && factor >= 0))
+    refuse(fmt::format("the factor at step {} is {}; give a finite number of at least 0", step, factor));
   std::vector<double> result = initial_;
   for (double& rate : result) rate *= factor;
   return result;

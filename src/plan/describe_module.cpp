@@ -84,14 +84,15 @@ at::Tensor bias_member(const nn::Module& module) {
 
 at::Tensor member_of(const nn::Module& module, const std::string& local) {
   if (local == "weight") {
-    return weight_member<nn::LinearImpl, nn::EmbeddingImpl, nn::EmbeddingBagImpl, nn::BilinearImpl, nn::Conv1dImpl, nn::Conv2dImpl,
-                         nn::Conv3dImpl, nn::ConvTranspose1dImpl, nn::ConvTranspose2dImpl, nn::ConvTranspose3dImpl,
-                         nn::LayerNormImpl, nn::GroupNormImpl, nn::BatchNorm1dImpl, nn::BatchNorm2dImpl, nn::BatchNorm3dImpl>(module);
+    return weight_member<nn::LinearImpl, nn::EmbeddingImpl, nn::EmbeddingBagImpl, nn::BilinearImpl, nn::Conv1dImpl,
+                         nn::Conv2dImpl, nn::Conv3dImpl, nn::ConvTranspose1dImpl, nn::ConvTranspose2dImpl,
+                         nn::ConvTranspose3dImpl, nn::LayerNormImpl, nn::GroupNormImpl, nn::BatchNorm1dImpl, nn::BatchNorm2dImpl,
+                         nn::BatchNorm3dImpl>(module);
   }
   if (local == "bias") {
     return bias_member<nn::LinearImpl, nn::BilinearImpl, nn::Conv1dImpl, nn::Conv2dImpl, nn::Conv3dImpl, nn::ConvTranspose1dImpl,
-                       nn::ConvTranspose2dImpl, nn::ConvTranspose3dImpl, nn::LayerNormImpl, nn::GroupNormImpl, nn::BatchNorm1dImpl,
-                       nn::BatchNorm2dImpl, nn::BatchNorm3dImpl>(module);
+                       nn::ConvTranspose2dImpl, nn::ConvTranspose3dImpl, nn::LayerNormImpl, nn::GroupNormImpl,
+                       nn::BatchNorm1dImpl, nn::BatchNorm2dImpl, nn::BatchNorm3dImpl>(module);
   }
   if (const auto* attention = dynamic_cast<const nn::MultiheadAttentionImpl*>(&module)) {
     if (local == "in_proj_weight") return attention->in_proj_weight;

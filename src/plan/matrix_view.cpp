@@ -47,8 +47,10 @@ MatrixShape MatrixView::base_shape(c10::IntArrayRef sizes) const {
   Base base = base_;
   if (base == Base::automatic) {
     if (dims == 3) {
-      refuse(fmt::format("shape {} may be a Conv1d or a stack of matrices, and its numbers differ; "
-                         "say MatrixView::flatten() or MatrixView::stack()", shape_text(sizes)));
+      refuse(
+          fmt::format("shape {} may be a Conv1d or a stack of matrices, and its numbers differ; "
+                      "say MatrixView::flatten() or MatrixView::stack()",
+                      shape_text(sizes)));
     }
     base = dims == 2 ? Base::matrix : Base::flatten;
   }
@@ -57,8 +59,8 @@ MatrixShape MatrixView::base_shape(c10::IntArrayRef sizes) const {
   };
   if (base == Base::flatten) return {1, sizes[0], product(1, dims)};
   if (base == Base::stack) return {product(0, dims - 2), sizes[dims - 2], sizes[dims - 1]};
-  if (dims != 2) refuse(fmt::format("shape {} is not one matrix; say flatten() for a convolution, stack() for experts",
-                                  shape_text(sizes)));
+  if (dims != 2)
+    refuse(fmt::format("shape {} is not one matrix; say flatten() for a convolution, stack() for experts", shape_text(sizes)));
   return {1, sizes[0], sizes[1]};
 }
 

@@ -9,7 +9,6 @@
 #include <algorithm>
 #include <ostream>
 #include <stdexcept>
-#include <unordered_map>
 #include <unordered_set>
 #include <utility>
 
@@ -48,7 +47,8 @@ struct Twice {
     add(p.name);
     for (const std::string& alias : p.aliases) add(alias);
     if (p.tensor.defined() && !tensors.insert(p.tensor.unsafeGetTensorImpl()).second) {
-      errors.push_back(fmt::format("'{}' is a tensor that is already in the plan under another name; describe it once, with aliases", p.name));
+      errors.push_back(
+          fmt::format("'{}' is a tensor that is already in the plan under another name; describe it once, with aliases", p.name));
     }
   }
 };
@@ -68,8 +68,10 @@ torch::optim::OptimizerParamGroup to_group(const std::vector<const Assignment*>&
   std::vector<MatrixView> views;
   for (const Assignment* member : members) {
     if (!member->parameter.tensor.defined()) {
-      throw std::invalid_argument(fmt::format("[Plan] '{}' has no tensor: the plan was made from names and shapes, and there is "
-                                              "nothing to optimize. Make the plan from the model.", member->parameter.name));
+      throw std::invalid_argument(
+          fmt::format("[Plan] '{}' has no tensor: the plan was made from names and shapes, and there is "
+                      "nothing to optimize. Make the plan from the model.",
+                      member->parameter.name));
     }
     tensors.push_back(member->parameter.tensor);
     views.push_back(member->parameter.view);
@@ -90,70 +92,93 @@ std::string_view to_string(Algorithm algorithm) {
   return "frozen";
 }
 
-Plan::Plan(std::vector<Parameter> parameters, const std::vector<Rule>& rules) {
-  std::vector<std::string> errors;
-  if (parameters.empty()) errors.push_back("there is no trainable parameter; none has requires_grad set");
-  std::vector<std::size_t> matched(rules.size(), 0);
-  std::vector<std::size_t> decided(rules.size(), 0);
-  Twice twice;
-  for (std::size_t r = 0; r < rules.size(); ++r) {
-    if (!rules[r].algorithm_) errors.push_back(fmt::format("rule {} ({}) says neither use() nor freeze()", r + 1, rules[r].label_));
-    if (rules[r].algorithm_ == Algorithm::muon && rules[r].options_) {
-      const auto& options = static_cast<const MuonOptions&>(*rules[r].options_);
-      if (!options.views().empty()) {
-        errors.push_back(fmt::format("rule {} ({}) has views in its options; say Rule::view() instead", r + 1, rules[r].label_));
-      }
-      try {
-        check_options(options, fmt::format("rule {} ({})", r + 1, rules[r].label_));
-      } catch (const std::invalid_argument& error) {
-        errors.push_back(error.what());
-      }
-    } else if (rules[r].algorithm_ == Algorithm::adamw) {
-      try {
-        check_options(static_cast<const torch::optim::AdamWOptions&>(*rules[r].options_),
-                      fmt::format("rule {} ({})", r + 1, rules[r].label_));
-      } catch (const std::invalid_argument& error) {
-        errors.push_back(error.what());
-      }
-    }
+/// Applies rules to parameters and collects every problem, for one error.
+class Plan::Maker {
+ public:
+  explicit Maker(const std::vector<Rule>& rules) : rules_(rules), matched_(rules.size(), 0), decided_(rules.size(), 0) {
+    for (std::size_t r = 0; r < rules.size(); ++r) check_rule(r);
   }
-  for (Parameter& p : parameters) {
-    twice.check(p, errors);
-    std::size_t winner = rules.size();
-    for (std::size_t r = 0; r < rules.size(); ++r) {
-      if (!rules[r].matches_(p)) continue;
-      ++matched[r];
-      if (winner == rules.size()) winner = r;
+
+  Assignment decide(Parameter p) {
+    twice_.check(p, errors_);
+    const std::size_t winner = first_match(p);
+    if (winner == rules_.size()) {
+      problem("no rule matches '{}' ({}, {}); add one, or end the list with otherwise()", p.name, shape_text(p.shape),
+              to_string(p.role));
+      return {std::move(p), Algorithm::frozen, "", nullptr};
     }
-    if (winner == rules.size()) {
-      errors.push_back(fmt::format("no rule matches '{}' ({}, {}); add one, or end the list with otherwise()", p.name,
-                                   shape_text(p.shape), to_string(p.role)));
-      continue;
-    }
-    ++decided[winner];
-    const Rule& rule = rules[winner];
+    const Rule& rule = rules_[winner];
+    ++decided_[winner];
     if (rule.view_) p.view = *rule.view_;
     if (rule.algorithm_ == Algorithm::muon) {
       const std::string obstacle = obstacle_to_muon(p, p.view);
-      if (!obstacle.empty()) errors.push_back(fmt::format("rule {} ({}): {}", winner + 1, rule.label_, obstacle));
+      if (!obstacle.empty()) problem("{}: {}", title(winner), obstacle);
     }
-    assignments_.push_back({std::move(p), rule.algorithm_.value_or(Algorithm::frozen), rule.label_, rule.options_});
+    return {std::move(p), rule.algorithm_.value_or(Algorithm::frozen), rule.label_, rule.options_};
   }
-  for (std::size_t r = 0; r < rules.size(); ++r) {
-    if (decided[r] > 0 || rules[r].optional_) continue;
-    errors.push_back(matched[r] == 0
-                         ? fmt::format("rule {} ({}) matches no parameter", r + 1, rules[r].label_)
-                         : fmt::format("rule {} ({}) decides nothing: earlier rules took all it matches", r + 1, rules[r].label_));
+
+  void finish(const std::vector<Assignment>& assignments) {
+    if (assignments.empty()) problem("there is no trainable parameter; none has requires_grad set");
+    for (std::size_t r = 0; r < rules_.size(); ++r) {
+      if (decided_[r] > 0 || rules_[r].optional_) continue;
+      problem(matched_[r] == 0 ? "{} matches no parameter" : "{} decides nothing: earlier rules took all it matches", title(r));
+    }
+    if (!errors_.empty()) throw std::invalid_argument(fmt::format("[Plan] {}", fmt::join(errors_, "\n[Plan] ")));
   }
-  if (!errors.empty()) throw std::invalid_argument(fmt::format("[Plan] {}", fmt::join(errors, "\n[Plan] ")));
+
+ private:
+  template <typename... Args>
+  void problem(const char* format, const Args&... args) {
+    errors_.push_back(fmt::format(fmt::runtime(format), args...));
+  }
+
+  std::string title(std::size_t r) const { return fmt::format("rule {} ({})", r + 1, rules_[r].label_); }
+
+  void check_rule(std::size_t r) {
+    const Rule& rule = rules_[r];
+    if (!rule.algorithm_) return problem("{} says neither use() nor freeze()", title(r));
+    if (!rule.options_) return;
+    try {
+      if (rule.algorithm_ == Algorithm::adamw) {
+        return check_options(static_cast<const torch::optim::AdamWOptions&>(*rule.options_), title(r));
+      }
+      const auto& options = static_cast<const MuonOptions&>(*rule.options_);
+      if (!options.views().empty()) problem("{} has views in its options; say Rule::view() instead", title(r));
+      check_options(options, title(r));
+    } catch (const std::invalid_argument& error) {
+      errors_.push_back(error.what());
+    }
+  }
+
+  /// Also counts what each rule matches, decided by it or not.
+  std::size_t first_match(const Parameter& p) {
+    std::size_t winner = rules_.size();
+    for (std::size_t r = 0; r < rules_.size(); ++r) {
+      if (!rules_[r].matches_(p)) continue;
+      ++matched_[r];
+      winner = std::min(winner, r);
+    }
+    return winner;
+  }
+
+  const std::vector<Rule>& rules_;
+  std::vector<std::size_t> matched_, decided_;
+  Twice twice_;
+  std::vector<std::string> errors_;
+};
+
+Plan::Plan(std::vector<Parameter> parameters, const std::vector<Rule>& rules) {
+  Maker maker(rules);
+  for (Parameter& parameter : parameters) assignments_.push_back(maker.decide(std::move(parameter)));
+  maker.finish(assignments_);
 }
 
 std::vector<torch::optim::OptimizerParamGroup> Plan::param_groups(Algorithm algorithm) const {
   std::vector<std::vector<const Assignment*>> groups;
   for (const Assignment& assignment : assignments_) {
     if (assignment.algorithm != algorithm || algorithm == Algorithm::frozen) continue;
-    const auto same = std::find_if(groups.begin(), groups.end(),
-                                   [&](const auto& group) { return same_options(*group.front(), assignment); });
+    const auto same =
+        std::find_if(groups.begin(), groups.end(), [&](const auto& group) { return same_options(*group.front(), assignment); });
     if (same == groups.end()) {
       groups.push_back({&assignment});
     } else {

@@ -78,8 +78,15 @@ Row row_of(const Assignment& a) {
     lr = fmt::format("{:.4g}", adamw->lr());
     decay = fmt::format("{:.4g}", adamw->weight_decay());
   }
-  return {p.name, shape_text(p.shape), matrices_text(a), std::string(to_string(p.role)), std::string(to_string(a.algorithm)), lr,
-          rates_text(effective_rates(a)), decay, why(a)};
+  return {p.name,
+          shape_text(p.shape),
+          matrices_text(a),
+          std::string(to_string(p.role)),
+          std::string(to_string(a.algorithm)),
+          lr,
+          rates_text(effective_rates(a)),
+          decay,
+          why(a)};
 }
 
 std::string thousands(std::int64_t number) {
@@ -161,7 +168,7 @@ constexpr std::array<Algorithm, 3> algorithms{Algorithm::muon, Algorithm::adamw,
 }  // namespace
 
 std::string Plan::table() const {
-  std::vector<Row> rows{{"name", "shape", "matrices", "role", "optimizer", "lr", "effective lr", "decay", "why"}};
+  std::vector<Row> rows{{"name", "shape", "matrices", "role", "optimizer", "lr", "effective lr", "weight decay", "why"}};
   for (const Assignment& a : assignments_) rows.push_back(row_of(a));
   std::array<std::size_t, std::tuple_size_v<Row>> widths{};
   for (const Row& row : rows) {

@@ -34,7 +34,8 @@ std::vector<std::string_view> components(std::string_view path) {
 bool is_linear(std::string_view owner) { return owner == "Linear"; }
 
 bool is_convolution(std::string_view owner) {
-  constexpr std::array<std::string_view, 6> types{"Conv1d", "Conv2d", "Conv3d", "ConvTranspose1d", "ConvTranspose2d", "ConvTranspose3d"};
+  constexpr std::array<std::string_view, 6> types{"Conv1d",          "Conv2d",          "Conv3d",
+                                                  "ConvTranspose1d", "ConvTranspose2d", "ConvTranspose3d"};
   return contains(types, owner);
 }
 
@@ -54,7 +55,8 @@ bool is_embedding(std::string_view owner) { return owner == "Embedding" || owner
 // ---- names ----
 
 bool says_embedding(std::string_view name) {
-  constexpr std::array<std::string_view, 6> words{"wte", "wpe", "cls_token", "pos_emb", "tok_emb", "relative_position_bias_table"};
+  constexpr std::array<std::string_view, 6> words{"wte",     "wpe",     "cls_token",
+                                                  "pos_emb", "tok_emb", "relative_position_bias_table"};
   for (const std::string_view part : components(name)) {
     if (contains(words, part) || part.find("embed") != std::string_view::npos) return true;
   }
@@ -67,8 +69,9 @@ bool says_attention(std::string_view name) { return owner_path(name).find("att")
 // The owner is called like an output layer and does not sit inside a numbered block, where "out" is a block's own output.
 bool says_head(std::string_view name) {
   constexpr std::array<std::string_view, 3> anywhere{"lm_head", "unembed", "embed_out"};
-  constexpr std::array<std::string_view, 12> outside_blocks{"head",  "out",        "output", "output_layer", "classifier", "logits",
-                                                            "score", "prediction", "fc_out", "readout",      "decoder",    "final"};
+  constexpr std::array<std::string_view, 12> outside_blocks{"head",       "out",     "output",  "output_layer",
+                                                            "classifier", "logits",  "score",   "prediction",
+                                                            "fc_out",     "readout", "decoder", "final"};
   const auto parts = components(owner_path(name));
   if (parts.empty()) return false;
   const std::string_view owner = parts.back();
@@ -78,7 +81,9 @@ bool says_head(std::string_view name) {
   return contains(outside_blocks, owner) || owner.ends_with("_head");
 }
 
-bool says_bias(std::string_view local) { return local == "b" || local == "beta" || local.starts_with("bias") || local.ends_with("bias"); }
+bool says_bias(std::string_view local) {
+  return local == "b" || local == "beta" || local.starts_with("bias") || local.ends_with("bias");
+}
 
 bool says_gain(std::string_view local) {
   constexpr std::array<std::string_view, 5> words{"weight", "gain", "gamma", "scale", "g"};
@@ -156,7 +161,8 @@ MatrixView view_of(const Registration& entry) {
 
 /// Several names of one tensor: the table of an embedding if one of them is, else what the first says.
 void settle_tie(Parameter& parameter, const std::vector<Verdict>& verdicts) {
-  const auto embedding = std::find_if(verdicts.begin(), verdicts.end(), [](const Verdict& v) { return v.role == Role::embedding; });
+  const auto embedding =
+      std::find_if(verdicts.begin(), verdicts.end(), [](const Verdict& v) { return v.role == Role::embedding; });
   if (embedding == verdicts.end()) return;
   parameter.role = Role::embedding;
   parameter.evidence = Evidence::tie;
@@ -193,9 +199,8 @@ void find_head_by_position(std::vector<Parameter>& parameters) {
     return p.role == Role::output_head || (p.role == Role::embedding && p.evidence == Evidence::tie);
   });
   if (known) return;
-  const auto last = std::find_if(parameters.rbegin(), parameters.rend(), [](const Parameter& p) {
-    return is_linear(p.owner) && p.role == Role::hidden_matrix;
-  });
+  const auto last = std::find_if(parameters.rbegin(), parameters.rend(),
+                                 [](const Parameter& p) { return is_linear(p.owner) && p.role == Role::hidden_matrix; });
   if (last == parameters.rend() || inside_attention(*last, parameters) || repeats(*last, parameters)) return;
   last->role = Role::output_head;
   last->evidence = Evidence::position;
@@ -228,8 +233,16 @@ std::vector<Parameter> assign_roles(const std::vector<Registration>& registratio
         continue;
       }
     }
-    parameters.push_back({entry.name, {}, entry.tensor, entry.shape, entry.owner, entry.groups, verdict.role, verdict.evidence,
-                          verdict.reason, view_of(entry)});
+    parameters.push_back({entry.name,
+                          {},
+                          entry.tensor,
+                          entry.shape,
+                          entry.owner,
+                          entry.groups,
+                          verdict.role,
+                          verdict.evidence,
+                          verdict.reason,
+                          view_of(entry)});
     verdicts.push_back({std::move(verdict)});
   }
   for (std::size_t i = 0; i < parameters.size(); ++i) {

@@ -105,7 +105,8 @@ TEST(Golden, TorchOptimMuon) {
     SCOPED_TRACE("case " + std::to_string(c) + ": " + one.at("ns_dtype").get<std::string>() + " " + one.at("options").dump());
     const auto type = type_named(one.at("param_dtype"));
     auto ours = parameters(one.at("initial"), type);
-    muon::Muon optimizer(ours, muon_options(one.at("options"), muon::MuonOptions().compute_type(compute_type(one.at("ns_dtype")))));
+    muon::Muon optimizer(ours,
+                         muon_options(one.at("options"), muon::MuonOptions().compute_type(compute_type(one.at("ns_dtype")))));
     replay(one, optimizer, ours, type);
     for (std::size_t i = 0; i < ours.size(); ++i) {
       const auto buffers = one.at("momentum_buffer");
@@ -125,15 +126,17 @@ TEST(Golden, MuonWithAuxAdam) {
   ASSERT_EQ(cases.size(), 9u);
   for (std::size_t c = 0; c < cases.size(); ++c) {
     const Json& one = cases[c];
-    SCOPED_TRACE("case " + std::to_string(c) + ": " + one.at("ns_dtype").get<std::string>() + " " + one.at("muon_options").dump());
+    SCOPED_TRACE("case " + std::to_string(c) + ": " + one.at("ns_dtype").get<std::string>() + " " +
+                 one.at("muon_options").dump());
     const auto type = type_named(one.at("param_dtype"));
     auto ours = parameters(one.at("initial"), type);
     std::vector<torch::Tensor> for_muon, for_adam;
     for (std::size_t i = 0; i < ours.size(); ++i) (one.at("use_muon")[i].get<bool>() ? for_muon : for_adam).push_back(ours[i]);
-    const auto muon = muon_options(one.at("muon_options"), muon::keller_jordan_muon().compute_type(compute_type(one.at("ns_dtype"))));
+    const auto muon =
+        muon_options(one.at("muon_options"), muon::keller_jordan_muon().compute_type(compute_type(one.at("ns_dtype"))));
     const auto adam = adamw_options(one.at("adam_options"), muon::keller_jordan_adam());
-    muon::MuonWithAuxAdam optimizer({{for_muon, std::make_unique<muon::MuonOptions>(muon)},
-                                     {for_adam, std::make_unique<torch::optim::AdamWOptions>(adam)}});
+    muon::MuonWithAuxAdam optimizer(
+        {{for_muon, std::make_unique<muon::MuonOptions>(muon)}, {for_adam, std::make_unique<torch::optim::AdamWOptions>(adam)}});
     replay(one, optimizer, ours, type);
   }
 }
@@ -178,7 +181,8 @@ TEST(Golden, TwoOptimizersTrainANet) {
     EXPECT_NEAR(loss.item<double>(), losses[step].get<double>(), 1e-9) << "step " << step;
   }
   for (const auto& entry : net.named_parameters()) {
-    EXPECT_LT(relative_error(entry.value().detach(), tensor(one.at("final").at(entry.key()), torch::kFloat64)), 1e-9) << entry.key();
+    EXPECT_LT(relative_error(entry.value().detach(), tensor(one.at("final").at(entry.key()), torch::kFloat64)), 1e-9)
+        << entry.key();
   }
 }
 

@@ -168,8 +168,8 @@ TEST_F(OptimizerTest, AParameterThatLosesItsGradientStopsMoving) {
 TEST_F(OptimizerTest, ZeroGradientsOnlyDecay) {
   const Tensors p{parameter({4, 3}, torch::kFloat64), parameter({4}, torch::kFloat64)};
   const Tensors before = copies(p);
-  muon::MuonWithAuxAdam optimizer({muon_group({p[0]}, MuonOptions(0.1).weight_decay(0.5)),
-                                   adamw_group({p[1]}, AdamWOptions(0.2).weight_decay(0.5))});
+  muon::MuonWithAuxAdam optimizer(
+      {muon_group({p[0]}, MuonOptions(0.1).weight_decay(0.5)), adamw_group({p[1]}, AdamWOptions(0.2).weight_decay(0.5))});
   for (const torch::Tensor& one : p) set_gradient(one, torch::zeros_like(one));
   optimizer.step();
   expect_close(p[0], before[0] * 0.95, 1e-12);
@@ -197,8 +197,8 @@ TEST_F(OptimizerTest, GradientsAreReadOnly) {
   const Tensors p{parameter({4, 3}), parameter({2, 3, 2, 2}), parameter({4})};
   const auto views = std::vector<muon::MatrixView>{muon::MatrixView::matrix(), muon::MatrixView::flatten()};
   for (const bool nesterov : {true, false}) {
-    muon::MuonWithAuxAdam optimizer({muon_group({p[0], p[1]}, MuonOptions().views(views).nesterov(nesterov)),
-                                     adamw_group({p[2]})});
+    muon::MuonWithAuxAdam optimizer(
+        {muon_group({p[0], p[1]}, MuonOptions().views(views).nesterov(nesterov)), adamw_group({p[2]})});
     for (int step = 0; step < 2; ++step) {
       random_gradients(p);
       const Tensors gradients{p[0].grad(), p[1].grad(), p[2].grad()};
@@ -227,8 +227,8 @@ TEST_F(OptimizerTest, TiedWeightsAreUpdatedOnce) {
 }
 
 TEST_F(OptimizerTest, StepLrSchedulesEveryKindOfGroup) {
-  muon::MuonWithAuxAdam optimizer({muon_group({parameter({2, 2})}, MuonOptions(0.4)),
-                                   adamw_group({parameter({2})}, AdamWOptions(0.008))});
+  muon::MuonWithAuxAdam optimizer(
+      {muon_group({parameter({2, 2})}, MuonOptions(0.4)), adamw_group({parameter({2})}, AdamWOptions(0.008))});
   torch::optim::StepLR scheduler(optimizer, /*step_size=*/2, /*gamma=*/0.5);
   // LibTorch counts a step after it has set the rates, so its table is one step behind Python's
   for (const double factor : {1.0, 1.0, 1.0, 0.5, 0.5, 0.25, 0.25, 0.125}) {
@@ -241,8 +241,8 @@ TEST_F(OptimizerTest, StepLrSchedulesEveryKindOfGroup) {
 
 #ifdef MUON_TEST_HAS_PLATEAU
 TEST_F(OptimizerTest, ReduceLrOnPlateauSchedulesEveryKindOfGroup) {
-  muon::MuonWithAuxAdam optimizer({muon_group({parameter({2, 2})}, MuonOptions(0.4)),
-                                   adamw_group({parameter({2})}, AdamWOptions(0.008))});
+  muon::MuonWithAuxAdam optimizer(
+      {muon_group({parameter({2, 2})}, MuonOptions(0.4)), adamw_group({parameter({2})}, AdamWOptions(0.008))});
   torch::optim::ReduceLROnPlateauScheduler scheduler(optimizer, torch::optim::ReduceLROnPlateauScheduler::min, /*factor=*/0.5f,
                                                      /*patience=*/1);
   for (const float metric : {1.0f, 1.0f, 1.0f}) scheduler.step(metric);  // the second epoch without progress is one too many

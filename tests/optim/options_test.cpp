@@ -89,11 +89,17 @@ TEST(MuonOptions, CloneThroughTheBaseClassKeepsEverything) {
 }
 
 TEST(MuonOptions, EqualityLooksAtEveryOption) {
-  const std::vector<MuonOptions> others{
-      MuonOptions(2), MuonOptions().weight_decay(0), MuonOptions().momentum(0.5), MuonOptions().nesterov(false),
-      MuonOptions().ns_coefficients({{1, 2, 3}}), MuonOptions().eps(0), MuonOptions().ns_steps(4),
-      MuonOptions().adjust_lr_fn(AdjustLr::spectral_unclamped), MuonOptions().norm_eps(NormEps::add),
-      MuonOptions().compute_type(ComputeType::float64), MuonOptions().views({MatrixView::matrix()})};
+  const std::vector<MuonOptions> others{MuonOptions(2),
+                                        MuonOptions().weight_decay(0),
+                                        MuonOptions().momentum(0.5),
+                                        MuonOptions().nesterov(false),
+                                        MuonOptions().ns_coefficients({{1, 2, 3}}),
+                                        MuonOptions().eps(0),
+                                        MuonOptions().ns_steps(4),
+                                        MuonOptions().adjust_lr_fn(AdjustLr::spectral_unclamped),
+                                        MuonOptions().norm_eps(NormEps::add),
+                                        MuonOptions().compute_type(ComputeType::float64),
+                                        MuonOptions().views({MatrixView::matrix()})};
   EXPECT_EQ(MuonOptions(), MuonOptions());
   for (std::size_t i = 0; i < others.size(); ++i) EXPECT_FALSE(others[i] == MuonOptions()) << i;
 }

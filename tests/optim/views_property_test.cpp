@@ -45,21 +45,54 @@ std::ostream& operator<<(std::ostream& out, const Case& one) { return out << one
 const std::vector<Case>& cases() {
   using torch::Tensor;
   static const std::vector<Case> all{
-      {"conv", MatrixView::flatten(), {8, 3, 2, 2}, [](const Tensor& t) { return Tensors{t.reshape({8, 12})}; }},
-      {"conv_automatic", MatrixView(), {8, 3, 2, 2}, [](const Tensor& t) { return Tensors{t.reshape({8, 12})}; }},
-      {"conv_grouped", MatrixView::flatten().heads(2), {8, 2, 3, 3},
-       [](const Tensor& t) { return Tensors{t.narrow(0, 0, 4).reshape({4, 18}), t.narrow(0, 4, 4).reshape({4, 18})}; }},
-      {"conv_transposed", MatrixView::flatten().transposed(), {4, 2, 3, 3},
-       [](const Tensor& t) { return Tensors{t.reshape({4, 18}).t()}; }},
+      {"conv",
+       MatrixView::flatten(),
+       {8, 3, 2, 2},
+       [](const Tensor& t) {
+         return Tensors{t.reshape({8, 12})};
+       }},
+      {"conv_automatic",
+       MatrixView(),
+       {8, 3, 2, 2},
+       [](const Tensor& t) {
+         return Tensors{t.reshape({8, 12})};
+       }},
+      {"conv_grouped",
+       MatrixView::flatten().heads(2),
+       {8, 2, 3, 3},
+       [](const Tensor& t) {
+         return Tensors{t.narrow(0, 0, 4).reshape({4, 18}), t.narrow(0, 4, 4).reshape({4, 18})};
+       }},
+      {"conv_transposed",
+       MatrixView::flatten().transposed(),
+       {4, 2, 3, 3},
+       [](const Tensor& t) {
+         return Tensors{t.reshape({4, 18}).t()};
+       }},
       {"qkv", MatrixView::matrix().heads(3), {12, 5}, [](const Tensor& t) { return t.chunk(3, 0); }},
-      {"rows_uneven", MatrixView::matrix().split_rows({6, 2, 4}), {12, 5},
-       [](const Tensor& t) { return t.split_with_sizes({6, 2, 4}, 0); }},
+      {"rows_uneven",
+       MatrixView::matrix().split_rows({6, 2, 4}),
+       {12, 5},
+       [](const Tensor& t) {
+         return t.split_with_sizes({6, 2, 4}, 0);
+       }},
       {"head", MatrixView::matrix().heads(4), {8, 6}, [](const Tensor& t) { return t.chunk(4, 0); }},
       {"transposed", MatrixView::matrix().transposed(), {4, 9}, [](const Tensor& t) { return Tensors{t.t()}; }},
-      {"heads_along_columns", MatrixView::matrix().transposed().heads(2), {6, 8},
-       [](const Tensor& t) { return Tensors{t.narrow(1, 0, 4).t(), t.narrow(1, 4, 4).t()}; }},
-      {"stack", MatrixView::stack(), {3, 8, 2}, [](const Tensor& t) { return Tensors{t[0], t[1], t[2]}; }},
-      {"stack_of_heads", MatrixView::stack().heads(2), {2, 6, 4},
+      {"heads_along_columns",
+       MatrixView::matrix().transposed().heads(2),
+       {6, 8},
+       [](const Tensor& t) {
+         return Tensors{t.narrow(1, 0, 4).t(), t.narrow(1, 4, 4).t()};
+       }},
+      {"stack",
+       MatrixView::stack(),
+       {3, 8, 2},
+       [](const Tensor& t) {
+         return Tensors{t[0], t[1], t[2]};
+       }},
+      {"stack_of_heads",
+       MatrixView::stack().heads(2),
+       {2, 6, 4},
        [](const Tensor& t) {
          return Tensors{t[0].narrow(0, 0, 3), t[0].narrow(0, 3, 3), t[1].narrow(0, 0, 3), t[1].narrow(0, 3, 3)};
        }},
@@ -107,11 +140,11 @@ TEST_F(Views, TheRateIsScaledByTheViewsShape) {
     double size;  // the Frobenius norm of the orthogonal factors
   };
   const std::vector<Expected> all{
-      {{16, 2, 1, 2}, MatrixView::flatten(), 2, 2},                        // 16 x 4, not 16 x 2
-      {{12, 4}, MatrixView::matrix(), std::sqrt(3.0), 2},                  // 12 x 4
-      {{12, 4}, MatrixView::matrix().heads(3), 1, std::sqrt(12.0)},        // three of 4 x 4
-      {{3, 12}, MatrixView::matrix().transposed(), 2, std::sqrt(3.0)},     // 12 x 3
-      {{5, 16, 4}, MatrixView::stack(), 2, std::sqrt(20.0)},               // five of 16 x 4
+      {{16, 2, 1, 2}, MatrixView::flatten(), 2, 2},                     // 16 x 4, not 16 x 2
+      {{12, 4}, MatrixView::matrix(), std::sqrt(3.0), 2},               // 12 x 4
+      {{12, 4}, MatrixView::matrix().heads(3), 1, std::sqrt(12.0)},     // three of 4 x 4
+      {{3, 12}, MatrixView::matrix().transposed(), 2, std::sqrt(3.0)},  // 12 x 3
+      {{5, 16, 4}, MatrixView::stack(), 2, std::sqrt(20.0)},            // five of 16 x 4
   };
   for (const auto& [shape, view, factor, size] : all) {
     const torch::Tensor start = random(shape);

@@ -103,13 +103,28 @@ struct Cut {
 const std::vector<Cut>& cuts() {
   using torch::Tensor;
   static const std::vector<Cut> all{
-      {MatrixView::flatten(), {8, 3, 2, 2}, [](const Tensor& t) { return std::vector{t.reshape({8, 12})}; }},
-      {MatrixView::stack(), {3, 4, 5}, [](const Tensor& t) { return std::vector{t[0], t[1], t[2]}; }},
+      {MatrixView::flatten(),
+       {8, 3, 2, 2},
+       [](const Tensor& t) {
+         return std::vector{t.reshape({8, 12})};
+       }},
+      {MatrixView::stack(),
+       {3, 4, 5},
+       [](const Tensor& t) {
+         return std::vector{t[0], t[1], t[2]};
+       }},
       {MatrixView::matrix().heads(3), {12, 5}, [](const Tensor& t) { return t.chunk(3, 0); }},
-      {MatrixView::matrix().split_rows({5, 3, 4}), {12, 5}, [](const Tensor& t) { return t.split_with_sizes({5, 3, 4}, 0); }},
+      {MatrixView::matrix().split_rows({5, 3, 4}),
+       {12, 5},
+       [](const Tensor& t) {
+         return t.split_with_sizes({5, 3, 4}, 0);
+       }},
       {MatrixView::matrix().transposed(), {12, 5}, [](const Tensor& t) { return std::vector{t.t()}; }},
-      {MatrixView::matrix().transposed().heads(2), {5, 12},
-       [](const Tensor& t) { return std::vector{t.narrow(1, 0, 6).t(), t.narrow(1, 6, 6).t()}; }},
+      {MatrixView::matrix().transposed().heads(2),
+       {5, 12},
+       [](const Tensor& t) {
+         return std::vector{t.narrow(1, 0, 6).t(), t.narrow(1, 6, 6).t()};
+       }},
   };
   return all;
 }

@@ -76,9 +76,9 @@ TEST(DescribeNames, AreLibTorchs) {
   model.register_module("mlp", named);
   model.register_module("list", nn::ModuleList(nn::Sequential(nn::Linear(2, 2)), nn::LayerNorm(nn::LayerNormOptions({2}))));
   model.register_module("dict", dict);
-  const Names expected{"my_param",       "features.0.weight", "features.0.bias", "features.2.weight", "mlp.fc1.weight",
-                       "mlp.fc1.bias",   "mlp.fc2.weight",    "mlp.fc2.bias",    "list.0.0.weight",   "list.0.0.bias",
-                       "list.1.weight",  "list.1.bias",       "dict.a.weight",   "dict.a.bias"};
+  const Names expected{"my_param",      "features.0.weight", "features.0.bias", "features.2.weight", "mlp.fc1.weight",
+                       "mlp.fc1.bias",  "mlp.fc2.weight",    "mlp.fc2.bias",    "list.0.0.weight",   "list.0.0.bias",
+                       "list.1.weight", "list.1.bias",       "dict.a.weight",   "dict.a.bias"};
   EXPECT_EQ(names(describe(model)), expected);
   EXPECT_EQ(model.named_parameters().keys(), expected);
 }

@@ -111,8 +111,7 @@ TEST(PlanRules, MatchModuleRoleDimensionAndCondition) {
   EXPECT_EQ(muons({by_dim(2).use(to_muon), rest}).size(), 6u);
   EXPECT_EQ(muons({by_dim(0, 1).use(to_adamw), otherwise().use(to_muon)}).size(), 6u);
   const auto is_tall = [](const Parameter& p) { return p.shape == std::vector<std::int64_t>{12, 4}; };
-  EXPECT_EQ(muons({muon::where("tall", is_tall).use(to_muon), rest}),
-            (Names{"blocks.0.qkv.weight", "blocks.1.qkv.weight"}));
+  EXPECT_EQ(muons({muon::where("tall", is_tall).use(to_muon), rest}), (Names{"blocks.0.qkv.weight", "blocks.1.qkv.weight"}));
 }
 
 TEST(PlanRules, AGlobMatchesAnyNameOfATiedParameter) {
@@ -257,9 +256,9 @@ TEST(PlanErrors, AllProblemsAreInOneError) {
 // ---- groups ----
 
 TEST(PlanGroups, JoinEqualOptionsWithMuonsFirst) {
-  const Plan plan = make_plan(Net(), {by_role(Role::bias).use(AdamWOptions(3e-4)), by_name("*.qkv.*").use(MuonOptions(0.5)),
-                                      by_name("*.fc.*").use(to_muon), by_role(Role::gain).use(to_adamw),
-                                      otherwise().use(AdamWOptions(1e-2))});
+  const Plan plan =
+      make_plan(Net(), {by_role(Role::bias).use(AdamWOptions(3e-4)), by_name("*.qkv.*").use(MuonOptions(0.5)),
+                        by_name("*.fc.*").use(to_muon), by_role(Role::gain).use(to_adamw), otherwise().use(AdamWOptions(1e-2))});
   const auto groups = plan.param_groups();
   ASSERT_EQ(groups.size(), 4u);
   const std::vector<std::pair<double, std::size_t>> expected{{0.5, 2}, {0.02, 2}, {1e-2, 2}, {3e-4, 7}};
@@ -307,8 +306,8 @@ TEST(PlanTable, HasARowForEachParameterAndTotals) {
   }
   for (const auto& entry : Net().named_parameters()) expect_mentions(table, {"\n" + entry.key() + " "});
   // hidden: 2 x (12*4 + 4*12); the rest: 10*4 + 2 x (12 + 4) + 4 + 4 + 10*4 + 10
-  expect_mentions(table, {"[12, 4]", "1 of 12x4", "hidden matrix", "0.03464", "4 parameters", "192 values", "9 parameters",
-                          "130 values"});
+  expect_mentions(
+      table, {"[12, 4]", "1 of 12x4", "hidden matrix", "0.03464", "4 parameters", "192 values", "9 parameters", "130 values"});
   EXPECT_EQ(table.find('?'), std::string::npos);
   std::ostringstream out;
   out << make_plan(Net());
@@ -350,9 +349,9 @@ TEST(PlanTotals, CountTiedValuesOnce) {
 }
 
 TEST(PlanJson, HoldsEverything) {
-  const Plan plan = make_plan(Net(), {by_module("Embedding").freeze(),
-                                      by_name("*qkv.weight").view(MatrixView::matrix().split_rows({8, 4})).use(to_muon),
-                                      otherwise().use(to_adamw)});
+  const Plan plan = make_plan(
+      Net(), {by_module("Embedding").freeze(), by_name("*qkv.weight").view(MatrixView::matrix().split_rows({8, 4})).use(to_muon),
+              otherwise().use(to_adamw)});
   const auto json = nlohmann::json::parse(plan.json());
   ASSERT_EQ(json["parameters"].size(), 13u);
   const auto& frozen = json["parameters"][0];

@@ -27,9 +27,10 @@ Json summary_of(const std::string& options) {
 TEST_F(Train, HelpNamesEveryOption) {
   const Result run = shell("$muon train --help");
   EXPECT_EQ(run.status, 0);
-  for (const char* option : {"--model", "--data", "--optimizer", "--lr", "--adamw-lr", "--weight-decay", "--momentum", "--schedule",
-                             "--epochs", "--steps", "--batch-size", "--seed", "--dtype", "--device", "--threads", "--gradients",
-                             "--plan-only", "--assign", "--summary", "small_net", "convnet", "muon", "adamw", "sgd"}) {
+  for (const char* option :
+       {"--model",     "--data",   "--optimizer",  "--lr",      "--adamw-lr", "--weight-decay", "--momentum", "--schedule",
+        "--epochs",    "--steps",  "--batch-size", "--seed",    "--dtype",    "--device",       "--threads",  "--gradients",
+        "--plan-only", "--assign", "--summary",    "small_net", "convnet",    "muon",           "adamw",      "sgd"}) {
     EXPECT_THAT(run.out, HasSubstr(option));
   }
 }
@@ -44,7 +45,8 @@ TEST_F(Train, PlanOnlyPrintsThePlanAndTrainsNothing) {
 }
 
 TEST_F(Train, AssignChangesWhoOptimizesWhat) {
-  const Result run = shell("$muon train --plan-only --assign 'fc2.weight=muon' --assign 'fc1.*=adamw' --assign 'fc2.bias=freeze'");
+  const Result run =
+      shell("$muon train --plan-only --assign 'fc2.weight=muon' --assign 'fc1.*=adamw' --assign 'fc2.bias=freeze'");
   EXPECT_EQ(run.status, 0);
   EXPECT_THAT(run.out, testing::ContainsRegex("fc2.weight .*Muon .*rule 'name fc2.weight'"));
   EXPECT_THAT(run.out, testing::ContainsRegex("fc1.weight .*AdamW .*rule 'name fc1"));
@@ -62,9 +64,9 @@ TEST_F(Train, GradientsAreShownALineAParameter) {
 }
 
 TEST_F(Train, EveryOptimizerModelScheduleAndTypeRuns) {
-  for (const char* options : {"--optimizer adamw", "--optimizer sgd", "--optimizer adamw --assign fc1.weight=muon", "--model convnet",
-                              "--schedule wsd --warmup 2", "--schedule constant --warmup 3", "--dtype float64", "--dtype bfloat16",
-                              "--momentum-warmup 3", "--adjust-lr match_rms_adamw --lr 0.001"}) {
+  for (const char* options : {"--optimizer adamw", "--optimizer sgd", "--optimizer adamw --assign fc1.weight=muon",
+                              "--model convnet", "--schedule wsd --warmup 2", "--schedule constant --warmup 3", "--dtype float64",
+                              "--dtype bfloat16", "--momentum-warmup 3", "--adjust-lr match_rms_adamw --lr 0.001"}) {
     const Json summary = summary_of(std::string("--data random --steps 4 --batch-size 32 ") + options);
     EXPECT_EQ(summary["steps"], 4) << options;
     EXPECT_EQ(summary["plan"].is_null(), std::string(options) == "--optimizer sgd");
@@ -162,7 +164,8 @@ TEST_F(TrainRefuses, AFolderThatHoldsAnotherRun) {
 }
 
 TEST_F(TrainRefuses, ADivergedTrainingNamesTheParameter) {
-  const Result run = shell("$muon train --data random --steps 50 --optimizer adamw --assign fc1.weight=muon --lr 1e30 --run-dir run");
+  const Result run =
+      shell("$muon train --data random --steps 50 --optimizer adamw --assign fc1.weight=muon --lr 1e30 --run-dir run");
   EXPECT_EQ(run.status, 1) << run.out;
   EXPECT_THAT(run.out, HasSubstr("NaN or infinity in the gradient of"));
 }
@@ -220,7 +223,8 @@ TEST_F(Idx, ImagesAndLabelsOfDifferentSets) {
 }
 
 TEST_F(Idx, SizesThatCannotBe) {
-  std::ofstream("data/train-images-idx3-ubyte", std::ios::binary).write("\0\0\x08\x03\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff", 16);
+  std::ofstream("data/train-images-idx3-ubyte", std::ios::binary)
+      .write("\0\0\x08\x03\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff", 16);
   expect_refused("data/train-images-idx3-ubyte", "more than a terabyte");
   std::ofstream("data/train-images-idx3-ubyte", std::ios::binary).write("\0\0\x08\x03\0\0\0\0\0\0\0\x1c\0\0\0\x1c", 16);
   expect_refused("data/train-images-idx3-ubyte", "holds nothing");
@@ -231,7 +235,8 @@ TEST_F(Idx, DamagedGzip) {
   fs::copy_file(MUON_DATA "/mnist/t10k-images-idx3-ubyte.gz", "data/t10k-images-idx3-ubyte.gz");
   fs::resize_file("data/t10k-images-idx3-ubyte.gz", 100'000);
   expect_refused("data/t10k-images-idx3-ubyte.gz", "truncated");
-  fs::copy_file(MUON_DATA "/mnist/t10k-images-idx3-ubyte.gz", "data/t10k-images-idx3-ubyte.gz", fs::copy_options::overwrite_existing);
+  fs::copy_file(MUON_DATA "/mnist/t10k-images-idx3-ubyte.gz", "data/t10k-images-idx3-ubyte.gz",
+                fs::copy_options::overwrite_existing);
   std::fstream file("data/t10k-images-idx3-ubyte.gz", std::ios::binary | std::ios::in | std::ios::out);
   file.seekp(5000);
   file << "damage";

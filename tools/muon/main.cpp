@@ -19,7 +19,8 @@ int main(int argc, char** argv) {
   CLI::App* train_command = app.add_subcommand("train", "Train a small network on images");
   cli::add_train_options(*train_command, train);
   app.failure_message([&](const CLI::App*, const CLI::Error& error) {
-    return fmt::format("muon: {}\nRun 'muon {}--help' for what it takes.\n", error.what(), app.got_subcommand("train") ? "train " : "");
+    return fmt::format("muon: {}\nRun 'muon {}--help' for what it takes.\n", error.what(),
+                       app.got_subcommand("train") ? "train " : "");
   });
 
   try {

@@ -36,9 +36,9 @@ void Progress::show(const std::string& epoch, std::int64_t step, double loss, co
   const double done = static_cast<double>(step) / static_cast<double>(total_);
   const double spent = training_seconds();
   const double rate = spent > 0 ? static_cast<double>(step * images_) / spent : 0;
-  const std::string text = fmt::format("{}  step {}/{}  loss {:.4f}  lr {}  {} images/s  {} left", epoch, step, total_, loss,
-                                       learning_rates, static_cast<std::int64_t>(rate),
-                                       clock_text(seconds() * (1 - done) / done));
+  const std::string text =
+      fmt::format("{}  step {}/{}  loss {:.4f}  lr {}  {} images/s  {} left", epoch, step, total_, loss, learning_rates,
+                  static_cast<std::int64_t>(rate), clock_text(seconds() * (1 - done) / done));
   if (terminal_) {
     std::fprintf(stderr, "\r\033[K%s %s", bar(done).c_str(), text.c_str());
     drawn_ = true;

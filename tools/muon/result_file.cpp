@@ -70,7 +70,8 @@ void write_file(const fs::path& file, const std::string& text) {
 void check_writable(const fs::path& file) {
   const fs::path folder = folder_of(file);
   if (fs::is_directory(file)) throw std::runtime_error(fmt::format("{} is a folder; give a file", file.string()));
-  if (!fs::is_directory(folder)) throw std::runtime_error(fmt::format("{} is not a folder, so {} cannot be written", folder.string(), file.string()));
+  if (!fs::is_directory(folder))
+    throw std::runtime_error(fmt::format("{} is not a folder, so {} cannot be written", folder.string(), file.string()));
   const bool device = fs::exists(file) && !fs::is_regular_file(file);
   if (::access(device ? file.c_str() : folder.c_str(), W_OK) != 0) fail(file, "cannot be written");
 }

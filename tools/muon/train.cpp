@@ -42,7 +42,8 @@ torch::Device parse_device(const std::string& text) {
                                        text.find_first_not_of("0123456789", 5) == std::string::npos);
   if (text != "cpu" && !cuda) throw UsageError(fmt::format("--device '{}' is unknown; give cpu, cuda, or cuda:N", text));
   const torch::Device device(text);
-  if (cuda && !torch::cuda::is_available()) throw UsageError("--device cuda: this LibTorch finds no CUDA device; use --device cpu");
+  if (cuda && !torch::cuda::is_available())
+    throw UsageError("--device cuda: this LibTorch finds no CUDA device; use --device cpu");
   if (cuda && device.has_index() && static_cast<std::size_t>(device.index()) >= torch::cuda::device_count()) {
     throw UsageError(fmt::format("--device {}: there are {} CUDA devices, from 0", text, torch::cuda::device_count()));
   }
@@ -73,15 +74,15 @@ void print_gradients(const Model& model, std::int64_t step) {
 }
 
 Json options_json(const TrainOptions& o, std::int64_t steps) {
-  return Json{{"model", o.model},       {"data", o.data},
+  return Json{{"model", o.model},         {"data", o.data},
               {"optimizer", o.optimizer}, {"lr", o.learning_rate()},
-              {"adamw_lr", o.adamw_lr}, {"weight_decay", o.weight_decay},
-              {"momentum", o.momentum}, {"momentum_warmup", o.momentum_warmup},
+              {"adamw_lr", o.adamw_lr},   {"weight_decay", o.weight_decay},
+              {"momentum", o.momentum},   {"momentum_warmup", o.momentum_warmup},
               {"adjust_lr", o.adjust_lr}, {"assign", o.assign},
-              {"schedule", o.schedule}, {"warmup", o.warmup},
-              {"steps", steps},         {"batch_size", o.batch_size},
-              {"seed", o.seed},         {"dtype", o.dtype},
-              {"device", o.device},     {"threads", torch::get_num_threads()}};
+              {"schedule", o.schedule},   {"warmup", o.warmup},
+              {"steps", steps},           {"batch_size", o.batch_size},
+              {"seed", o.seed},           {"dtype", o.dtype},
+              {"device", o.device},       {"threads", torch::get_num_threads()}};
 }
 
 /// One training run: what the options made, and the loop over it.
@@ -157,7 +158,8 @@ class Training {
 
   void train_epoch(std::int64_t epoch, muon::LambdaLR& scheduler, Progress& progress) {
     const double begin = progress.seconds();
-    const std::string label = options_.steps ? fmt::format("epoch {}", epoch) : fmt::format("epoch {}/{}", epoch, options_.epochs);
+    const std::string label =
+        options_.steps ? fmt::format("epoch {}", epoch) : fmt::format("epoch {}/{}", epoch, options_.epochs);
     const torch::Tensor order = torch::randperm(data_.train.size(), torch::kInt64);
     torch::Tensor loss_sum = torch::zeros({}, torch::TensorOptions().dtype(torch::kFloat64).device(tensor_options_.device()));
     std::int64_t batches = 0;
@@ -171,14 +173,15 @@ class Training {
       scheduler.step();
     }
     progress.pause();
-    const EpochResult result{epoch, step_, loss_sum.item<double>() / static_cast<double>(batches), evaluate(), progress.seconds() - begin};
+    const EpochResult result{epoch, step_, loss_sum.item<double>() / static_cast<double>(batches), evaluate(),
+                             progress.seconds() - begin};
     progress.resume();
     progress.clear();
     if (!std::isfinite(result.train_loss)) {
       throw std::runtime_error(fmt::format("the training loss of epoch {} is not finite; lower --lr", epoch));
     }
-    fmt::print("{}  train loss {:.4f}  test loss {:.4f}  test accuracy {:.2f} %  {:.1f} s\n", label, result.train_loss, result.test.loss,
-               100 * result.test.accuracy, result.seconds);
+    fmt::print("{}  train loss {:.4f}  test loss {:.4f}  test accuracy {:.2f} %  {:.1f} s\n", label, result.train_loss,
+               result.test.loss, 100 * result.test.accuracy, result.seconds);
     std::fflush(stdout);
     results_.push_back(result);
   }
@@ -186,8 +189,8 @@ class Training {
   torch::Tensor train_step(const torch::Tensor& chosen, bool first_of_epoch) {
     const torch::Tensor labels = data_.train.labels.index_select(0, chosen).to(tensor_options_.device());
     if (options_.momentum_warmup > 0) {
-      muon::set_momentum(*optimizer_, muon::schedule::momentum_warmup(step_, options_.momentum_warmup, std::min(0.85, options_.momentum),
-                                                                       options_.momentum));
+      muon::set_momentum(*optimizer_, muon::schedule::momentum_warmup(step_, options_.momentum_warmup,
+                                                                      std::min(0.85, options_.momentum), options_.momentum));
     }
     optimizer_->zero_grad();
     const torch::Tensor logits = model_->forward(data_.batch(data_.train, chosen, tensor_options_));
@@ -195,7 +198,8 @@ class Training {
     loss.backward();
     optimizer_->step();
     ++step_;
-    if (options_.gradients && (*options_.gradients > 0 ? step_ % *options_.gradients == 0 : first_of_epoch)) print_gradients(*model_, step_);
+    if (options_.gradients && (*options_.gradients > 0 ? step_ % *options_.gradients == 0 : first_of_epoch))
+      print_gradients(*model_, step_);
     return loss.detach().to(torch::kFloat64);
   }
 
@@ -223,7 +227,8 @@ class Training {
     write_file(summary, text);
     if (!options_.summary.empty()) write_file(options_.summary, text);
     fmt::print("\n{} steps in {:.1f} s; test accuracy {:.2f} %\nmodel    {}\nsummary  {}\n", step_, seconds,
-               100 * results_.back().test.accuracy, weights.string(), options_.summary.empty() ? summary.string() : options_.summary);
+               100 * results_.back().test.accuracy, weights.string(),
+               options_.summary.empty() ? summary.string() : options_.summary);
   }
 
   std::string summary_json(double seconds) const {
@@ -235,8 +240,12 @@ class Training {
     json["seconds"] = seconds;
     json["epochs"] = Json::array();
     for (const EpochResult& r : results_) {
-      json["epochs"].push_back(Json{{"epoch", r.epoch}, {"step", r.step}, {"train_loss", r.train_loss}, {"test_loss", r.test.loss},
-                                    {"test_accuracy", r.test.accuracy}, {"seconds", r.seconds}});
+      json["epochs"].push_back(Json{{"epoch", r.epoch},
+                                    {"step", r.step},
+                                    {"train_loss", r.train_loss},
+                                    {"test_loss", r.test.loss},
+                                    {"test_accuracy", r.test.accuracy},
+                                    {"seconds", r.seconds}});
     }
     return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
   }

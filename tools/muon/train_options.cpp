@@ -55,9 +55,11 @@ void add_train_options(CLI::App& command, TrainOptions& o) {
 
   command.option_defaults()->group("What to train");
   command.add_option("--model", o.model, "The network")->check(CLI::IsMember(model_names()))->capture_default_str();
-  command.add_option("--data", o.data,
-                   "mnist (comes with the program), random (random inputs and labels), or a folder with MNIST's four files, gzipped "
-                   "or not: train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte, t10k-labels-idx1-ubyte")
+  command
+      .add_option(
+          "--data", o.data,
+          "mnist (comes with the program), random (random inputs and labels), or a folder with MNIST's four files, gzipped "
+          "or not: train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte, t10k-labels-idx1-ubyte")
       ->capture_default_str();
 
   command.option_defaults()->group("Optimizer");
@@ -65,30 +67,45 @@ void add_train_options(CLI::App& command, TrainOptions& o) {
       ->check(CLI::IsMember({"muon", "adamw", "sgd"}))
       ->capture_default_str();
   command.add_option("--lr", o.lr, "Learning rate of --optimizer [muon 0.02, adamw 0.001, sgd 0.1]")->check(check_at_least_zero);
-  command.add_option("--adamw-lr", o.adamw_lr, "Learning rate of the AdamW beside Muon")->check(check_at_least_zero)->capture_default_str();
-  command.add_option("--weight-decay", o.weight_decay, "Decoupled: a parameter shrinks by lr * weight-decay a step (sgd: added to the gradient)")
+  command.add_option("--adamw-lr", o.adamw_lr, "Learning rate of the AdamW beside Muon")
       ->check(check_at_least_zero)
       ->capture_default_str();
-  command.add_option("--momentum", o.momentum, "Of Muon and SGD, 0 <= momentum < 1")->check(check_momentum)->capture_default_str();
-  command.add_option("--momentum-warmup", o.momentum_warmup, "Steps over which Muon's momentum rises from 0.85 to --momentum; 0: none")
+  command
+      .add_option("--weight-decay", o.weight_decay,
+                  "Decoupled: a parameter shrinks by lr * weight-decay a step (sgd: added to the gradient)")
+      ->check(check_at_least_zero)
+      ->capture_default_str();
+  command.add_option("--momentum", o.momentum, "Of Muon and SGD, 0 <= momentum < 1")
+      ->check(check_momentum)
+      ->capture_default_str();
+  command
+      .add_option("--momentum-warmup", o.momentum_warmup,
+                  "Steps over which Muon's momentum rises from 0.85 to --momentum; 0: none")
       ->check(check_count_or_zero)
       ->capture_default_str();
   command.add_option("--adjust-lr", o.adjust_lr, "How Muon's lr is scaled to a matrix of rows x cols")
       ->check(CLI::IsMember({"original", "match_rms_adamw", "spectral_unclamped"}))
       ->capture_default_str();
-  command.add_option("--assign", o.assign, "GLOB=muon|adamw|freeze for parameters by name, before the built-in rules; repeatable: 'fc2.*=adamw'")
+  command
+      .add_option("--assign", o.assign,
+                  "GLOB=muon|adamw|freeze for parameters by name, before the built-in rules; repeatable: 'fc2.*=adamw'")
       ->allow_extra_args(false)
       ->type_name("GLOB=WHAT");
 
   command.option_defaults()->group("Schedule");
-  command.add_option("--schedule", o.schedule, "Learning rates over the run: constant, cosine to 0, or wsd (stable, then a line to 0 over the last fifth)")
+  command
+      .add_option("--schedule", o.schedule,
+                  "Learning rates over the run: constant, cosine to 0, or wsd (stable, then a line to 0 over the last fifth)")
       ->check(CLI::IsMember({"constant", "cosine", "wsd"}))
       ->capture_default_str();
-  command.add_option("--warmup", o.warmup, "Steps of linear warm-up before it")->check(check_count_or_zero)->capture_default_str();
+  command.add_option("--warmup", o.warmup, "Steps of linear warm-up before it")
+      ->check(check_count_or_zero)
+      ->capture_default_str();
   command.add_option("--epochs", o.epochs, "Passes over the training images")->check(check_count)->capture_default_str();
   command.add_option("--steps", o.steps, "Optimizer steps, instead of --epochs")->check(check_count)->excludes("--epochs");
   command.add_option("--batch-size", o.batch_size, "Images a step")->check(check_count)->capture_default_str();
-  command.add_option("--seed", o.seed, "Of weights and order. Same seed, same machine, --threads 1: the same losses to the last bit")
+  command
+      .add_option("--seed", o.seed, "Of weights and order. Same seed, same machine, --threads 1: the same losses to the last bit")
       ->check(check_count_or_zero)
       ->capture_default_str();
 
@@ -103,14 +120,18 @@ void add_train_options(CLI::App& command, TrainOptions& o) {
 
   command.option_defaults()->group("Output");
   command.add_flag("--plan-only", o.plan_only, "Print who optimizes what, and stop");
-  command.add_option("--gradients", o.gradients,
-                  "After every Nth step (default: after the first of each epoch), a line a parameter: name, gradient shape, gradient norm")
+  command
+      .add_option("--gradients", o.gradients,
+                  "After every Nth step (default: after the first of each epoch), a line a parameter: name, gradient shape, "
+                  "gradient norm")
       ->expected(0, 1)
       ->default_str("0")
       ->check(check_count_or_zero)
       ->type_name("[N]");
   command.add_option("--run-dir", o.run_dir, "Folder for the trained model and the summary [runs/TIME-MODEL]")->type_name("DIR");
-  command.add_option("--summary", o.summary, "Also write the summary here: one JSON object with plan, options, and results per epoch")
+  command
+      .add_option("--summary", o.summary,
+                  "Also write the summary here: one JSON object with plan, options, and results per epoch")
       ->type_name("FILE");
 }
 

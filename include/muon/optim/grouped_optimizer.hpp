@@ -64,7 +64,7 @@ class GroupedOptimizer : public torch::optim::Optimizer {
   enum class Accepts { muon, muon_and_adamw };
   using Names = std::unordered_map<const c10::TensorImpl*, std::string>;
 
-  /// `where` begins every error: the class's name.
+  /// `where` begins every error: the class's name. Without a single parameter it throws, as Python's optimizers do.
   GroupedOptimizer(std::string where, Accepts accepts, const std::vector<torch::optim::OptimizerParamGroup>& groups,
                    std::unique_ptr<torch::optim::OptimizerOptions> defaults, Names names = {});
 

@@ -22,9 +22,9 @@ namespace muon {
 
 /// How the learning rate is scaled to a matrix of rows x cols (outputs x inputs). PyTorch's names.
 enum class AdjustLr {
-  original,            ///< sqrt(max(1, rows / cols)). K. Jordan, https://kellerjordan.github.io/posts/muon/. Goes with lr near 0.02.
-  match_rms_adamw,     ///< 0.2 sqrt(max(rows, cols)): an update as large as AdamW's, so AdamW's lr and decay can be kept.
-                       ///< Moonshot, https://arxiv.org/abs/2502.16982
+  original,         ///< sqrt(max(1, rows / cols)). K. Jordan, https://kellerjordan.github.io/posts/muon/. Goes with lr near 0.02.
+  match_rms_adamw,  ///< 0.2 sqrt(max(rows, cols)): an update as large as AdamW's, so AdamW's lr and decay can be kept.
+                    ///< Moonshot, https://arxiv.org/abs/2502.16982
   spectral_unclamped,  ///< sqrt(rows / cols). Scion, https://arxiv.org/abs/2502.07529; in PyTorch from 2.14.
 };
 std::string_view to_string(AdjustLr rule);
@@ -36,7 +36,7 @@ double lr_factor(AdjustLr rule, std::int64_t rows, std::int64_t cols);
 /// lacks. Checked when a group is added and again at every step, since schedulers write to them.
 class MuonOptions : public torch::optim::OptimizerCloneableOptions<MuonOptions> {
  public:
-  explicit MuonOptions(double lr = 1e-3);
+  MuonOptions(double lr = 1e-3);  // implicit, as LibTorch's: muon::Muon optimizer(parameters, 0.02)
 
   /// Learning rate, before the factor of `adjust_lr_fn`. >= 0.
   TORCH_ARG(double, lr) = 1e-3;

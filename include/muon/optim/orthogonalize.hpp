@@ -28,7 +28,8 @@ std::vector<QuinticStep> you_steps();
 
 /// Five steps of Polar Express for singular values down to 1e-3 of the norm, with the safety factor 1.02 that half precision
 /// needs; the division of the input by 1.02 times its norm is folded into the first step. Ends within 0.16 of 1.
-/// Source: Amsel et al., 2025, https://arxiv.org/abs/2505.16932; coefficients as in https://github.com/KellerJordan/modded-nanogpt
+/// Source: Amsel et al., 2025, https://arxiv.org/abs/2505.16932; coefficients as in
+/// https://github.com/KellerJordan/modded-nanogpt
 std::vector<QuinticStep> polar_express_steps();
 
 /// The paper's own list without a safety factor, for float32 and float64. From the eighth step on it is (1.875, -1.25, 0.375),

@@ -82,15 +82,15 @@ std::vector<Rule> default_rules(const MuonOptions& muon, const torch::optim::Ada
 struct Assignment {
   Parameter parameter;  ///< with the view that is used
   Algorithm algorithm;
-  std::string rule;                                                ///< the label of the rule that decided
+  std::string rule;                                               ///< the label of the rule that decided
   std::shared_ptr<const torch::optim::OptimizerOptions> options;  ///< null when frozen
 };
 
 class Plan {
  public:
-  /// Errors   std::invalid_argument that lists all of: no parameter at all; a parameter no rule matches; a rule that decides nothing; a name or a
-  ///          tensor that occurs twice; Muon on less than two dimensions, on an empty, complex or integer parameter; a view that
-  ///          does not fit; options out of range; a rule without an action.
+  /// Errors   std::invalid_argument that lists all of: no parameter at all; a parameter no rule matches; a rule that decides
+  ///          nothing; a name or a tensor that occurs twice; Muon on less than two dimensions, on an empty, complex or integer
+  ///          parameter; a view that does not fit; options out of range; a rule without an action.
   Plan(std::vector<Parameter> parameters, const std::vector<Rule>& rules);
 
   const std::vector<Assignment>& assignments() const { return assignments_; }
@@ -107,6 +107,7 @@ class Plan {
   std::string json() const;
 
  private:
+  class Maker;
   std::vector<Assignment> assignments_;
 };
 

@@ -17,7 +17,8 @@ fs::path find_file(const fs::path& folder, const std::string& name) {
   const fs::path plain = folder / name, zipped = folder / (name + ".gz");
   if (fs::exists(plain)) return plain;
   if (fs::exists(zipped)) return zipped;
-  throw std::runtime_error(fmt::format("{} is missing, with or without .gz; --data takes a folder with MNIST's four files", plain.string()));
+  throw std::runtime_error(
+      fmt::format("{} is missing, with or without .gz; --data takes a folder with MNIST's four files", plain.string()));
 }
 
 Split read_split(const fs::path& folder, const std::string& prefix) {
@@ -25,8 +26,8 @@ Split read_split(const fs::path& folder, const std::string& prefix) {
   const fs::path labels = find_file(folder, prefix + "-labels-idx1-ubyte");
   Split split{read_idx(images, 3), read_idx(labels, 1).to(torch::kInt64)};
   if (split.images.size(0) != split.labels.size(0)) {
-    throw std::runtime_error(fmt::format("{} holds {} images and {} holds {} labels; they do not belong together", images.string(),
-                                         split.images.size(0), labels.string(), split.labels.size(0)));
+    throw std::runtime_error(fmt::format("{} holds {} images and {} holds {} labels; they do not belong together",
+                                         images.string(), split.images.size(0), labels.string(), split.labels.size(0)));
   }
   return split;
 }
@@ -53,7 +54,8 @@ Dataset random_dataset(std::int64_t seed) {
 
 Dataset read_folder(const fs::path& folder) {
   if (!fs::is_directory(folder)) {
-    throw std::runtime_error(fmt::format("--data {} is not a folder; give mnist, random, or a folder with MNIST's four files", folder.string()));
+    throw std::runtime_error(
+        fmt::format("--data {} is not a folder; give mnist, random, or a folder with MNIST's four files", folder.string()));
   }
   Dataset data;
   data.train = read_split(folder, "train");

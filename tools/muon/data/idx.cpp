@@ -55,7 +55,8 @@ torch::Tensor read_idx(const std::filesystem::path& file, std::int64_t dimension
   const std::uint32_t magic = reader.big_endian();
   const auto expected = static_cast<std::uint32_t>(0x0800 + dimensions);  // 0x08: unsigned bytes
   if (magic != expected) {
-    reader.fail(fmt::format("is not an IDX file of {}-dimensional bytes: its magic number is 0x{:08x}, not 0x{:08x}", dimensions, magic, expected));
+    reader.fail(fmt::format("is not an IDX file of {}-dimensional bytes: its magic number is 0x{:08x}, not 0x{:08x}", dimensions,
+                            magic, expected));
   }
   std::vector<std::int64_t> sizes;
   std::int64_t total = 1;

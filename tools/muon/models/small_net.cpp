@@ -7,7 +7,8 @@ namespace {
 class SmallNet : public Model {
  public:
   SmallNet(std::int64_t inputs, std::int64_t classes)
-      : fc1_(register_module("fc1", torch::nn::Linear(inputs, 256))), fc2_(register_module("fc2", torch::nn::Linear(256, classes))) {}
+      : fc1_(register_module("fc1", torch::nn::Linear(inputs, 256))),
+        fc2_(register_module("fc2", torch::nn::Linear(256, classes))) {}
 
   torch::Tensor forward(const torch::Tensor& images) override { return fc2_(torch::relu(fc1_(images.flatten(1)))); }
 

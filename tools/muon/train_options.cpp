@@ -46,6 +46,8 @@ double TrainOptions::learning_rate() const {
 
 void add_train_options(CLI::App& command, TrainOptions& o) {
   command.footer(
+      "A data folder holds train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte and\n"
+      "t10k-labels-idx1-ubyte, gzipped or not, such as Fashion-MNIST or KMNIST.\n\n"
       "Examples:\n"
       "  muon train                                        small_net on MNIST, 5 epochs\n"
       "  muon train --model convnet --epochs 3\n"
@@ -56,10 +58,7 @@ void add_train_options(CLI::App& command, TrainOptions& o) {
   command.option_defaults()->group("What to train");
   command.add_option("--model", o.model, "The network")->check(CLI::IsMember(model_names()))->capture_default_str();
   command
-      .add_option(
-          "--data", o.data,
-          "mnist (comes with the program), random (random inputs and labels), or a folder with MNIST's four files, gzipped "
-          "or not: train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte, t10k-labels-idx1-ubyte")
+      .add_option("--data", o.data, "mnist (comes with the program), random (random inputs and labels), or a folder like MNIST's")
       ->capture_default_str();
 
   command.option_defaults()->group("Optimizer");

@@ -36,9 +36,9 @@ int main() {
   const torch::Tensor labels = torch::randint(10, {64});
 
   // The built-in rules, with one of our own in front: query, key and value are three matrices.
-  auto rules = muon::default_rules(muon::keller_jordan_muon(0.02), muon::keller_jordan_adam(3e-3));
-  rules.insert(rules.begin(),
-               muon::by_name("qkv.weight").view(muon::MatrixView::matrix().heads(3)).use(muon::keller_jordan_muon(0.02)));
+  const muon::MuonOptions hidden = muon::keller_jordan_muon(0.02);
+  const auto rules = muon::with_default_rules({muon::by_name("qkv.weight").view(muon::MatrixView::matrix().heads(3)).use(hidden)},
+                                              hidden, muon::keller_jordan_adam(3e-3));
   const muon::Plan plan = muon::make_plan(model, rules);
   std::cout << plan;
 

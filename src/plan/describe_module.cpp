@@ -6,6 +6,7 @@
 #include <torch/nn/module.h>
 #include <torch/nn/modules/activation.h>
 #include <torch/nn/modules/batchnorm.h>
+#include <torch/nn/modules/container/sequential.h>
 #include <torch/nn/modules/conv.h>
 #include <torch/nn/modules/embedding.h>
 #include <torch/nn/modules/linear.h>
@@ -13,6 +14,7 @@
 #include <torch/nn/modules/rnn.h>
 
 #include <stdexcept>
+#include <unordered_set>
 
 namespace muon {
 namespace {
@@ -103,10 +105,14 @@ at::Tensor member_of(const nn::Module& module, const std::string& local) {
 
 struct Walk {
   std::vector<Registration> registrations;
-  std::vector<std::string> replaced;  // parameters whose module computes with another tensor
+  std::vector<std::string> replaced;     // parameters whose module computes with another tensor
+  std::unordered_set<std::string> ends;  // paths of the last children of Sequentials; parents are visited first
 
   void visit(const std::string& path, const nn::Module& module) {
     const Owner owner = owner_of(module);
+    if (dynamic_cast<const nn::SequentialImpl*>(&module) != nullptr && !module.named_children().is_empty()) {
+      ends.insert(path.empty() ? module.named_children().back().key() : path + "." + module.named_children().back().key());
+    }
     for (const auto& entry : module.named_parameters(/*recurse=*/false)) {
       const std::string name = path.empty() ? entry.key() : path + "." + entry.key();
       const at::Tensor member = member_of(module, entry.key());
@@ -115,7 +121,7 @@ struct Walk {
         continue;
       }
       if (!entry.value().requires_grad()) continue;
-      registrations.push_back({name, owner.type, owner.groups, entry.value(), entry.value().sizes().vec()});
+      registrations.push_back({name, owner.type, owner.groups, entry.value(), entry.value().sizes().vec(), ends.count(path) > 0});
     }
   }
 };
@@ -130,11 +136,12 @@ std::vector<Parameter> describe(const nn::Module& model) {
     walk.visit(entry.key(), *entry.value());
   }
   if (!walk.replaced.empty()) {
-    throw std::invalid_argument(
-        fmt::format("[describe] the module's member is not the registered parameter: '{}'. The member was assigned after "
-                    "construction, so an optimizer would train a tensor the network no longer uses. To tie weights, register one "
-                    "shared module under both names, or re-register the parameter (register_parameter).",
-                    fmt::join(walk.replaced, "', '")));
+    throw std::invalid_argument(fmt::format(
+        "[describe] the module's member is not the registered parameter: '{}'. The member was assigned after "
+        "construction, so an optimizer would train a tensor the network no longer uses. To tie a head to an embedding, "
+        "compute it as torch::nn::functional::linear(x, embed->weight), or in a module of your own that registers that "
+        "tensor (docs/concepts.md, Tied weights).",
+        fmt::join(walk.replaced, "', '")));
   }
   return assign_roles(walk.registrations);
 }

@@ -3,6 +3,8 @@
 
 #include <torch/csrc/jit/api/module.h>
 
+#include <unordered_set>
+
 namespace muon {
 namespace {
 
@@ -25,12 +27,19 @@ std::int64_t groups_of(const torch::jit::Module& module) {
 
 std::vector<Parameter> describe(const torch::jit::Module& model) {
   std::vector<Registration> registrations;
+  std::unordered_set<std::string> ends;              // paths of the last children of Sequentials; parents come first
   for (const auto& entry : model.named_modules()) {  // the root's name is empty
     const torch::jit::Module& module = entry.value;
+    if (type_of(module) == "Sequential") {
+      std::string last;
+      for (const auto& child : module.named_children()) last = child.name;
+      if (!last.empty()) ends.insert(entry.name.empty() ? last : entry.name + "." + last);
+    }
     for (const auto& parameter : module.named_parameters(/*recurse=*/false)) {
       if (!parameter.value.requires_grad()) continue;
       const std::string name = entry.name.empty() ? parameter.name : entry.name + "." + parameter.name;
-      registrations.push_back({name, type_of(module), groups_of(module), parameter.value, parameter.value.sizes().vec()});
+      registrations.push_back(
+          {name, type_of(module), groups_of(module), parameter.value, parameter.value.sizes().vec(), ends.count(entry.name) > 0});
     }
   }
   return assign_roles(registrations);

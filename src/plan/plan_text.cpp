@@ -53,16 +53,11 @@ std::string rates_text(std::vector<double> rates) {
   return *low == *high ? fmt::format("{:.4g}", *low) : fmt::format("{:.4g}..{:.4g}", *low, *high);
 }
 
-/// Nothing but its place, or for a matrix its shape, says what the parameter is for.
-bool is_guess(const Parameter& p) {
-  return p.evidence == Evidence::position || (p.evidence == Evidence::shape && p.shape.size() >= 2);
-}
-
 /// "position only: the last Linear; rule 'output head'", a guess with a question mark in front.
 std::string why(const Assignment& a) {
   const Parameter& p = a.parameter;
   const bool tell_names = !p.aliases.empty() && p.evidence != Evidence::tie;
-  return fmt::format("{}{}; rule '{}'{}", is_guess(p) ? "? " : "", p.reason, a.rule,
+  return fmt::format("{}{}; rule '{}'{}", p.guess ? "? " : "", p.reason, a.rule,
                      tell_names ? fmt::format("; also {}", fmt::join(p.aliases, ", ")) : "");
 }
 
@@ -148,6 +143,7 @@ Json assignment_json(const Assignment& a) {
   json["evidence"] = to_string(p.evidence);
   json["reason"] = p.reason;
   json["position_only"] = p.evidence == Evidence::position;
+  json["guess"] = p.guess;
   json["optimizer"] = to_string(a.algorithm);
   json["rule"] = a.rule;
   if (a.algorithm == Algorithm::muon) {
@@ -188,8 +184,14 @@ std::string Plan::table() const {
     text += fmt::format("{:<6} {:>5} parameter{} {:>14} values\n", to_string(algorithm), sum.parameters,
                         sum.parameters == 1 ? ", " : "s,", thousands(sum.values));
   }
-  if (std::any_of(assignments_.begin(), assignments_.end(), [](const Assignment& a) { return is_guess(a.parameter); })) {
-    text += "?  decided by its place in the model, or by its shape, alone: have a look\n";
+  const auto any = [&](const auto& condition) {
+    return std::any_of(assignments_.begin(), assignments_.end(), [&](const Assignment& a) { return condition(a.parameter); });
+  };
+  if (any([](const Parameter& p) { return p.guess; })) {
+    text += "?  a guess, from its place in the model or its shape alone: have a look\n";
+  }
+  if (!any([](const Parameter& p) { return p.role == Role::output_head || p.evidence == Evidence::tie; })) {
+    text += "No output head was found. If the model has one, give it a rule of its own.\n";
   }
   return text;
 }

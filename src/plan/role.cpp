@@ -8,6 +8,7 @@
 #include <array>
 #include <cctype>
 #include <unordered_map>
+#include <utility>
 
 namespace muon {
 namespace {
@@ -66,19 +67,25 @@ bool says_embedding(std::string_view name) {
 // An attention's output projection is a hidden matrix, however it is called.
 bool says_attention(std::string_view name) { return owner_path(name).find("att") != std::string_view::npos; }
 
-// The owner is called like an output layer and does not sit inside a numbered block, where "out" is a block's own output.
-bool says_head(std::string_view name) {
+bool is_head_word(std::string_view word) {
+  constexpr std::array<std::string_view, 19> words{
+      "head",    "heads",   "out",   "output", "output_layer", "classifier", "logits", "score",      "prediction", "fc_out",
+      "readout", "decoder", "final", "policy", "value",        "actor",      "critic", "action_net", "value_net"};
+  if (word.starts_with("head_") && is_number(word.substr(5))) return true;
+  return contains(words, word) || word.ends_with("_head");
+}
+
+// Called like an output layer: the owner, or the Sequential or list that it is an element of. Inside a numbered block, "out" is
+// the block's own output. Of a Sequential only the last Linear is a head; `ends` says whether this one is.
+bool says_head(std::string_view name, bool ends) {
   constexpr std::array<std::string_view, 3> anywhere{"lm_head", "unembed", "embed_out"};
-  constexpr std::array<std::string_view, 12> outside_blocks{"head",       "out",     "output",  "output_layer",
-                                                            "classifier", "logits",  "score",   "prediction",
-                                                            "fc_out",     "readout", "decoder", "final"};
-  const auto parts = components(owner_path(name));
-  if (parts.empty()) return false;
-  const std::string_view owner = parts.back();
-  if (contains(anywhere, owner)) return true;
-  if (std::any_of(parts.begin(), parts.end(), is_number)) return false;
-  if (says_attention(name)) return false;
-  return contains(outside_blocks, owner) || owner.ends_with("_head");
+  auto parts = components(owner_path(name));
+  if (parts.empty() || says_attention(name)) return false;
+  if (contains(anywhere, parts.back())) return true;
+  const bool element = parts.size() > 1 && is_number(parts.back());
+  if (element) parts.pop_back();
+  if (std::any_of(parts.begin(), parts.end(), is_number) || !is_head_word(parts.back())) return false;
+  return !element || parts.back() == "heads" || ends;
 }
 
 bool says_bias(std::string_view local) {
@@ -123,7 +130,7 @@ Verdict by_name_or_shape(const Registration& entry) {
     if (says_gain(local)) return named(Role::gain);
     return {Role::other, Evidence::shape, fmt::format("shape only: {}", shape_text(entry.shape))};
   }
-  if (entry.shape.size() == 2 && says_head(entry.name)) return named(Role::output_head);
+  if (entry.shape.size() == 2 && says_head(entry.name, entry.ends_sequence)) return named(Role::output_head);
   const Role role = entry.shape.size() > 3 ? Role::convolution : Role::hidden_matrix;
   return {role, Evidence::shape, fmt::format("shape only: {}", shape_text(entry.shape))};
 }
@@ -132,7 +139,7 @@ Verdict verdict_of(const Registration& entry) {
   Verdict verdict{};
   if (!by_type(entry, verdict)) return by_name_or_shape(entry);
   // a Linear's type does not tell a head from a hidden matrix; its name may
-  if (verdict.role == Role::hidden_matrix && is_linear(entry.owner) && says_head(entry.name)) {
+  if (verdict.role == Role::hidden_matrix && is_linear(entry.owner) && says_head(entry.name, entry.ends_sequence)) {
     return {Role::output_head, Evidence::name, fmt::format("name: '{}'", entry.name)};
   }
   return verdict;
@@ -193,18 +200,36 @@ bool inside_attention(const Parameter& parameter, const std::vector<Parameter>& 
          });
 }
 
-/// Without a head by tie or name, the last Linear of the model is one, unless it belongs to a repeated block.
+bool is_hidden(const Parameter& p) { return p.role == Role::hidden_matrix || p.role == Role::convolution; }
+
+void mark(Parameter& parameter, const std::string& doubt) {
+  parameter.guess = true;
+  parameter.reason += doubt;
+}
+
+/// Without a head by tie or name, the last layer of the model is one if it is a Linear outside attention and repeated blocks.
 void find_head_by_position(std::vector<Parameter>& parameters) {
   const bool known = std::any_of(parameters.begin(), parameters.end(), [](const Parameter& p) {
     return p.role == Role::output_head || (p.role == Role::embedding && p.evidence == Evidence::tie);
   });
   if (known) return;
-  const auto last = std::find_if(parameters.rbegin(), parameters.rend(),
-                                 [](const Parameter& p) { return is_linear(p.owner) && p.role == Role::hidden_matrix; });
+  const auto last = std::find_if(parameters.rbegin(), parameters.rend(), is_hidden);
   if (last == parameters.rend() || inside_attention(*last, parameters) || repeats(*last, parameters)) return;
+  if (is_convolution(last->owner)) return mark(*last, "; the last layer of the model: an output?");
+  if (!is_linear(last->owner)) return;
   last->role = Role::output_head;
   last->evidence = Evidence::position;
   last->reason = "position only: the last Linear";
+}
+
+/// An actor and a critic: a Linear with nothing behind it in its Sequential may be one more head.
+void mark_other_ends(std::vector<Parameter>& parameters, const std::vector<bool>& ends_sequence) {
+  for (std::size_t i = 0; i < parameters.size(); ++i) {
+    Parameter& p = parameters[i];
+    if (ends_sequence[i] && is_linear(p.owner) && p.role == Role::hidden_matrix && !repeats(p, parameters)) {
+      mark(p, fmt::format("; it ends '{}': a head?", owner_path(owner_path(p.name))));
+    }
+  }
 }
 
 }  // namespace
@@ -222,6 +247,7 @@ std::string_view owner_path(std::string_view name) {
 std::vector<Parameter> assign_roles(const std::vector<Registration>& registrations) {
   std::vector<Parameter> parameters;
   std::vector<std::vector<Verdict>> verdicts;
+  std::vector<bool> ends_sequence;
   std::unordered_map<const c10::TensorImpl*, std::size_t> seen;
   for (const Registration& entry : registrations) {
     Verdict verdict = verdict_of(entry);
@@ -233,22 +259,29 @@ std::vector<Parameter> assign_roles(const std::vector<Registration>& registratio
         continue;
       }
     }
-    parameters.push_back({entry.name,
-                          {},
-                          entry.tensor,
-                          entry.shape,
-                          entry.owner,
-                          entry.groups,
-                          verdict.role,
-                          verdict.evidence,
-                          verdict.reason,
-                          view_of(entry)});
+    Parameter parameter;
+    parameter.name = entry.name;
+    parameter.tensor = entry.tensor;
+    parameter.shape = entry.shape;
+    parameter.owner = entry.owner;
+    parameter.groups = entry.groups;
+    parameter.role = verdict.role;
+    parameter.evidence = verdict.evidence;
+    parameter.reason = verdict.reason;
+    parameter.view = view_of(entry);
+    parameters.push_back(std::move(parameter));
+    ends_sequence.push_back(entry.ends_sequence);
     verdicts.push_back({std::move(verdict)});
   }
   for (std::size_t i = 0; i < parameters.size(); ++i) {
     if (!parameters[i].aliases.empty()) settle_tie(parameters[i], verdicts[i]);
   }
   find_head_by_position(parameters);
+  mark_other_ends(parameters, ends_sequence);
+  for (Parameter& p : parameters) {
+    // nothing but its place, or for a matrix its shape, says what it is for
+    p.guess = p.guess || p.evidence == Evidence::position || (p.evidence == Evidence::shape && p.shape.size() >= 2);
+  }
   return parameters;
 }
 

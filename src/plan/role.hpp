@@ -16,6 +16,7 @@ struct Registration {
   std::int64_t groups = 1;
   at::Tensor tensor;  ///< its identity decides ties; undefined registrations are never tied
   std::vector<std::int64_t> shape;
+  bool ends_sequence = false;  ///< the owner is the last child of a Sequential: nothing follows it there, no activation either
 };
 
 /// Joins registrations of one tensor, finds each parameter's role with its evidence, and its matrix view.

@@ -125,4 +125,13 @@ std::vector<Rule> default_rules(const MuonOptions& muon, const torch::optim::Ada
   };
 }
 
+std::vector<Rule> with_default_rules(std::vector<Rule> first) {
+  return with_default_rules(std::move(first), keller_jordan_muon(), keller_jordan_adam());
+}
+
+std::vector<Rule> with_default_rules(std::vector<Rule> first, const MuonOptions& muon, const torch::optim::AdamWOptions& adamw) {
+  for (Rule& rule : default_rules(muon, adamw)) first.push_back(std::move(rule));
+  return first;
+}
+
 }  // namespace muon

@@ -1,11 +1,9 @@
 // describe(): names, owners, roles with their evidence, ties, views.
-#include <muon/muon.hpp>
+#include "plan/describing.hpp"
 
-#include <gtest/gtest.h>
 #include <torch/script.h>
 #include <torch/torch.h>
 
-#include <algorithm>
 #include <sstream>
 #include <string>
 #include <vector>
@@ -18,26 +16,7 @@ using muon::Evidence;
 using muon::MatrixShape;
 using muon::Parameter;
 using muon::Role;
-using Names = std::vector<std::string>;
 using Shapes = std::vector<MatrixShape>;
-
-Names names(const std::vector<Parameter>& parameters) {
-  Names result;
-  for (const Parameter& p : parameters) result.push_back(p.name);
-  return result;
-}
-
-Parameter find(const std::vector<Parameter>& parameters, const std::string& name) {
-  const auto found = std::find_if(parameters.begin(), parameters.end(), [&](const Parameter& p) { return p.name == name; });
-  if (found == parameters.end()) throw std::runtime_error("not described: " + name);
-  return *found;
-}
-
-void expect_role(const Parameter& p, Role role, Evidence evidence) {
-  EXPECT_EQ(p.role, role) << p.name << ": " << p.reason;
-  EXPECT_EQ(p.evidence, evidence) << p.name << ": " << p.reason;
-  EXPECT_FALSE(p.reason.empty()) << p.name;
-}
 
 /// The description of one parameter of a model that holds `module` as "part" and ends in a head of its own.
 template <typename Holder>
@@ -159,47 +138,6 @@ TEST(DescribeRole, ATypeIsNotOverruledByAName) {
 }
 
 // ---- the head ----
-
-TEST(DescribeHead, IsKnownByName) {
-  for (const std::string name : {"head", "lm_head", "output_layer", "classifier", "policy_head"}) {
-    nn::Module model;
-    model.register_module(name, nn::Linear(4, 3));
-    model.register_module("last", nn::Linear(4, 4));
-    expect_role(find(describe(model), name + ".weight"), Role::output_head, Evidence::name);
-    expect_role(find(describe(model), name + ".bias"), Role::bias, Evidence::module_type);
-    expect_role(find(describe(model), "last.weight"), Role::hidden_matrix, Evidence::module_type);
-  }
-}
-
-TEST(DescribeHead, IsTheLastLinearByPositionOnly) {
-  nn::Sequential model(nn::Linear(4, 4), nn::ReLU(), nn::Linear(4, 4), nn::LayerNorm(nn::LayerNormOptions({4})));
-  const auto parameters = describe(*model);
-  expect_role(find(parameters, "0.weight"), Role::hidden_matrix, Evidence::module_type);
-  expect_role(find(parameters, "2.weight"), Role::output_head, Evidence::position);
-}
-
-TEST(DescribeHead, IsNotFoundInARepeatedBlock) {
-  nn::ModuleList blocks;
-  for (int i = 0; i < 3; ++i) blocks->push_back(nn::Sequential({{"fc1", nn::Linear(4, 8)}, {"fc2", nn::Linear(8, 4)}}));
-  nn::Module model;
-  model.register_module("blocks", blocks);
-  for (const Parameter& p : describe(model)) EXPECT_NE(p.role, Role::output_head) << p.name;
-}
-
-TEST(DescribeHead, IsNotAnAttentionsProjection) {
-  nn::Module model;
-  model.register_module("fc", nn::Linear(4, 4));
-  model.register_module("attention", nn::MultiheadAttention(4, 2));
-  for (const Parameter& p : describe(model)) EXPECT_NE(p.role, Role::output_head) << p.name;
-}
-
-TEST(DescribeHead, OutputsInsideNumberedBlocksAreHidden) {
-  nn::ModuleList blocks;
-  for (int i = 0; i < 2; ++i) blocks->push_back(nn::Sequential({{"in", nn::Linear(4, 8)}, {"output", nn::Linear(8, 4)}}));
-  nn::Module model;
-  model.register_module("blocks", blocks);
-  expect_role(find(describe(model), "blocks.0.output.weight"), Role::hidden_matrix, Evidence::module_type);
-}
 
 // ---- ties ----
 

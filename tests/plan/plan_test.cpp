@@ -188,6 +188,35 @@ TEST(DefaultRules, KeepDegenerateShapesFromMuon) {
 
 // ---- errors ----
 
+TEST(PlanErrors, TwoTensorsOnOneMemoryAreNamed) {
+  nn::Linear a(3, 3), b(3, 3);
+  b->weight.set_data(a->weight);  // shares the memory, not the identity
+  nn::Module model;
+  model.register_module("a", a);
+  model.register_module("b", b);
+  try {
+    make_plan(model);
+    ADD_FAILURE() << "nothing was thrown";
+  } catch (const std::invalid_argument& error) {
+    EXPECT_NE(std::string(error.what()).find("'a.weight' and 'b.weight' are two tensors on the same memory"), std::string::npos);
+  }
+}
+
+TEST(Plan, SlicesOfOneBufferAreParametersOfTheirOwn) {
+  const torch::Tensor buffer = torch::zeros(24);
+  nn::Linear a(nn::LinearOptions(3, 4).bias(false)), b(nn::LinearOptions(3, 4).bias(false));
+  a->weight.set_data(buffer.narrow(0, 0, 12).view({4, 3}));
+  b->weight.set_data(buffer.narrow(0, 12, 12).view({4, 3}));
+  EXPECT_EQ(make_plan(*nn::Sequential(b, a)).assignments().size(), 2u);
+}
+
+TEST(Plan, ALoopOverATemporaryIsSafe) {
+  nn::Linear model(3, 3);
+  Names seen;
+  for (const Assignment& a : make_plan(*model).assignments()) seen.push_back(a.parameter.name);
+  EXPECT_EQ(seen, (Names{"weight", "bias"}));
+}
+
 TEST(PlanErrors, AParameterWithoutARuleIsNamed) {
   expect_error({by_dim(2).use(to_muon)}, {"'norm.weight'", "'lm_head.bias'", "no rule", "otherwise()"});
 }

@@ -49,7 +49,7 @@ std::optional<muon::Plan> plan_for(const TrainOptions& options, const Model& mod
   std::vector<muon::Rule> rules;
   for (const std::string& text : options.assign) rules.push_back(assigned(options, text));
   if (options.optimizer == "muon") {
-    for (const muon::Rule& rule : muon::default_rules(muon_options(options), adamw_options(options))) rules.push_back(rule);
+    rules = muon::with_default_rules(std::move(rules), muon_options(options), adamw_options(options));
   } else {
     rules.push_back(muon::otherwise().use(adamw_options(options)));
   }

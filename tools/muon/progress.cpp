@@ -1,14 +1,23 @@
 #include "progress.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <cstdio>
+#include <iterator>
 
 namespace cli {
 namespace {
 
 double seconds_of(std::chrono::steady_clock::duration span) { return std::chrono::duration<double>(span).count(); }
+
+/// Of the terminal, in characters; 80 where it does not say.
+std::size_t terminal_width() {
+  winsize size{};
+  return ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
+}
 
 std::string bar(double done) {
   constexpr int width = 24;
@@ -36,14 +45,19 @@ void Progress::show(const std::string& epoch, std::int64_t step, double loss, co
   const double done = static_cast<double>(step) / static_cast<double>(total_);
   const double spent = training_seconds();
   const double rate = spent > 0 ? static_cast<double>(step * images_) / spent : 0;
-  const std::string text =
-      fmt::format("{}  step {}/{}  loss {:.4f}  lr {}  {} images/s  {} left", epoch, step, total_, loss, learning_rates,
-                  static_cast<std::int64_t>(rate), clock_text(seconds() * (1 - done) / done));
-  if (terminal_) {
-    std::fprintf(stderr, "\r\033[K%s %s", bar(done).c_str(), text.c_str());
-    drawn_ = true;
+  // the least important last: a terminal shows what fits in one line, since a line that wraps cannot be drawn again
+  const std::string parts[] = {fmt::format("{}  step {}/{}", epoch, step, total_), fmt::format("loss {:.4f}", loss),
+                               fmt::format("{} left", clock_text(seconds() * (1 - done) / done)),
+                               fmt::format("{} images/s", static_cast<std::int64_t>(rate)), fmt::format("lr {}", learning_rates)};
+  if (!terminal_) {
+    std::fprintf(stderr, "%s\n", fmt::format("{}", fmt::join(parts, "  ")).c_str());
   } else {
-    std::fprintf(stderr, "%s\n", text.c_str());
+    const std::size_t width = terminal_width();
+    std::string line = parts[0];
+    for (std::size_t i = 1; i < std::size(parts) && line.size() + 2 + parts[i].size() < width; ++i) line += "  " + parts[i];
+    if (line.size() + 28 < width) line = bar(done) + " " + line;
+    std::fprintf(stderr, "\r\033[K%s", line.substr(0, width - 1).c_str());
+    drawn_ = true;
   }
   std::fflush(stderr);
 }

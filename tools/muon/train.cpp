@@ -44,7 +44,8 @@ torch::Device parse_device(const std::string& text) {
   const torch::Device device(text);
   if (cuda && !torch::cuda::is_available())
     throw UsageError("--device cuda: this LibTorch finds no CUDA device; use --device cpu");
-  if (cuda && device.has_index() && static_cast<std::size_t>(device.index()) >= torch::cuda::device_count()) {
+  if (cuda && device.has_index() &&
+      static_cast<std::size_t>(device.index()) >= static_cast<std::size_t>(torch::cuda::device_count())) {
     throw UsageError(fmt::format("--device {}: there are {} CUDA devices, from 0", text, torch::cuda::device_count()));
   }
   return device;
@@ -65,7 +66,7 @@ void print_gradients(const Model& model, std::int64_t step) {
     if (gradient.defined()) {
       std::ostringstream shape;
       shape << gradient.sizes();
-      fmt::print("  {:<{}}  {:<14}  norm {:.6g}\n", entry.key(), width, shape.str(), gradient.norm().item<double>());
+      fmt::print("  {:<{}}  {:<14}  norm {:.4g}\n", entry.key(), width, shape.str(), gradient.norm().item<double>());
     } else {
       fmt::print("  {:<{}}  no gradient: {}\n", entry.key(), width,
                  entry.value().requires_grad() ? "it took no part in the loss, and no optimizer moved it" : "it is frozen");
@@ -166,7 +167,11 @@ class Training {
     for (; batches < steps_an_epoch_ && step_ < total_; ++batches) {
       const std::int64_t first = batches * options_.batch_size;
       const torch::Tensor chosen = order.slice(0, first, first + options_.batch_size);
-      loss_sum += train_step(chosen, batches == 0);
+      loss_sum += train_step(chosen);
+      if (wants_gradients(batches == 0)) {
+        progress.clear();
+        print_gradients(*model_, step_);
+      }
       if (progress.due(step_)) {
         progress.show(label, step_, loss_sum.item<double>() / static_cast<double>(batches + 1), learning_rates(*optimizer_));
       }
@@ -186,7 +191,12 @@ class Training {
     results_.push_back(result);
   }
 
-  torch::Tensor train_step(const torch::Tensor& chosen, bool first_of_epoch) {
+  bool wants_gradients(bool first_of_epoch) const {
+    if (!options_.gradients) return false;
+    return *options_.gradients > 0 ? step_ % *options_.gradients == 0 : first_of_epoch;
+  }
+
+  torch::Tensor train_step(const torch::Tensor& chosen) {
     const torch::Tensor labels = data_.train.labels.index_select(0, chosen).to(tensor_options_.device());
     if (options_.momentum_warmup > 0) {
       muon::set_momentum(*optimizer_, muon::schedule::momentum_warmup(step_, options_.momentum_warmup,
@@ -198,8 +208,6 @@ class Training {
     loss.backward();
     optimizer_->step();
     ++step_;
-    if (options_.gradients && (*options_.gradients > 0 ? step_ % *options_.gradients == 0 : first_of_epoch))
-      print_gradients(*model_, step_);
     return loss.detach().to(torch::kFloat64);
   }
 

@@ -52,7 +52,7 @@ void add_train_options(CLI::App& command, TrainOptions& o) {
       "  muon train                                        small_net on MNIST, 5 epochs\n"
       "  muon train --model convnet --epochs 3\n"
       "  muon train --data random --steps 20 --gradients 1 random inputs and labels, a look at each gradient\n"
-      "  muon train --plan-only --assign 'fc2.*=muon'      who would optimize what\n"
+      "  muon train --plan-only --assign 'fc2.weight=muon' who would optimize what\n"
       "  muon train --data ~/fashion-mnist --summary result.json");
 
   command.option_defaults()->group("What to train");
@@ -120,9 +120,10 @@ void add_train_options(CLI::App& command, TrainOptions& o) {
   command.option_defaults()->group("Output");
   command.add_flag("--plan-only", o.plan_only, "Print who optimizes what, and stop");
   command
-      .add_option("--gradients", o.gradients,
-                  "After every Nth step (default: after the first of each epoch), a line a parameter: name, gradient shape, "
-                  "gradient norm")
+      .add_option(
+          "--gradients", o.gradients,
+          "Print each parameter's gradient shape and norm after every Nth step; without N, after the first of each epoch. "
+          "Off unless given")
       ->expected(0, 1)
       ->default_str("0")
       ->check(check_count_or_zero)

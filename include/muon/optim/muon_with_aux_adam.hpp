@@ -39,6 +39,8 @@ class MuonWithAuxAdam : public GroupedOptimizer {
   /// The built-in plan with these options for its two kinds of group.
   MuonWithAuxAdam(const torch::nn::Module& model, const MuonOptions& muon, const torch::optim::AdamWOptions& adamw);
   explicit MuonWithAuxAdam(const Plan& plan);
+  /// Bare tensors have no names and no owners to decide by: pass the model, `*model`.
+  MuonWithAuxAdam(const std::vector<torch::Tensor>& parameters, double lr) = delete;
   /// Groups made by hand. Each needs options: their type says whether it is Muon's or AdamW's.
   explicit MuonWithAuxAdam(const std::vector<torch::optim::OptimizerParamGroup>& groups);
 };

@@ -33,13 +33,14 @@ enum class Role {
   other,
 };
 
-/// What decided the role, the strongest first. Stronger evidence is never overruled by weaker.
+/// What decided the role, the strongest first. Of a Linear the type says only that it is a matrix; whether it is hidden or a head
+/// is then decided by name, and after that by position.
 enum class Evidence {
   tie,          ///< the same tensor is registered under several names, and one of them is an embedding
   module_type,  ///< the type of the module that owns the parameter
   name,         ///< the parameter's name
-  position,     ///< only its place: the last Linear of the model. Worth a look.
-  shape,        ///< nothing but its number of dimensions. Worth a look.
+  position,     ///< only its place: the last layer of the model
+  shape,        ///< nothing but its number of dimensions
 };
 
 /// One trainable parameter: one tensor, however many names it has.
@@ -53,6 +54,7 @@ struct Parameter {
   Role role = Role::other;
   Evidence evidence = Evidence::shape;
   std::string reason;  ///< the evidence in words: "module type: weight of Linear", "position only: the last Linear"
+  bool guess = false;  ///< worth a look: a matrix whose role only its place or shape tells, or that may be a second head
   MatrixView view;     ///< which matrices it holds; meaningful from two dimensions on
 };
 
@@ -63,7 +65,7 @@ struct Parameter {
 /// Cost     Reads names and types only; no tensor's values.
 /// Errors   std::invalid_argument naming every parameter whose module holds another tensor than the one registered: LibTorch's
 ///          `head->weight = embed->weight` changes the member alone, and an optimizer would go on training the old tensor.
-///          Register one shared module twice, or re-register the tensor, to tie weights.
+///          docs/concepts.md, "Tied weights", says how to tie.
 /// Safety   Does not change the model. The descriptions share the parameters' tensors.
 ///
 /// Example  for (const muon::Parameter& p : muon::describe(*model)) std::cout << p.name << ": " << p.reason << "\n";

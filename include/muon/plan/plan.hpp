@@ -17,6 +17,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace muon {
@@ -26,8 +27,8 @@ std::string_view to_string(Algorithm algorithm);
 
 /// A condition on parameters and what to do with those that meet it. Made by the `by_...` functions below.
 ///
-///     muon::by_name("*embed*").use(torch::optim::AdamWOptions(3e-3))
-///     muon::by_name("attn.qkv.weight").view(MatrixView::matrix().heads(36)).use(muon::MuonOptions(0.02))
+///     muon::by_name("*embed*").use(muon::keller_jordan_adam(3e-3))
+///     muon::by_name("attn.qkv.weight").view(muon::MatrixView::matrix().heads(36)).use(muon::keller_jordan_muon())
 class Rule {
  public:
   using Predicate = std::function<bool(const Parameter&)>;
@@ -78,6 +79,11 @@ Rule otherwise();
 std::vector<Rule> default_rules();
 std::vector<Rule> default_rules(const MuonOptions& muon, const torch::optim::AdamWOptions& adamw);
 
+/// `first`, then the built-in rules: to change a few parameters only.
+///     auto rules = muon::with_default_rules({muon::by_name("value.weight").use(muon::keller_jordan_adam())});
+std::vector<Rule> with_default_rules(std::vector<Rule> first);
+std::vector<Rule> with_default_rules(std::vector<Rule> first, const MuonOptions& muon, const torch::optim::AdamWOptions& adamw);
+
 /// One row of a plan.
 struct Assignment {
   Parameter parameter;  ///< with the view that is used
@@ -89,11 +95,12 @@ struct Assignment {
 class Plan {
  public:
   /// Errors   std::invalid_argument that lists all of: no parameter at all; a parameter no rule matches; a rule that decides
-  ///          nothing; a name or a tensor that occurs twice; Muon on less than two dimensions, on an empty, complex or integer
-  ///          parameter; a view that does not fit; options out of range; a rule without an action.
+  ///          nothing; a name or a tensor that occurs twice, or two that share memory; Muon on less than two dimensions, on an
+  ///          empty, complex or integer parameter; a view that does not fit; options out of range; a rule without an action.
   Plan(std::vector<Parameter> parameters, const std::vector<Rule>& rules);
 
-  const std::vector<Assignment>& assignments() const { return assignments_; }
+  const std::vector<Assignment>& assignments() const& { return assignments_; }
+  std::vector<Assignment> assignments() && { return std::move(assignments_); }  // so that a loop over a temporary plan is safe
 
   /// The groups for an optimizer's constructor: one for each distinct set of options, Muon's first. Those of Muon carry the
   /// views. With an algorithm, only its groups, for two optimizers side by side.

@@ -7,6 +7,7 @@
 #include "update.hpp"
 
 #include <ATen/ATen.h>
+#include <ATen/MemoryOverlap.h>
 #include <c10/core/GradMode.h>
 #include <c10/core/ScalarType.h>
 #include <fmt/format.h>
@@ -92,6 +93,11 @@ void GroupedOptimizer::check_parameter(const torch::Tensor& parameter, const Muo
     refuse(fmt::format("is of type {}; a real floating type is needed", c10::toString(parameter.scalar_type())));
   }
   if (parameter.layout() != at::kStrided) refuse("is sparse; a dense tensor is needed");
+  if (parameter.scalar_type() == at::kHalf && parameter.is_cpu()) {
+    refuse("is float16 on a CPU, where LibTorch lacks its arithmetic; use bfloat16 or float32");
+  }
+  if (at::has_internal_overlap(parameter) == at::MemOverlap::Yes)
+    refuse("is expanded: several entries share one memory; make it contiguous");
   if (!parameter.is_leaf()) refuse("is not a leaf: it was computed from other tensors. Give the parameter itself");
   if (muon == nullptr) return;
   if (parameter.dim() < 2) {
@@ -152,6 +158,7 @@ void GroupedOptimizer::add_param_group(const OptimizerParamGroup& group) {
 }
 
 void GroupedOptimizer::zero_grad(bool set_to_none) {
+  const c10::NoGradGuard no_grad;
   for (OptimizerParamGroup& group : param_groups_) {
     for (torch::Tensor& parameter : group.params()) {
       torch::Tensor& gradient = parameter.mutable_grad();
@@ -159,7 +166,8 @@ void GroupedOptimizer::zero_grad(bool set_to_none) {
       if (set_to_none) {
         gradient.reset();
       } else {
-        gradient.detach_().zero_();
+        if (gradient.grad_fn()) gradient = gradient.detach();  // of a backward that made a graph
+        gradient.zero_();
       }
     }
   }
@@ -170,7 +178,17 @@ void GroupedOptimizer::check_state(const OptimizerParamGroup& group, std::size_t
   const bool is_muon = as_muon(group.options()) != nullptr;
   for (const torch::Tensor& parameter : group.params()) {
     const auto known = state_.find(state_key(parameter));
-    if (known == state_.end() || (dynamic_cast<const MuonParamState*>(known->second.get()) != nullptr) == is_muon) continue;
+    if (known == state_.end()) continue;
+    const auto* momentum = dynamic_cast<const MuonParamState*>(known->second.get());
+    const auto* moments = dynamic_cast<const torch::optim::AdamWParamState*>(known->second.get());
+    const torch::Tensor state = momentum != nullptr  ? momentum->momentum_buffer()
+                                : moments != nullptr ? moments->exp_avg()
+                                                     : torch::Tensor();
+    if (state.defined() && state.sizes() != parameter.sizes()) {
+      throw std::runtime_error(fmt::format("[{}] '{}' has shape {} now and its state {}; make a new optimizer", where_,
+                                           name_of(parameter), shape_text(parameter.sizes()), shape_text(state.sizes())));
+    }
+    if ((momentum != nullptr) == is_muon) continue;
     throw std::runtime_error(
         fmt::format("[{}, group {}] the options changed their kind after a step, and the state of '{}' is of "
                     "the other kind; make a new optimizer",
@@ -216,7 +234,13 @@ std::vector<GroupedOptimizer::Update> GroupedOptimizer::collect() const {
         throw std::runtime_error(fmt::format("[{}] the gradient of '{}' is of type {}; a real floating type is needed", where_,
                                              name_of(parameters[i]), c10::toString(gradient.scalar_type())));
       }
-      updates.push_back({g, i, parameters[i], gradient});
+      if (gradient.sizes() != parameters[i].sizes() || gradient.device() != parameters[i].device()) {
+        throw std::runtime_error(fmt::format("[{}] the gradient of '{}' has shape {} on {}; the parameter has {} on {}", where_,
+                                             name_of(parameters[i]), shape_text(gradient.sizes()), gradient.device().str(),
+                                             shape_text(parameters[i].sizes()), parameters[i].device().str()));
+      }
+      // another dtype after module->to() between backward and step
+      updates.push_back({g, i, parameters[i], gradient.to(parameters[i].scalar_type())});
     }
   }
   return updates;
@@ -229,6 +253,10 @@ bool GroupedOptimizer::gradients_are_finite(const std::vector<Update>& updates) 
     // the largest magnitude: one read, and NaN wins
     if (at::isfinite(at::linalg_vector_norm(update.gradient, std::numeric_limits<double>::infinity())).item<bool>()) continue;
     if (nonfinite_ == NonFiniteGradient::skip_step) return false;
+    if (bad.size() == 10) {
+      bad.push_back("...");
+      break;
+    }
     bad.push_back(name_of(update.parameter));
   }
   if (bad.empty()) return true;

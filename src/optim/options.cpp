@@ -46,6 +46,7 @@ MatrixView MuonOptions::view(std::size_t index) const {
 }
 
 OrthogonalizeOptions MuonOptions::orthogonalize_options() const {
+  check_options(*this, "MuonOptions");
   OrthogonalizeOptions options;
   options.steps.assign(ns_coefficients_.begin(), ns_coefficients_.end());
   options.steps.resize(static_cast<std::size_t>(ns_steps_), ns_coefficients_.back());

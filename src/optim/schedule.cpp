@@ -66,6 +66,8 @@ double warmup_stable_decay(std::int64_t step, std::int64_t total, std::int64_t w
 double momentum_warmup(std::int64_t step, std::int64_t warmup, double from, double to) {
   check_span("step", step);
   check_span("warmup", warmup);
+  if (!std::isfinite(from) || !std::isfinite(to))
+    refuse(fmt::format("momentum_warmup from {} to {}; give finite numbers", from, to));
   return from + (to - from) * progress(step, 0, warmup);
 }
 

@@ -28,7 +28,8 @@ struct Owner {
 
 /// "torch::nn::LinearImpl" -> "Linear", "game::(anonymous namespace)::PolicyNetImpl" -> "PolicyNet".
 std::string plain_type(const std::string& demangled) {
-  std::string type = demangled.substr(demangled.rfind(':') == std::string::npos ? 0 : demangled.rfind(':') + 1);
+  std::string type = demangled.substr(0, demangled.find('<'));
+  type = type.substr(type.rfind(':') == std::string::npos ? 0 : type.rfind(':') + 1);
   if (type.size() > 4 && type.ends_with("Impl")) type.resize(type.size() - 4);
   return type;
 }

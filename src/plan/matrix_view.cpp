@@ -66,6 +66,9 @@ MatrixShape MatrixView::base_shape(c10::IntArrayRef sizes) const {
 
 std::vector<std::int64_t> MatrixView::row_blocks(const Step& step, std::int64_t rows) {
   if (step.kind == Kind::split_rows) {
+    for (const std::int64_t size : step.sizes) {
+      if (size > rows) refuse(fmt::format("split_rows has a block of {} rows; the matrix has {}", size, rows));
+    }
     const std::int64_t sum = std::accumulate(step.sizes.begin(), step.sizes.end(), std::int64_t{0});
     if (sum != rows) {
       refuse(fmt::format("split_rows({}) adds up to {} rows; the matrix has {}", fmt::join(step.sizes, ","), sum, rows));

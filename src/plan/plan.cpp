@@ -62,7 +62,7 @@ class Twice {
     if (!tensors_.insert(p.tensor.unsafeGetTensorImpl()).second) {
       errors.push_back(
           fmt::format("'{}' is a tensor that is already in the plan under another name; describe it once, with aliases", p.name));
-    } else if (p.tensor.layout() == at::kStrided && p.tensor.numel() > 0 && p.tensor.data_ptr() != nullptr) {
+    } else if (p.tensor.layout() == at::kStrided && p.tensor.numel() > 0 && p.tensor.is_non_overlapping_and_dense()) {
       add_memory(p, errors);
     }
   }

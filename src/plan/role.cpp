@@ -8,6 +8,7 @@
 #include <array>
 #include <cctype>
 #include <unordered_map>
+#include <unordered_set>
 #include <utility>
 
 namespace muon {
@@ -64,8 +65,27 @@ bool says_embedding(std::string_view name) {
   return false;
 }
 
-// An attention's output projection is a hidden matrix, however it is called.
-bool says_attention(std::string_view name) { return owner_path(name).find("att") != std::string_view::npos; }
+/// "layer2" and "2": the number of a block.
+bool ends_in_digit(std::string_view text) { return !text.empty() && std::isdigit(static_cast<unsigned char>(text.back())); }
+
+std::string_view stem(std::string_view text) {
+  while (ends_in_digit(text)) text.remove_suffix(1);
+  return text;
+}
+
+// An attention's output projection is a hidden matrix, however it is called. "attn", "self_attn", "attention1"; not "pattern".
+bool says_attention(std::string_view name) {
+  constexpr std::array<std::string_view, 5> words{"att", "attn", "attention", "mha", "msa"};
+  for (const std::string_view part : components(owner_path(name))) {
+    std::string_view rest = stem(part);
+    while (!rest.empty()) {
+      const auto end = rest.find('_');
+      if (contains(words, rest.substr(0, end))) return true;
+      rest = end == std::string_view::npos ? std::string_view() : rest.substr(end + 1);
+    }
+  }
+  return false;
+}
 
 bool is_head_word(std::string_view word) {
   constexpr std::array<std::string_view, 19> words{
@@ -80,12 +100,15 @@ bool is_head_word(std::string_view word) {
 bool says_head(std::string_view name, bool ends) {
   constexpr std::array<std::string_view, 3> anywhere{"lm_head", "unembed", "embed_out"};
   auto parts = components(owner_path(name));
-  if (parts.empty() || says_attention(name)) return false;
+  if (parts.empty()) return false;
   if (contains(anywhere, parts.back())) return true;
   const bool element = parts.size() > 1 && is_number(parts.back());
   if (element) parts.pop_back();
-  if (std::any_of(parts.begin(), parts.end(), is_number) || !is_head_word(parts.back())) return false;
-  return !element || parts.back() == "heads" || ends;
+  const std::string_view owner = parts.back();
+  parts.pop_back();
+  if (std::any_of(parts.begin(), parts.end(), ends_in_digit) || !is_head_word(owner)) return false;
+  if (!owner.ends_with("_head") && says_attention(name)) return false;
+  return !element || owner == "heads" || ends;
 }
 
 bool says_bias(std::string_view local) {
@@ -124,20 +147,32 @@ bool by_type(const Registration& entry, Verdict& verdict) {
 Verdict by_name_or_shape(const Registration& entry) {
   const std::string_view local = local_name(entry.name);
   const auto named = [&](Role role) { return Verdict{role, Evidence::name, fmt::format("name: '{}'", entry.name)}; };
-  if (says_embedding(entry.name)) return named(Role::embedding);
+  const bool is_head = entry.shape.size() == 2 && says_head(entry.name, entry.ends_sequence);
+  if (says_embedding(entry.name) && !is_head) return named(Role::embedding);
   if (entry.shape.size() < 2) {
     if (says_bias(local)) return named(Role::bias);
     if (says_gain(local)) return named(Role::gain);
     return {Role::other, Evidence::shape, fmt::format("shape only: {}", shape_text(entry.shape))};
   }
-  if (entry.shape.size() == 2 && says_head(entry.name, entry.ends_sequence)) return named(Role::output_head);
+  if (is_head) return named(Role::output_head);
   const Role role = entry.shape.size() > 3 ? Role::convolution : Role::hidden_matrix;
   return {role, Evidence::shape, fmt::format("shape only: {}", shape_text(entry.shape))};
 }
 
-Verdict verdict_of(const Registration& entry) {
+using Paths = std::unordered_set<std::string_view>;
+
+/// "value" is a critic's head, and beside "key" an attention's projection.
+bool is_value_projection(std::string_view name, const Paths& owners) {
+  const std::string_view path = owner_path(name);
+  if (local_name(path) != "value") return false;
+  const std::string parent(path.substr(0, path.size() - 5));
+  return owners.count(parent + "key") > 0 || owners.count(parent + "query") > 0;
+}
+
+Verdict verdict_of(const Registration& entry, const Paths& owners) {
   Verdict verdict{};
   if (!by_type(entry, verdict)) return by_name_or_shape(entry);
+  if (is_value_projection(entry.name, owners)) return verdict;
   // a Linear's type does not tell a head from a hidden matrix; its name may
   if (verdict.role == Role::hidden_matrix && is_linear(entry.owner) && says_head(entry.name, entry.ends_sequence)) {
     return {Role::output_head, Evidence::name, fmt::format("name: '{}'", entry.name)};
@@ -166,14 +201,15 @@ MatrixView view_of(const Registration& entry) {
 
 // ---- the whole model ----
 
-/// Several names of one tensor: the table of an embedding if one of them is, else what the first says.
-void settle_tie(Parameter& parameter, const std::vector<Verdict>& verdicts) {
-  const auto embedding =
-      std::find_if(verdicts.begin(), verdicts.end(), [](const Verdict& v) { return v.role == Role::embedding; });
-  if (embedding == verdicts.end()) return;
+/// Several names of one tensor: the table of an embedding if one of them is, else what the first says. Tells whether the tie is
+/// that of an embedding with the head.
+bool settle_tie(Parameter& parameter, const std::vector<Verdict>& verdicts) {
+  const auto is_embedding = [](const Verdict& v) { return v.role == Role::embedding; };
+  if (std::none_of(verdicts.begin(), verdicts.end(), is_embedding)) return false;
   parameter.role = Role::embedding;
   parameter.evidence = Evidence::tie;
   parameter.reason = fmt::format("tie: also {}", fmt::join(parameter.aliases, ", "));
+  return !std::all_of(verdicts.begin(), verdicts.end(), is_embedding);
 }
 
 /// Does the name have a twin of the same shape in another numbered block? `layers.3.fc.weight` and `layers.0.fc.weight`.
@@ -185,7 +221,8 @@ bool repeats(const Parameter& parameter, const std::vector<Parameter>& all) {
     const auto theirs = components(owner_path(other.name));
     if (theirs.size() != mine.size()) return false;
     for (std::size_t i = 0; i < mine.size(); ++i) {
-      const bool block_number = i + 1 < mine.size() && is_number(mine[i]) && is_number(theirs[i]);
+      const bool block_number =
+          i + 1 < mine.size() && ends_in_digit(mine[i]) && ends_in_digit(theirs[i]) && stem(mine[i]) == stem(theirs[i]);
       if (mine[i] != theirs[i] && !block_number) return false;
     }
     return true;
@@ -208,13 +245,15 @@ void mark(Parameter& parameter, const std::string& doubt) {
 }
 
 /// Without a head by tie or name, the last layer of the model is one if it is a Linear outside attention and repeated blocks.
-void find_head_by_position(std::vector<Parameter>& parameters) {
-  const bool known = std::any_of(parameters.begin(), parameters.end(), [](const Parameter& p) {
-    return p.role == Role::output_head || (p.role == Role::embedding && p.evidence == Evidence::tie);
-  });
-  if (known) return;
+void find_head_by_position(std::vector<Parameter>& parameters, bool tied_head) {
+  const bool known = tied_head || std::any_of(parameters.begin(), parameters.end(),
+                                              [](const Parameter& p) { return p.role == Role::output_head; });
   const auto last = std::find_if(parameters.rbegin(), parameters.rend(), is_hidden);
   if (last == parameters.rend() || inside_attention(*last, parameters) || repeats(*last, parameters)) return;
+  if (known) {
+    if (is_linear(last->owner)) mark(*last, "; the last Linear: another head?");
+    return;
+  }
   if (is_convolution(last->owner)) return mark(*last, "; the last layer of the model: an output?");
   if (!is_linear(last->owner)) return;
   last->role = Role::output_head;
@@ -226,7 +265,7 @@ void find_head_by_position(std::vector<Parameter>& parameters) {
 void mark_other_ends(std::vector<Parameter>& parameters, const std::vector<bool>& ends_sequence) {
   for (std::size_t i = 0; i < parameters.size(); ++i) {
     Parameter& p = parameters[i];
-    if (ends_sequence[i] && is_linear(p.owner) && p.role == Role::hidden_matrix && !repeats(p, parameters)) {
+    if (!p.guess && ends_sequence[i] && is_linear(p.owner) && p.role == Role::hidden_matrix && !repeats(p, parameters)) {
       mark(p, fmt::format("; it ends '{}': a head?", owner_path(owner_path(p.name))));
     }
   }
@@ -249,8 +288,10 @@ std::vector<Parameter> assign_roles(const std::vector<Registration>& registratio
   std::vector<std::vector<Verdict>> verdicts;
   std::vector<bool> ends_sequence;
   std::unordered_map<const c10::TensorImpl*, std::size_t> seen;
+  Paths owners;
+  for (const Registration& entry : registrations) owners.insert(owner_path(entry.name));
   for (const Registration& entry : registrations) {
-    Verdict verdict = verdict_of(entry);
+    Verdict verdict = verdict_of(entry, owners);
     if (entry.tensor.defined()) {
       const auto [known, is_new] = seen.emplace(entry.tensor.unsafeGetTensorImpl(), parameters.size());
       if (!is_new) {
@@ -273,10 +314,11 @@ std::vector<Parameter> assign_roles(const std::vector<Registration>& registratio
     ends_sequence.push_back(entry.ends_sequence);
     verdicts.push_back({std::move(verdict)});
   }
+  bool tied_head = false;
   for (std::size_t i = 0; i < parameters.size(); ++i) {
-    if (!parameters[i].aliases.empty()) settle_tie(parameters[i], verdicts[i]);
+    if (!parameters[i].aliases.empty() && settle_tie(parameters[i], verdicts[i])) tied_head = true;
   }
-  find_head_by_position(parameters);
+  find_head_by_position(parameters, tied_head);
   mark_other_ends(parameters, ends_sequence);
   for (Parameter& p : parameters) {
     // nothing but its place, or for a matrix its shape, says what it is for

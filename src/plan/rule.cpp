@@ -51,7 +51,10 @@ bool has_side_of_one(const Parameter& p) {
 
 }  // namespace
 
-Rule::Rule(std::string label, Predicate matches) : label_(std::move(label)), matches_(std::move(matches)) {}
+Rule::Rule(std::string label, Predicate matches) : label_(std::move(label)), matches_(std::move(matches)) {
+  if (!matches_)
+    throw std::invalid_argument(fmt::format("[Rule] {} has an empty predicate; give a condition on a parameter", label_));
+}
 
 Rule& Rule::use(const MuonOptions& options) {
   algorithm_ = Algorithm::muon;

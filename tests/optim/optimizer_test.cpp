@@ -592,4 +592,49 @@ TEST_F(BadInput, GroupsChangedBehindTheOptimizerAreFound) {
   changed([](auto& o) { o.param_groups().clear(); });
 }
 
+TEST_F(BadInput, AGradientThatDoesNotFitItsParameterIsRefused) {
+  const Tensors p{parameter({4, 4}), parameter({4})};
+  muon::MuonWithAuxAdam optimizer({muon_group({p[0]}), adamw_group({p[1]})});
+  random_gradients(p);
+  set_gradient(p[0], torch::ones({4, 4}));
+  p[0].set_data(torch::ones({6, 4}));  // grown behind autograd's back; the gradient has the old shape
+  const Tensors before = copies(p);
+  expect_mentions(message_of<std::runtime_error>([&] { optimizer.step(); }), {"parameter 0 of group 0", "[4, 4]", "[6, 4]"});
+  expect_same(p, before);
+  EXPECT_TRUE(optimizer.state().empty());
+}
+
+TEST_F(BadInput, AParameterGrownAfterAStepIsRefused) {
+  const Tensors p{parameter({4, 4}), parameter({4, 4})};
+  muon::Muon optimizer(p, 0.02);
+  random_gradients(p);
+  optimizer.step();
+  optimizer.zero_grad();
+  p[1].set_data(torch::ones({6, 4}));
+  random_gradients(p);
+  const Tensors before = copies(p);
+  expect_mentions(message_of<std::runtime_error>([&] { optimizer.step(); }), {"parameter 1 of group 0", "its state [4, 4]"});
+  expect_same(p, before);
+}
+
+TEST_F(BadInput, ExpandedAndFloat16ParametersAreRefused) {
+  const torch::Tensor expanded = torch::ones({1, 4}).expand({4, 4}).requires_grad_();
+  expect_mentions(message_of<std::invalid_argument>([&] { muon::Muon o(Tensors{expanded}); }), {"expanded", "contiguous"});
+  const torch::Tensor half = torch::ones({4, 4}, torch::kHalf).requires_grad_();
+  expect_mentions(message_of<std::invalid_argument>([&] { muon::Muon o(Tensors{half}); }), {"float16", "bfloat16"});
+}
+
+TEST(MuonWithAuxAdam, AModelMovedBetweenBackwardAndStepIsStepped) {
+  nn::Linear model(3, 3);
+  muon::MuonWithAuxAdam optimizer({muon_group({model->weight}), adamw_group({model->bias})});
+  for (const auto type : {torch::kFloat64, torch::kBFloat16, torch::kFloat32}) {
+    optimizer.zero_grad();
+    model->forward(torch::ones({2, 3}, model->weight.scalar_type())).sum().backward();
+    model->to(type);
+    optimizer.step();
+    EXPECT_TRUE(model->weight.isfinite().all().item<bool>());
+    EXPECT_EQ(model->bias.scalar_type(), type);
+  }
+}
+
 }  // namespace

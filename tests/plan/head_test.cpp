@@ -100,4 +100,52 @@ TEST(DescribeHead, IsNotALinearWithLayersBehindIt) {
   EXPECT_NE(muon::Plan(parameters, muon::default_rules()).table().find("No output head was found"), std::string::npos);
 }
 
+/// `model` with Linears of these names, in this order.
+std::vector<Parameter> with_linears(const Names& linears) {
+  nn::Module model;
+  for (const std::string& name : linears) model.register_module(name, nn::Linear(4, 4));
+  return describe(model);
+}
+
+TEST(DescribeHead, ANameWithAttInItIsNotAttention) {
+  for (const std::string name : {"pattern_head", "attribute_head"}) {
+    expect_role(find(with_linears({"fc", name, "last"}), name + ".weight"), Role::output_head, Evidence::name);
+  }
+  expect_role(find(with_linears({"fc", "pattern"}), "pattern.weight"), Role::output_head, Evidence::position);
+  expect_role(find(with_linears({"fc", "attn"}), "attn.weight"), Role::hidden_matrix, Evidence::module_type);
+}
+
+TEST(DescribeHead, AValueBesideAKeyIsAProjection) {
+  expect_role(find(with_linears({"policy", "value", "last"}), "value.weight"), Role::output_head, Evidence::name);
+  const auto attention = with_linears({"query", "key", "value", "to_vocab"});
+  expect_role(find(attention, "value.weight"), Role::hidden_matrix, Evidence::module_type);
+  expect_role(find(attention, "to_vocab.weight"), Role::output_head, Evidence::position);
+}
+
+TEST(DescribeHead, BlocksNumberedWithoutADotAreBlocks) {
+  nn::Module model;
+  for (int i = 0; i < 3; ++i) {
+    model.register_module("block" + std::to_string(i), nn::Sequential({{"in", nn::Linear(4, 8)}, {"out", nn::Linear(8, 4)}}));
+  }
+  for (const Parameter& p : describe(model)) EXPECT_NE(p.role, Role::output_head) << p.name;
+  model.register_module("to_classes", nn::Linear(4, 2));
+  expect_role(find(describe(model), "to_classes.weight"), Role::output_head, Evidence::position);
+}
+
+TEST(DescribeHead, TwoTiedEmbeddingsAreNotAHead) {
+  nn::Embedding shared(10, 4);
+  nn::Module model;
+  model.register_module("source", shared);
+  model.register_module("target", shared);
+  model.register_module("generator", nn::Linear(4, 10));
+  const auto parameters = describe(model);
+  expect_role(find(parameters, "source.weight"), Role::embedding, Evidence::tie);
+  expect_role(find(parameters, "generator.weight"), Role::output_head, Evidence::position);
+}
+
+TEST(DescribeHead, ALaterLinearThanTheNamedHeadIsMarked) {
+  EXPECT_TRUE(find(with_linears({"fc", "classifier", "auxiliary"}), "auxiliary.weight").guess);
+  EXPECT_FALSE(find(with_linears({"fc", "auxiliary", "classifier"}), "auxiliary.weight").guess);
+}
+
 }  // namespace

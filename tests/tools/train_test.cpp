@@ -139,9 +139,13 @@ TEST_F(TrainRefuses, WrongOptions) {
       {"--batch-size 0", 2, {"--batch-size", ">= 1"}},
       {"--epochs 2 --steps 10", 2, {"--epochs", "--steps"}},
       {"--data random --steps 5 --warmup 6", 2, {"--warmup 6", "5 steps"}},
+      {"--seed 010", 2, {"--seed", "'010'"}},
+      {"--seed 18446744073709551616", 2, {"--seed", "too large"}},
+      {"--data random --epochs 2305843009213693952", 2, {"--epochs"}},
+      {"--assign '*=freeze'", 2, {"freezes every parameter"}},
       {"--assign fc1", 2, {"--assign 'fc1'", "GLOB=muon"}},
-      {"--assign fc9.*=muon", 1, {"name fc9.*", "matches no parameter"}},
-      {"--assign fc1.bias=muon", 1, {"'fc1.bias' has shape [256]", "AdamW"}},
+      {"--assign fc9.*=muon", 2, {"name fc9.*", "matches no parameter"}},
+      {"--assign fc1.bias=muon", 2, {"'fc1.bias' has shape [256]", "AdamW"}},
       {"--optimizer sgd --assign fc1.*=adamw", 2, {"--assign", "SGD"}},
       {"--data nowhere", 1, {"--data nowhere is not a folder"}},
       {"--data random --steps 2 --summary no/such/folder.json", 1, {"no/such"}},
@@ -180,6 +184,25 @@ TEST_F(TrainRefuses, AFullDisk) {
   EXPECT_EQ(limit.status, 1);
   EXPECT_THAT(limit.out, HasSubstr("other/model.pt cannot be written"));
   EXPECT_TRUE(fs::is_empty("other"));
+}
+
+TEST_F(Train, TheSummaryGoesWhereALinkPoints) {
+  ASSERT_EQ(
+      shell("touch old.json; chmod 600 old.json; ln -s old.json latest.json; mkdir dev; ln -s /proc/self/fd/1 dev/stdout").status,
+      0);
+  EXPECT_EQ(shell("$muon train --data random --steps 1 --run-dir a --summary latest.json").status, 0);
+  EXPECT_TRUE(fs::is_symlink("latest.json"));
+  EXPECT_EQ(Json::parse(contents("old.json"))["steps"], 1);
+  EXPECT_EQ(fs::status("old.json").permissions(), fs::perms::owner_read | fs::perms::owner_write);
+  EXPECT_EQ(shell("$muon train --data random --steps 1 --run-dir b --summary $PWD/dev/stdout >log").status, 0);
+  EXPECT_TRUE(fs::is_symlink("dev/stdout"));
+  EXPECT_THAT(contents("log"), HasSubstr("\"format\": 1"));
+  EXPECT_EQ(shell("$muon train --data random --steps 1 --run-dir c --summary c/result.json").status, 0);
+  EXPECT_TRUE(fs::exists("c/result.json"));
+}
+
+TEST_F(Train, ABatchLargerThanTheDataIsTheData) {
+  EXPECT_EQ(summary_of("--data random --steps 2 --batch-size 9223372036854775807")["steps"], 2);
 }
 
 class Idx : public InFolder {

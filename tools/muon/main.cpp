@@ -34,7 +34,8 @@ int main(int argc, char** argv) {
   }
   try {
     if (train_command->parsed()) cli::train(train);
-    return 0;
+    if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return 0;
+    std::fprintf(stderr, "muon: standard output could not be written\n");
   } catch (const cli::UsageError& error) {
     std::fprintf(stderr, "muon: %s\n", error.what());
     return 2;

@@ -53,7 +53,11 @@ std::optional<muon::Plan> plan_for(const TrainOptions& options, const Model& mod
   } else {
     rules.push_back(muon::otherwise().use(adamw_options(options)));
   }
-  return muon::make_plan(model, rules);
+  try {
+    return muon::make_plan(model, rules);
+  } catch (const std::invalid_argument& error) {  // the built-in rules fit these models, so it is an --assign
+    throw UsageError(error.what());
+  }
 }
 
 std::unique_ptr<torch::optim::Optimizer> make_optimizer(const TrainOptions& options, const Model& model,

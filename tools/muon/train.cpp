@@ -98,7 +98,7 @@ class Training {
   }
 
   void run() {
-    if (!options_.summary.empty()) check_writable(options_.summary);
+    check_summary();
     const bool known_classes = options_.data == "mnist" || options_.data == "random";
     if (!options_.plan_only || !known_classes) data_ = load_dataset(options_.data, options_.seed);
     torch::manual_seed(static_cast<std::uint64_t>(options_.seed));
@@ -109,7 +109,11 @@ class Training {
     print_plan();
     if (options_.plan_only) return;
 
-    steps_an_epoch_ = (data_.train.size() + options_.batch_size - 1) / options_.batch_size;
+    options_.batch_size = std::min(options_.batch_size, data_.train.size());
+    steps_an_epoch_ = 1 + (data_.train.size() - 1) / options_.batch_size;
+    if (!options_.steps && options_.epochs > (std::int64_t{1} << 40) / steps_an_epoch_) {
+      throw UsageError(fmt::format("--epochs {} is more than anyone can wait for", options_.epochs));
+    }
     total_ = options_.steps.value_or(options_.epochs * steps_an_epoch_);
     optimizer_ = make_optimizer(options_, *model_, plan_);
     const muon::Schedule schedule = make_schedule(options_, total_);
@@ -121,12 +125,23 @@ class Training {
   }
 
  private:
+  /// Before anything is made or trained. A summary inside the run's folder is checked with that.
+  void check_summary() const {
+    if (options_.summary.empty()) return;
+    const fs::path summary = options_.summary, folder = options_.run_dir;
+    const bool inside = !folder.empty() && summary.parent_path().lexically_normal() == folder.lexically_normal();
+    if (inside && summary.filename() == "model.pt")
+      throw UsageError("--summary would overwrite the model in --run-dir; give another name");
+    if (!inside) check_writable(summary);
+  }
+
   /// A frozen parameter needs no gradient either.
   void freeze() {
     if (!plan_) return;
     for (const muon::Assignment& a : plan_->assignments()) {
       if (a.algorithm == muon::Algorithm::frozen) torch::Tensor(a.parameter.tensor).requires_grad_(false);
     }
+    if (plan_->param_groups().empty()) throw UsageError("--assign freezes every parameter; leave one to train");
   }
 
   void print_plan() const {

@@ -72,7 +72,8 @@ struct OrthogonalizeOptions {
 /// Units    Dimensionless. An exact U V^T of full rank has Frobenius norm sqrt(min(m, n)).
 /// Cost     With m <= n, 4 m^2 n + 2 m^3 floating-point operations per step and matrix; the shorter side is put first. The norm
 ///          is taken in float64 (float32 on devices without it): no float32 input is too small or too large for it, and
-///          float64 input from 1e-150 to 1e150 is safe.
+///          float64 input from 1e-150 to 1e150 is safe. In bfloat16 the input is rounded to that first, as the references do,
+///          and must be in bfloat16's range, 1e-38 to 3e38.
 /// Errors   std::invalid_argument if `matrix` has fewer than two dimensions, is sparse, or is not of a floating type; if eps is
 ///          negative or not finite. Values are not inspected: NaN or Inf in gives NaN out.
 /// Safety   Reads `matrix` only; records no autograd history; no global state, so calls from several threads are independent.

@@ -63,7 +63,8 @@ struct Parameter {
 /// Views    Linear: one matrix. Convolution: flattened, one matrix a group. MultiheadAttention's in_proj_weight: three row
 ///          blocks. LSTM and GRU: four and three (one a gate). Any other three-dimensional parameter: a stack.
 /// Cost     Reads names and types only; no tensor's values.
-/// Errors   std::invalid_argument naming every parameter whose module holds another tensor than the one registered: LibTorch's
+/// Errors   std::invalid_argument naming every parameter whose module (Linear, Embedding, Bilinear, convolution, LayerNorm,
+///          GroupNorm, BatchNorm, in_proj of MultiheadAttention) holds another tensor than the one registered: LibTorch's
 ///          `head->weight = embed->weight` changes the member alone, and an optimizer would go on training the old tensor.
 ///          docs/concepts.md, "Tied weights", says how to tie.
 /// Safety   Does not change the model. The descriptions share the parameters' tensors.

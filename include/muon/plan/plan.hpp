@@ -62,7 +62,8 @@ class Rule {
 
 /// The whole name, or any of a tied parameter's names, matches a glob: `*` any text, `?` any one character.
 Rule by_name(std::string glob);
-/// The owner's type: "Linear", "LayerNorm", "MultiheadAttention", or a class of the user's, by its own name.
+/// The owner's type: "Linear", "LayerNorm", "MultiheadAttention", or a class of the user's, by its own name. A class derived from
+/// one of LibTorch's counts as that one.
 Rule by_module(std::string type);
 Rule by_role(Role role);
 /// `at_least` <= number of dimensions <= `at_most`.

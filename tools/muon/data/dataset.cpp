@@ -15,8 +15,9 @@ namespace fs = std::filesystem;
 /// The file with or without .gz.
 fs::path find_file(const fs::path& folder, const std::string& name) {
   const fs::path plain = folder / name, zipped = folder / (name + ".gz");
-  if (fs::exists(plain)) return plain;
-  if (fs::exists(zipped)) return zipped;
+  std::error_code error;  // an unreadable folder shows when the file is opened
+  if (fs::exists(plain, error) || error) return plain;
+  if (fs::exists(zipped, error)) return zipped;
   throw std::runtime_error(
       fmt::format("{} is missing, with or without .gz; --data takes a folder with MNIST's four files", plain.string()));
 }
@@ -37,7 +38,7 @@ fs::path mnist_folder() {
   std::error_code error;
   const fs::path program = fs::read_symlink("/proc/self/exe", error);
   const fs::path installed = program.parent_path().parent_path() / "share/muon/mnist";
-  if (!error && fs::exists(installed)) return installed;
+  if (!error && fs::exists(installed, error)) return installed;
   return fs::path(MUON_SOURCE_DATA) / "mnist";
 }
 
@@ -53,7 +54,7 @@ Dataset random_dataset(std::int64_t seed) {
 }
 
 Dataset read_folder(const fs::path& folder) {
-  if (!fs::is_directory(folder)) {
+  if (std::error_code error; !fs::is_directory(folder, error)) {
     throw std::runtime_error(
         fmt::format("--data {} is not a folder; give mnist, random, or a folder with MNIST's four files", folder.string()));
   }

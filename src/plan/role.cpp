@@ -248,8 +248,10 @@ void mark(Parameter& parameter, const std::string& doubt) {
 void find_head_by_position(std::vector<Parameter>& parameters, bool tied_head) {
   const bool known = tied_head || std::any_of(parameters.begin(), parameters.end(),
                                               [](const Parameter& p) { return p.role == Role::output_head; });
-  const auto last = std::find_if(parameters.rbegin(), parameters.rend(), is_hidden);
-  if (last == parameters.rend() || inside_attention(*last, parameters) || repeats(*last, parameters)) return;
+  const auto last = std::find_if(parameters.rbegin(), parameters.rend(),
+                                 [](const Parameter& p) { return is_hidden(p) || p.role == Role::output_head; });
+  if (last == parameters.rend() || last->role == Role::output_head) return;
+  if (inside_attention(*last, parameters) || repeats(*last, parameters)) return;
   if (known) {
     if (is_linear(last->owner)) mark(*last, "; the last Linear: another head?");
     return;

@@ -4,7 +4,6 @@
 #include <muon/plan/parameter.hpp>
 
 #include <string>
-#include <string_view>
 #include <vector>
 
 namespace muon {
@@ -21,9 +20,5 @@ struct Registration {
 
 /// Joins registrations of one tensor, finds each parameter's role with its evidence, and its matrix view.
 std::vector<Parameter> assign_roles(const std::vector<Registration>& registrations);
-
-/// The name after its last dot, and the path before it.
-std::string_view local_name(std::string_view name);
-std::string_view owner_path(std::string_view name);
 
 }  // namespace muon

@@ -3,6 +3,7 @@
 #include <muon/optim/options.hpp>
 
 #include "../plan/shape_text.hpp"
+#include "kernels/workspace.hpp"
 #include "state_key.hpp"
 #include "update.hpp"
 
@@ -14,7 +15,6 @@
 #include <torch/optim/adamw.h>
 
 #include <algorithm>
-#include <limits>
 #include <stdexcept>
 #include <unordered_set>
 #include <utility>
@@ -47,7 +47,8 @@ GroupedOptimizer::GroupedOptimizer(std::string where, Accepts accepts, const std
     : Optimizer(std::vector<OptimizerParamGroup>{}, std::move(defaults)),
       where_(std::move(where)),
       accepts_(accepts),
-      names_(std::move(names)) {
+      names_(std::move(names)),
+      workspace_(std::make_shared<kernels::Workspace>()) {
   for (const OptimizerParamGroup& group : groups) add_param_group(group);
   if (std::all_of(members_.begin(), members_.end(), [](const auto& members) { return members.empty(); })) {
     throw std::invalid_argument(fmt::format("[{}] got no parameters; give at least one", where_));
@@ -93,9 +94,6 @@ void GroupedOptimizer::check_parameter(const torch::Tensor& parameter, const Muo
     refuse(fmt::format("is of type {}; a real floating type is needed", c10::toString(parameter.scalar_type())));
   }
   if (parameter.layout() != at::kStrided) refuse("is sparse; a dense tensor is needed");
-  if (parameter.scalar_type() == at::kHalf && parameter.is_cpu()) {
-    refuse("is float16 on a CPU, where LibTorch lacks its arithmetic; use bfloat16 or float32");
-  }
   if (at::has_internal_overlap(parameter) == at::MemOverlap::Yes)
     refuse("is expanded: several entries share one memory; make it contiguous");
   if (!parameter.is_leaf()) refuse("is not a leaf: it was computed from other tensors. Give the parameter itself");
@@ -240,56 +238,57 @@ std::vector<GroupedOptimizer::Update> GroupedOptimizer::collect() const {
                                              shape_text(parameters[i].sizes()), parameters[i].device().str()));
       }
       // another dtype after module->to() between backward and step
-      updates.push_back({g, i, parameters[i], gradient.to(parameters[i].scalar_type())});
+      const bool same = gradient.scalar_type() == parameters[i].scalar_type();
+      updates.push_back({g, i, parameters[i], same ? gradient : gradient.to(parameters[i].scalar_type())});
     }
   }
   return updates;
 }
 
 bool GroupedOptimizer::gradients_are_finite(const std::vector<Update>& updates) const {
-  std::vector<std::string> bad;
-  for (const Update& update : updates) {
-    if (update.gradient.numel() == 0) continue;
-    // the largest magnitude: one read, and NaN wins
-    if (at::isfinite(at::linalg_vector_norm(update.gradient, std::numeric_limits<double>::infinity())).item<bool>()) continue;
-    if (nonfinite_ == NonFiniteGradient::skip_step) return false;
-    if (bad.size() == 10) {
-      bad.push_back("...");
+  std::vector<torch::Tensor> gradients;
+  gradients.reserve(updates.size());
+  for (const Update& update : updates) gradients.push_back(update.gradient);
+  const std::vector<std::size_t> bad = nonfinite(gradients);
+  if (bad.empty()) return true;
+  if (nonfinite_ == NonFiniteGradient::skip_step) return false;
+  std::vector<std::string> names;
+  for (const std::size_t i : bad) {
+    if (names.size() == 10) {
+      names.push_back("...");
       break;
     }
-    bad.push_back(name_of(update.parameter));
+    names.push_back(name_of(updates[i].parameter));
   }
-  if (bad.empty()) return true;
   throw std::runtime_error(
       fmt::format("[{}] NaN or infinity in the gradient of '{}'; nothing was changed. Lower the learning rate, "
                   "look at the loss, or set on_nonfinite_gradient(NonFiniteGradient::skip_step)",
-                  where_, fmt::join(bad, "', '")));
+                  where_, fmt::join(names, "', '")));
 }
 
-void GroupedOptimizer::apply_muon(std::size_t group, const std::vector<Update>& all) {
-  const MuonOptions& options = *as_muon(param_groups_[group].options());
-  std::vector<torch::Tensor> parameters;
-  std::vector<torch::Tensor> updates;
-  std::vector<MatrixView> views;
-  for (const Update& update : all) {
-    if (update.group != group) continue;
-    torch::Tensor& buffer = state_of<MuonParamState>(state_, update.parameter).momentum_buffer();
-    follow_(buffer, update.gradient);
-    parameters.push_back(update.parameter);
-    updates.push_back(momentum_(buffer, update.gradient, options.momentum(), options.nesterov()));
-    views.push_back(options.view(update.index));
+void GroupedOptimizer::apply(const std::vector<Update>& updates) {
+  static const MatrixView automatic;
+  std::vector<OrthogonalizeOptions> how(param_groups_.size());  // of the groups that are Muon's
+  for (std::size_t g = 0; g < how.size(); ++g) {
+    if (const auto* o = as_muon(param_groups_[g].options())) how[g] = o->orthogonalize_options();
   }
-  orthogonalize_(updates, views, options);
-  for (std::size_t i = 0; i < parameters.size(); ++i) apply_(parameters[i], updates[i], options.lr(), options.weight_decay());
-}
-
-void GroupedOptimizer::apply_adamw(std::size_t group, const std::vector<Update>& all) {
-  const AdamWOptions& options = *as_adamw(param_groups_[group].options());
-  for (const Update& update : all) {
-    if (update.group != group) continue;
-    torch::Tensor parameter = update.parameter;
-    adamw_(parameter, update.gradient, state_of<torch::optim::AdamWParamState>(state_, parameter), options);
+  std::vector<MuonUpdate> muon;
+  std::vector<AdamWUpdate> adamw;
+  for (const Update& update : updates) {
+    const OptimizerOptions& options = param_groups_[update.group].options();
+    if (const auto* o = as_muon(options)) {
+      torch::Tensor& buffer = state_of<MuonParamState>(state_, update.parameter).momentum_buffer();
+      follow_(buffer, update.parameter);
+      const auto& views = o->views();
+      const MatrixView& view = views.empty() ? automatic : views.size() == 1 ? views.front() : views[update.index];
+      muon.push_back({update.parameter, update.gradient, buffer, &view, o, &how[update.group]});
+    } else {
+      adamw.push_back({update.parameter, update.gradient, &state_of<torch::optim::AdamWParamState>(state_, update.parameter),
+                       as_adamw(options)});
+    }
   }
+  muon_step(muon, *workspace_);
+  adamw_step(adamw);
 }
 
 torch::Tensor GroupedOptimizer::step(LossClosure closure) {
@@ -305,13 +304,7 @@ torch::Tensor GroupedOptimizer::step(LossClosure closure) {
     ++skipped_steps_;
     return loss;
   }
-  for (std::size_t g = 0; g < param_groups_.size(); ++g) {
-    if (as_muon(param_groups_[g].options()) != nullptr) {
-      apply_muon(g, updates);
-    } else {
-      apply_adamw(g, updates);
-    }
-  }
+  apply(updates);
   return loss;
 }
 

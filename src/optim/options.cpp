@@ -52,6 +52,8 @@ OrthogonalizeOptions MuonOptions::orthogonalize_options() const {
   options.steps.resize(static_cast<std::size_t>(ns_steps_), ns_coefficients_.back());
   options.eps = eps_;
   options.norm_eps = norm_eps_;
+  options.norm_bound = norm_bound_;
+  options.method = method_;
   options.compute_type = compute_type_;
   return options;
 }
@@ -59,7 +61,7 @@ OrthogonalizeOptions MuonOptions::orthogonalize_options() const {
 bool operator==(const MuonOptions& a, const MuonOptions& b) {
   const auto all = [](const MuonOptions& o) {
     return std::tie(o.lr_, o.weight_decay_, o.momentum_, o.nesterov_, o.ns_coefficients_, o.eps_, o.ns_steps_, o.adjust_lr_fn_,
-                    o.norm_eps_, o.compute_type_, o.views_);
+                    o.method_, o.norm_bound_, o.norm_eps_, o.compute_type_, o.views_);
   };
   return all(a) == all(b);
 }

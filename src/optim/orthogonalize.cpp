@@ -1,6 +1,12 @@
 #include <muon/optim/orthogonalize.hpp>
 
+#include "polar_aten.hpp"
+#ifdef MUON_HAS_BLAS
+#include "polar_cpu.hpp"
+#endif
+
 #include <ATen/ATen.h>
+#include <ATen/Parallel.h>
 #include <c10/core/GradMode.h>
 #include <fmt/format.h>
 
@@ -20,45 +26,27 @@ std::vector<QuinticStep> repeat_last(std::vector<QuinticStep> steps, int count) 
   return steps;
 }
 
-/// What the products are computed in, and whether each is rounded to bfloat16 afterwards.
-struct Arithmetic {
-  at::ScalarType type;
-  bool round = false;
-
-  bool is_bfloat16() const { return round || type == at::kBFloat16; }
-  at::Tensor operator()(at::Tensor product) const { return round ? product.to(at::kBFloat16).to(type) : product; }
-};
-
-Arithmetic arithmetic_for(const at::Tensor& matrix, ComputeType wanted) {
-  const bool is_double = matrix.scalar_type() == at::kDouble;
-  if (wanted == ComputeType::automatic) {
-    if (is_double) return {at::kDouble};
-    return {matrix.is_cuda() ? at::kBFloat16 : at::kFloat};
+#ifdef MUON_HAS_BLAS
+/// A batch [count, rows, cols] of T. Columns in order are as good as rows: the factor of the transposed is the transposed factor.
+template <class T>
+at::Tensor orthogonalize_cpu(const at::Tensor& batch, const OrthogonalizeOptions& how) {
+  const bool by_columns = !batch.is_contiguous() && batch.transpose(1, 2).is_contiguous();
+  const at::Tensor x = by_columns ? batch.transpose(1, 2) : batch.contiguous();
+  const at::Tensor y = at::empty_like(x, at::MemoryFormat::Contiguous);
+  const std::int64_t rows = x.size(1);
+  const std::int64_t cols = x.size(2);
+  std::vector<PolarJob<T>> jobs(static_cast<std::size_t>(x.size(0)));
+  for (std::size_t i = 0; i < jobs.size(); ++i) {
+    const std::int64_t offset = static_cast<std::int64_t>(i) * rows * cols;
+    jobs[i].x = {x.data_ptr<T>() + offset, rows, cols, cols};
+    jobs[i].result = {y.data_ptr<T>() + offset, rows, cols, cols};
+    jobs[i].how = &how;
   }
-  if (wanted == ComputeType::float64) return {at::kDouble};
-  if (wanted == ComputeType::float32) return {at::kFloat};
-  // A processor without bfloat16 units multiplies it 14 to 50 times slower than float32; the same numbers come from float32
-  // products of rounded factors.
-  return matrix.is_cpu() ? Arithmetic{at::kFloat, /*round=*/true} : Arithmetic{at::kBFloat16};
+  kernels::Workspace workspace;
+  run_polar_jobs(std::move(jobs), workspace, at::get_num_threads());
+  return by_columns ? y.transpose(1, 2).contiguous() : y;
 }
-
-/// Each matrix divided by its Frobenius norm, which is taken in float64: no float32 entry is too small or too large for it.
-at::Tensor normalized(const at::Tensor& matrices, const OrthogonalizeOptions& options) {
-  const auto wide = matrices.is_cpu() || matrices.is_cuda() ? at::kDouble : at::kFloat;
-  at::Tensor norm = at::linalg_vector_norm(matrices, 2, at::IntArrayRef{-2, -1}, /*keepdim=*/true, wide);
-  norm = options.norm_eps == NormEps::clamp ? norm.clamp_min(options.eps) : norm + options.eps;
-  norm = norm.masked_fill(norm == 0, 1);  // eps 0 and an all-zero matrix, which stays zero
-  return matrices / norm;
-}
-
-at::Tensor newton_schulz(at::Tensor x, const std::vector<QuinticStep>& steps, const Arithmetic& rounded) {
-  for (const QuinticStep& step : steps) {
-    const at::Tensor gram = rounded(at::bmm(x, x.transpose(1, 2)));
-    const at::Tensor polynomial = rounded(at::baddbmm(gram, gram, gram, /*beta=*/step.b, /*alpha=*/step.c));
-    x = rounded(at::baddbmm(x, polynomial, x, /*beta=*/step.a, /*alpha=*/1));
-  }
-  return x;
-}
+#endif
 
 }  // namespace
 
@@ -111,15 +99,17 @@ at::Tensor orthogonalize(const at::Tensor& matrix, const OrthogonalizeOptions& o
   if (matrix.numel() == 0) return matrix.clone();
   const std::int64_t rows = matrix.size(-2);
   const std::int64_t cols = matrix.size(-1);
-  const Arithmetic arithmetic = arithmetic_for(matrix, options.compute_type);
-  at::Tensor x = matrix.detach().reshape({-1, rows, cols});
-  if (rows > cols) x = x.transpose(1, 2);  // the Gram matrix has the shorter side
-  // bfloat16 rounds the input and then the quotient, as PyTorch and Keller Jordan do; only the norm between them stays wide
-  if (arithmetic.is_bfloat16()) x = x.to(at::kBFloat16);
-  x = arithmetic(normalized(x, options).to(arithmetic.type));
-  x = newton_schulz(std::move(x), options.steps, arithmetic);
-  if (rows > cols) x = x.transpose(1, 2);
-  return x.to(matrix.scalar_type()).reshape(matrix.sizes());
+  const at::Tensor batch = matrix.detach().reshape({-1, rows, cols});
+#ifdef MUON_HAS_BLAS
+  if (matrix.is_cpu() && options.compute_type != ComputeType::bfloat16) {
+    const bool wide_type = options.compute_type == ComputeType::float64 ||
+                           (options.compute_type == ComputeType::automatic && matrix.scalar_type() == at::kDouble);
+    const at::Tensor result = wide_type ? orthogonalize_cpu<double>(batch.to(at::kDouble), options)
+                                        : orthogonalize_cpu<float>(batch.to(at::kFloat), options);
+    return result.to(matrix.scalar_type()).reshape(matrix.sizes());
+  }
+#endif
+  return orthogonalize_aten(batch, options).to(matrix.scalar_type()).reshape(matrix.sizes());
 }
 
 std::string_view to_string(ComputeType type) {
@@ -130,6 +120,25 @@ std::string_view to_string(ComputeType type) {
     case ComputeType::automatic: break;
   }
   return "automatic";
+}
+
+std::string_view to_string(Method method) {
+  switch (method) {
+    case Method::dwh2: return "dwh2";
+    case Method::zolotarev2: return "zolotarev2";
+    case Method::zolotarev3: return "zolotarev3";
+    case Method::polynomial: break;
+  }
+  return "polynomial";
+}
+
+std::string_view to_string(NormBound bound) {
+  switch (bound) {
+    case NormBound::gram: return "gram";
+    case NormBound::gram_squared: return "gram_squared";
+    case NormBound::frobenius: break;
+  }
+  return "frobenius";
 }
 
 std::string_view to_string(NormEps rule) { return rule == NormEps::clamp ? "clamp" : "add"; }

@@ -1,12 +1,11 @@
-// The arithmetic of one step, one function an arrow: momentum_ -> orthogonalize -> scale -> apply_. Tensors only: no groups, no
-// names, no state maps. Functions ending in _ write their first argument.
+// The arithmetic of one step, on tensors only: no groups, no names, no state maps. Everything has been checked before.
 #pragma once
 
 #include <muon/optim/options.hpp>
 
 #include <ATen/core/Tensor.h>
 
-#include <cstdint>
+#include <cstddef>
 #include <vector>
 
 namespace torch::optim {
@@ -15,23 +14,39 @@ struct AdamWParamState;
 
 namespace muon {
 
+namespace kernels {
+class Workspace;
+}
+
 /// `like` zeros if undefined, moved to the dtype and device of `like` if they differ: module->to() moves a parameter and keeps
 /// its address, and so its state.
 void follow_(at::Tensor& state, const at::Tensor& like);
 
-/// Moves `buffer` towards `gradient` and returns the update to orthogonalize, contiguous and safe to write.
-at::Tensor momentum_(at::Tensor& buffer, const at::Tensor& gradient, double momentum, bool nesterov);
+/// Which of the tensors hold NaN or infinity. Reads each once; on a device, all of them are read before the one wait.
+std::vector<std::size_t> nonfinite(const std::vector<at::Tensor>& tensors);
 
-/// Replaces every matrix of every update by its orthogonal factor times the factor of its shape. Matrices of equal shape are
-/// stacked, whichever parameter they come from.
-void orthogonalize_(std::vector<at::Tensor>& updates, const std::vector<MatrixView>& views, const MuonOptions& options);
+struct MuonUpdate {
+  at::Tensor parameter;
+  at::Tensor gradient;
+  at::Tensor buffer;
+  const MatrixView* view;
+  const MuonOptions* options;
+  const OrthogonalizeOptions* how;  // options->orthogonalize_options()
+};
 
-/// parameter <- (1 - lr weight_decay) parameter - lr update
-void apply_(at::Tensor& parameter, const at::Tensor& update, double lr, double weight_decay);
+/// buffer <- momentum, parameter <- (1 - lr weight_decay) parameter - lr factor polar(momentum), for every matrix of each. Those
+/// of equal shape are computed together, whichever parameter and group they come from.
+void muon_step(const std::vector<MuonUpdate>& updates, kernels::Workspace& workspace);
 
-/// One AdamW update, with decoupled decay and bias-corrected moments.
+struct AdamWUpdate {
+  at::Tensor parameter;
+  at::Tensor gradient;
+  torch::optim::AdamWParamState* state;
+  const torch::optim::AdamWOptions* options;
+};
+
+/// One AdamW update of each, with decoupled decay and bias-corrected moments.
 /// Source   Loshchilov and Hutter, https://arxiv.org/abs/1711.05101; amsgrad: Reddi et al., https://arxiv.org/abs/1904.09237
-void adamw_(at::Tensor& parameter, const at::Tensor& gradient, torch::optim::AdamWParamState& state,
-            const torch::optim::AdamWOptions& options);
+void adamw_step(const std::vector<AdamWUpdate>& updates);
 
 }  // namespace muon

@@ -102,24 +102,40 @@ std::vector<MatrixShape> MatrixView::shapes(c10::IntArrayRef sizes) const {
   return result;
 }
 
-std::vector<at::Tensor> MatrixView::matrices(const at::Tensor& tensor) const {
-  if (!tensor.is_contiguous()) refuse("the tensor is not contiguous; call .contiguous() first");
-  const MatrixShape base = base_shape(tensor.sizes());
-  std::vector<at::Tensor> result{tensor.view({base.count, base.rows, base.cols})};
+std::vector<MatrixBlock> MatrixView::blocks(c10::IntArrayRef sizes) const {
+  const MatrixShape base = base_shape(sizes);
+  std::vector<MatrixBlock> result{{0, base.count, base.rows * base.cols, base.rows, base.cols, base.cols, false}};
   for (const Step& step : steps_) {
-    std::vector<at::Tensor> next;
-    for (const at::Tensor& matrices : result) {
-      if (step.kind == Kind::transposed) {
-        next.push_back(matrices.transpose(1, 2));
-        continue;
+    if (step.kind == Kind::transposed) {
+      for (MatrixBlock& block : result) {
+        std::swap(block.rows, block.cols);
+        block.transposed = !block.transposed;
       }
+      continue;
+    }
+    std::vector<MatrixBlock> next;
+    for (const MatrixBlock& block : result) {
       std::int64_t first = 0;
-      for (const std::int64_t rows : row_blocks(step, matrices.size(1))) {
-        next.push_back(matrices.narrow(1, first, rows));
+      for (const std::int64_t rows : row_blocks(step, block.rows)) {
+        MatrixBlock part = block;
+        part.offset += first * (block.transposed ? 1 : block.ld);
+        part.rows = rows;
+        next.push_back(part);
         first += rows;
       }
     }
     result = std::move(next);
+  }
+  return result;
+}
+
+std::vector<at::Tensor> MatrixView::matrices(const at::Tensor& tensor) const {
+  if (!tensor.is_contiguous()) refuse("the tensor is not contiguous; call .contiguous() first");
+  std::vector<at::Tensor> result;
+  for (const MatrixBlock& block : blocks(tensor.sizes())) {
+    result.push_back(tensor.as_strided({block.count, block.rows, block.cols},
+                                       {block.step, block.transposed ? 1 : block.ld, block.transposed ? block.ld : 1},
+                                       tensor.storage_offset() + block.offset));
   }
   return result;
 }

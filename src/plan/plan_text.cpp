@@ -120,6 +120,8 @@ Json options_json(const Assignment& a) {
     json["eps"] = o->eps();
     json["ns_steps"] = o->ns_steps();
     json["adjust_lr_fn"] = to_string(o->adjust_lr_fn());
+    json["method"] = to_string(o->method());
+    json["norm_bound"] = to_string(o->norm_bound());
     json["norm_eps"] = to_string(o->norm_eps());
     json["compute_type"] = to_string(o->compute_type());
   } else if (const auto* adamw = adamw_options(a)) {

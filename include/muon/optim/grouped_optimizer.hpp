@@ -7,6 +7,7 @@
 #include <torch/optim/optimizer.h>
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -14,6 +15,9 @@
 namespace muon {
 
 class MuonOptions;
+namespace kernels {
+class Workspace;
+}
 
 /// What `step` does when a gradient holds NaN or infinity. Either way it is found before any momentum or parameter changes.
 enum class NonFiniteGradient {
@@ -78,8 +82,7 @@ class GroupedOptimizer : public torch::optim::Optimizer {
   void check_groups() const;
   std::vector<Update> collect() const;
   bool gradients_are_finite(const std::vector<Update>& updates) const;
-  void apply_muon(std::size_t group, const std::vector<Update>& updates);
-  void apply_adamw(std::size_t group, const std::vector<Update>& updates);
+  void apply(const std::vector<Update>& updates);
 
   std::string where_;
   Accepts accepts_;
@@ -87,6 +90,7 @@ class GroupedOptimizer : public torch::optim::Optimizer {
   std::vector<std::vector<const c10::TensorImpl*>> members_;  // of each group that came through add_param_group
   NonFiniteGradient nonfinite_ = NonFiniteGradient::error;
   std::int64_t skipped_steps_ = 0;
+  std::shared_ptr<kernels::Workspace> workspace_;  // of the steps, kept from one to the next
 };
 
 }  // namespace muon

@@ -57,6 +57,9 @@ class MuonOptions : public torch::optim::OptimizerCloneableOptions<MuonOptions> 
 
   // ---- beyond PyTorch ----
 
+  /// How the update is orthogonalized. The coefficients and steps above are those of Method::polynomial.
+  TORCH_ARG(Method, method) = Method::polynomial;
+  TORCH_ARG(NormBound, norm_bound) = NormBound::frobenius;
   TORCH_ARG(NormEps, norm_eps) = NormEps::clamp;
   TORCH_ARG(ComputeType, compute_type) = ComputeType::automatic;
   /// Which matrices the group's parameters hold: none (automatic for all), one for all, or one for each in order.

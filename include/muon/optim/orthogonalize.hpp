@@ -41,6 +41,25 @@ std::vector<QuinticStep> polar_express_paper_steps(int count = 8);
 /// accuracy matters more than time, and for tests.
 std::vector<QuinticStep> converging_steps(int count = 30);
 
+/// How the factor is approximated. Costs are in multiply-adds, with m the shorter side, a = longer / shorter, and symmetric
+/// products computed by half.
+enum class Method {
+  polynomial,  ///< Newton-Schulz with the coefficients in `steps`: (T (a + 1/2) + T a) m^3 for T steps on a nearly square matrix,
+               ///< (2 T + 3 a / 2) m^3 from a = 1.5 on, where the steps are taken on the Gram matrix.
+  dwh2,        ///< Two Halley steps on the Gram matrix, with Cholesky: (2 + 3 a / 2) m^3. Singular values above 1e-3 of the norm
+               ///< bound come within 0.02 of 1.
+  zolotarev2,  ///< The best rational function with two poles: (1 + 3 a / 2) m^3, within 0.21 of 1.
+  zolotarev3,  ///< With three: (3 / 2 + 3 a / 2) m^3, within 0.07 of 1.
+};
+
+/// What the matrix is divided by first: an upper bound of its largest singular value, from products that are formed anyway. The
+/// nearer, the smaller the singular values that are reached.
+enum class NormBound {
+  frobenius,     ///< ||X||_F, as PyTorch and Keller Jordan do
+  gram,          ///< ||X X^T||_F^(1/2). Free.
+  gram_squared,  ///< ||(X X^T)^2||_F^(1/4). Free for polynomials; one more symmetric product for the others.
+};
+
 /// The type the matrix products are computed in. `automatic`: on a CPU the input's own (half-precision input in float32),
 /// on CUDA bfloat16, and float64 input in float64 everywhere.
 enum class ComputeType { automatic, float32, float64, bfloat16 };
@@ -48,10 +67,16 @@ enum class ComputeType { automatic, float32, float64, bfloat16 };
 /// How `eps` enters the division by the norm: PyTorch divides by max(norm, eps), Keller Jordan by norm + eps.
 enum class NormEps { clamp, add };
 
+std::string_view to_string(Method method);
+std::string_view to_string(NormBound bound);
 std::string_view to_string(ComputeType type);
 std::string_view to_string(NormEps rule);
 
 struct OrthogonalizeOptions {
+  /// The three rational methods do not read `steps`. On float32 they fall back to polar_express_steps() for a matrix whose Gram
+  /// matrix is not positive definite after rounding; none of the spectra in the tests is.
+  Method method = Method::polynomial;
+
   /// Applied in order. May be empty: the result is then the normalized input.
   std::vector<QuinticStep> steps = jordan_steps();
 
@@ -59,8 +84,10 @@ struct OrthogonalizeOptions {
   /// matrix stays zero in either case.
   double eps = 1e-7;
   NormEps norm_eps = NormEps::clamp;
+  NormBound norm_bound = NormBound::frobenius;
 
-  /// bfloat16 rounds every product to 8 bits and moves singular values by about 1e-2. On CUDA it runs on tensor cores. On a CPU
+  /// bfloat16 is for polynomials; the rational methods are computed in float32 instead. It rounds every product to 8 bits and
+  /// moves singular values by about 1e-2. On CUDA it runs on tensor cores. On a CPU
   /// the products are computed in float32 and rounded, which gives the same numbers as bfloat16 products that accumulate in
   /// float32 and is not faster than float32.
   ComputeType compute_type = ComputeType::automatic;
@@ -70,10 +97,11 @@ struct OrthogonalizeOptions {
 ///
 /// Shapes   [.., m, n]; leading dimensions are a batch of matrices, each treated alone. Same shape, dtype and device out.
 /// Units    Dimensionless. An exact U V^T of full rank has Frobenius norm sqrt(min(m, n)).
-/// Cost     With m <= n, 4 m^2 n + 2 m^3 floating-point operations per step and matrix; the shorter side is put first. The norm
-///          is taken in float64 (float32 on devices without it): no float32 input is too small or too large for it, and
-///          float64 input from 1e-150 to 1e150 is safe. In bfloat16 the input is rounded to that first, as the references do,
-///          and must be in bfloat16's range, 1e-38 to 3e38.
+/// Cost     See Method. On a CPU a batch is shared out over LibTorch's threads, matrix by matrix, and a large matrix is worked on
+///          by all of them; no environment variable is needed. Work memory: three to four times m^2 values a thread, and for
+///          polynomials on nearly square matrices two copies of the matrix. A transposed copy is never made.
+///          No float32 input is too small or too large for the norm, and float64 input from 1e-150 to 1e150 is safe. In bfloat16
+///          the input is rounded to that first, as the references do, and must be in bfloat16's range, 1e-38 to 3e38.
 /// Errors   std::invalid_argument if `matrix` has fewer than two dimensions, is sparse, or is not of a floating type; if eps is
 ///          negative or not finite. Values are not inspected: NaN or Inf in gives NaN out.
 /// Safety   Reads `matrix` only; records no autograd history; no global state, so calls from several threads are independent.

@@ -42,12 +42,14 @@ double momentum_warmup(std::int64_t step, std::int64_t warmup = 300, double from
 using Schedule = std::function<double(std::int64_t step)>;
 
 /// Python's torch.optim.lr_scheduler.LambdaLR with one function for all groups: each group's lr is its initial one times
-/// `schedule(step)`, the initial one being what it finds when it is made. The constructor sets the rates of step 0; call `step()` after each `optimizer.step()`.
+/// `schedule(step)`, the initial one being what it finds when it is made. The constructor sets the rates of step 0; call `step()`
+/// after each `optimizer.step()`.
 ///
 ///     muon::LambdaLR scheduler(optimizer, [=](auto step) { return muon::schedule::cosine(step, total, 100); });
 ///
 /// Errors   std::invalid_argument if the schedule gives a negative or non-finite factor.
-/// Safety   Refers to the optimizer, which must live longer. All groups must have been added before. It sets the rates and does not
+/// Safety   Refers to the optimizer, which must live longer. All groups must have been added before. It sets the rates and does
+/// not
 ///          multiply them, so a second scheduler on the same optimizer is overruled by it.
 class LambdaLR : public torch::optim::LRScheduler {
  public:

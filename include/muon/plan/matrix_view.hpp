@@ -23,6 +23,18 @@ struct MatrixShape {
   friend bool operator==(const MatrixShape&, const MatrixShape&) = default;
 };
 
+/// `count` matrices of one shape and where they lie in a contiguous tensor, in values: the first at `offset`, each `step` after
+/// the one before. A matrix whose rows are `ld` apart; if `transposed`, whose columns are.
+struct MatrixBlock {
+  std::int64_t offset = 0;
+  std::int64_t count = 1;
+  std::int64_t step = 0;
+  std::int64_t rows = 0;
+  std::int64_t cols = 0;
+  std::int64_t ld = 0;
+  bool transposed = false;
+};
+
 /// A way to read a tensor as matrices: a base (how dimensions become rows and columns), then steps applied in order.
 ///
 ///     MatrixView::matrix()                      // [m, n]              one m x n: a Linear's weight
@@ -60,6 +72,9 @@ class MatrixView {
   /// Errors   std::invalid_argument if the view does not fit the sizes: too few dimensions, an ambiguous three, sizes that do
   ///          not add up.
   std::vector<MatrixShape> shapes(c10::IntArrayRef sizes) const;
+
+  /// Where they lie, in order, if the tensor is contiguous. Errors as `shapes`.
+  std::vector<MatrixBlock> blocks(c10::IntArrayRef sizes) const;
 
   /// The matrices of `tensor` as views [count, rows, cols] into its memory; writing to them writes to `tensor`.
   /// Errors   as `shapes`; std::invalid_argument if `tensor` is not contiguous.

@@ -26,6 +26,7 @@ double operations(const muon::OrthogonalizeOptions& how, double m, double n) {
   const double square = m * m * m;  // a symmetric product, and a Cholesky inverse
   const auto steps = static_cast<double>(how.steps.size());
   switch (how.method) {
+    case muon::Method::automatic:
     case muon::Method::dwh2: return gram + 4 * square + apply;
     case muon::Method::zolotarev2: return gram + 2 * square + apply;
     case muon::Method::zolotarev3: return gram + 3 * square + apply;

@@ -2,12 +2,19 @@
 //
 //   muon/MODEL/METHOD/threads:N    muon::Muon::step(), in turn with the naive step (see naive.hpp)
 //   adamw/TENSORS/threads:N        the AdamW part of muon::MuonWithAuxAdam, in turn with torch::optim::AdamW
-//   rest/gpt2/threads:N            what a step does besides orthogonalizing, in turn with copying as many bytes once
+//   passes/gpt2/threads:N          the step's passes over memory besides products, in turn with copying as many bytes; over_copy
+//   update/768x3072                the last product, which updates the parameter, in turn with one that does not; extra_ms
 //   memory/gpt2/METHOD             extra_mib: the step's memory beyond parameters, gradients and momentum
 #include "measure.hpp"
 #include "naive.hpp"
 
+#include "optim/kernels/elementwise.hpp"
+#include "optim/kernels/symmetric.hpp"
+#include "optim/update.hpp"
+
 #include <muon/muon.hpp>
+
+#include <omp.h>
 
 #include <string>
 #include <vector>
@@ -94,26 +101,55 @@ void adamw_step(benchmark::State& state, const Shapes& shapes, int threads) {
                    state, [&] { ours.step(); }, [&] { stock.step(); }));
 }
 
-/// With no steps and one row a matrix, orthogonalizing is a division by the norm: what is left is the finiteness check, momentum,
-/// decay and update, and the reading of values that a real method's products do as well.
-void rest(benchmark::State& state, int threads) {
+/// The passes of a step besides its products: is every gradient finite, and momentum with its look ahead. Decay and update have
+/// none: they are the beta and alpha of the last product (see `update`).
+void passes(benchmark::State& state, int threads) {
   torch::set_num_threads(threads);
-  Shapes shapes;
-  for (const auto& shape : gpt2()) shapes.push_back({1, shape[0] * shape[1]});
-  muon::Muon optimizer(parameters_of(shapes), muon::MuonOptions(1e-4).ns_steps(0));
-  const auto from = parameters_of(shapes);
-  auto to = parameters_of(shapes);
-  // three tensors are read and two written, which is what two and a half copies do
   const torch::NoGradGuard no_grad;
+  std::vector<torch::Tensor> gradients, buffers, updates;
+  for (const auto& shape : gpt2()) {
+    gradients.push_back(torch::randn(shape));
+    buffers.push_back(torch::randn(shape));
+  }
+  updates.assign(static_cast<std::size_t>(threads), torch::empty({3072, 768}));
+  for (torch::Tensor& update : updates) update = torch::empty({3072, 768});
+  const auto ours = [&] {
+    benchmark::DoNotOptimize(muon::nonfinite(gradients));
+#pragma omp parallel for schedule(dynamic, 1) num_threads(threads)
+    for (std::size_t i = 0; i < gradients.size(); ++i) {
+      float* const update = updates[static_cast<std::size_t>(omp_get_thread_num())].data_ptr<float>();
+      for (std::int64_t row = 0; row < gradients[i].size(0); ++row) {
+        const std::int64_t cols = gradients[i].size(1);
+        muon::kernels::momentum(buffers[i].data_ptr<float>() + row * cols, update + row * cols,
+                                gradients[i].data_ptr<float>() + row * cols, 0.95, true, cols);
+      }
+    }
+  };
+  // two tensors read, one written: a copy and a half
+  auto to = buffers;
+  for (torch::Tensor& tensor : to) tensor = torch::empty_like(tensor);
   const auto copy = [&] {
-    for (std::size_t i = 0; i < from.size(); ++i) to[i].copy_(from[i]);
-    for (std::size_t i = 0; i < from.size(); ++i) to[i].copy_(from[i]);
-    for (std::size_t i = 0; i < from.size() / 2; ++i) to[i].copy_(from[i]);
+    for (std::size_t i = 0; i < to.size(); ++i) to[i].copy_(gradients[i]);
+    for (std::size_t i = 0; i < to.size() / 2; ++i) to[i].copy_(gradients[i]);
+  };
+  const bench::Pairs pairs = bench::take_turns(state, ours, copy);
+  bench::report_ratio(state, "copy", pairs);
+  state.counters["over_copy"] = 1 / pairs.ratio();
+}
+
+/// The last product of one matrix, added to the parameter, in turn with the same product written to a place of its own.
+void update(benchmark::State& state) {
+  torch::set_num_threads(1);
+  const torch::Tensor q = torch::randn({768, 768}), x = torch::randn({768, 3072});
+  torch::Tensor y = torch::randn({768, 3072});
+  const auto product = [&](float alpha, float beta) {
+    muon::kernels::apply_(muon::kernels::Team(1), {y.data_ptr<float>(), 768, 3072, 3072}, {q.data_ptr<float>(), 768, 768},
+                          muon::kernels::Rectangle<const float>{x.data_ptr<float>(), 768, 3072, 3072}, alpha, beta);
   };
   const bench::Pairs pairs = bench::take_turns(
-      state, [&] { optimizer.step(); }, copy);
-  state.counters["over_copy"] = 1 / pairs.ratio();
-  report_ratio(state, "copy", pairs);
+      state, [&] { product(-1e-4F, 0.999F); }, [&] { product(1, 0); });
+  bench::report_ratio(state, "product", pairs);
+  state.counters["extra_ms"] = 1e3 * (bench::median(pairs.subject) - bench::median(pairs.other));
 }
 
 void memory(benchmark::State& state, muon::Method method) {
@@ -149,8 +185,9 @@ const int registered = [] {
     }
     add("adamw/145_tensors_29M" + suffix, [=](benchmark::State& state) { adamw_step(state, auxiliary(), threads); });
     add("adamw/1000x32x32" + suffix, [=](benchmark::State& state) { adamw_step(state, thousand(), threads); });
-    add("rest/gpt2" + suffix, [=](benchmark::State& state) { rest(state, threads); });
+    add("passes/gpt2" + suffix, [=](benchmark::State& state) { passes(state, threads); });
   }
+  add("update/768x3072", update);
   for (const auto method : {muon::Method::polynomial, muon::Method::dwh2}) {
     add("memory/gpt2/" + std::string(to_string(method)), [=](benchmark::State& state) { memory(state, method); })->Iterations(1);
   }

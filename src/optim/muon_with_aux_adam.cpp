@@ -14,10 +14,10 @@ std::unique_ptr<torch::optim::OptimizerOptions> keller_jordan() { return std::ma
 }  // namespace
 
 MuonWithAuxAdam::MuonWithAuxAdam(const torch::nn::Module& model, double lr)
-    : MuonWithAuxAdam(make_plan(model, default_rules(keller_jordan_muon(lr), keller_jordan_adam()))) {}
+    : MuonWithAuxAdam(make_plan(model, default_rules(default_muon(lr), keller_jordan_adam()))) {}
 
 MuonWithAuxAdam::MuonWithAuxAdam(const torch::jit::Module& model, double lr)
-    : MuonWithAuxAdam(make_plan(model, default_rules(keller_jordan_muon(lr), keller_jordan_adam()))) {}
+    : MuonWithAuxAdam(make_plan(model, default_rules(default_muon(lr), keller_jordan_adam()))) {}
 
 MuonWithAuxAdam::MuonWithAuxAdam(const torch::nn::Module& model, const MuonOptions& muon, const torch::optim::AdamWOptions& adamw)
     : MuonWithAuxAdam(make_plan(model, default_rules(muon, adamw))) {}

@@ -118,6 +118,8 @@ std::string_view to_string(AdjustLr rule) {
 
 MuonOptions keller_jordan_muon(double lr) { return MuonOptions(lr).weight_decay(0).norm_eps(NormEps::add); }
 
+MuonOptions default_muon(double lr) { return keller_jordan_muon(lr).method(Method::automatic); }
+
 torch::optim::AdamWOptions keller_jordan_adam(double lr) {
   return torch::optim::AdamWOptions(lr).betas(std::make_tuple(0.9, 0.95)).eps(1e-10).weight_decay(0);
 }

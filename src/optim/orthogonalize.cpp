@@ -124,6 +124,7 @@ std::string_view to_string(ComputeType type) {
 
 std::string_view to_string(Method method) {
   switch (method) {
+    case Method::automatic: return "automatic";
     case Method::dwh2: return "dwh2";
     case Method::zolotarev2: return "zolotarev2";
     case Method::zolotarev3: return "zolotarev3";

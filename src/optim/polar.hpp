@@ -179,6 +179,7 @@ template <class Ops>
 void orthogonalize(Ops& op, const OrthogonalizeOptions& how, double ratio) {
   bool done = false;
   switch (how.method) {
+    case Method::automatic:
     case Method::dwh2: done = dwh2(op); break;
     case Method::zolotarev2: done = zolotarev(op, zolotarev2()); break;
     case Method::zolotarev3: done = zolotarev(op, zolotarev3()); break;

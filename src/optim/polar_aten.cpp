@@ -124,7 +124,11 @@ at::Tensor normalized(const at::Tensor& matrices, const OrthogonalizeOptions& ho
 
 }  // namespace
 
-at::Tensor orthogonalize_aten(const at::Tensor& batch, const OrthogonalizeOptions& how) {
+at::Tensor orthogonalize_aten(const at::Tensor& batch, const OrthogonalizeOptions& options) {
+  OrthogonalizeOptions how = options;
+  if (how.method == Method::automatic) {
+    how.method = batch.is_cpu() && how.compute_type != ComputeType::bfloat16 ? Method::dwh2 : Method::polynomial;
+  }
   const Arithmetic arithmetic = arithmetic_for(batch, how);
   const bool tall = batch.size(1) > batch.size(2);
   at::Tensor x = tall ? batch.transpose(1, 2) : batch;  // the Gram matrix has the shorter side

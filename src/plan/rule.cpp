@@ -114,7 +114,7 @@ Rule otherwise() {
   return Rule("otherwise", [](const Parameter&) { return true; }).optional();
 }
 
-std::vector<Rule> default_rules() { return default_rules(keller_jordan_muon(), keller_jordan_adam()); }
+std::vector<Rule> default_rules() { return default_rules(default_muon(), keller_jordan_adam()); }
 
 std::vector<Rule> default_rules(const MuonOptions& muon, const torch::optim::AdamWOptions& adamw) {
   const auto vector_like = [](const Parameter& p) { return p.shape.size() < 2 || p.role == Role::gain || p.role == Role::bias; };
@@ -129,7 +129,7 @@ std::vector<Rule> default_rules(const MuonOptions& muon, const torch::optim::Ada
 }
 
 std::vector<Rule> with_default_rules(std::vector<Rule> first) {
-  return with_default_rules(std::move(first), keller_jordan_muon(), keller_jordan_adam());
+  return with_default_rules(std::move(first), default_muon(), keller_jordan_adam());
 }
 
 std::vector<Rule> with_default_rules(std::vector<Rule> first, const MuonOptions& muon, const torch::optim::AdamWOptions& adamw) {

@@ -218,7 +218,7 @@ TEST_F(OptimizerTest, TiedWeightsAreUpdatedOnce) {
   model.register_module("head", nn::Linear(4, 2));
   const Tensors alone = copies({shared->weight});
   muon::MuonWithAuxAdam optimizer(model, 0.1);
-  muon::Muon reference(alone, muon::keller_jordan_muon(0.1));
+  muon::Muon reference(alone, muon::default_muon(0.1));
   random_gradients({shared->weight});
   set_gradient(alone[0], shared->weight.grad());
   optimizer.step();

@@ -53,6 +53,7 @@ TEST(MuonOptions, DefaultsArePyTorchs) {  // torch.optim.Muon, 2.14
 TEST(MuonOptions, KellerJordansAreHis) {
   EXPECT_EQ(muon::keller_jordan_muon(), MuonOptions(0.02).weight_decay(0).momentum(0.95).norm_eps(NormEps::add));
   EXPECT_EQ(muon::keller_jordan_muon(0.5).lr(), 0.5);
+  EXPECT_EQ(muon::default_muon(0.5), muon::keller_jordan_muon(0.5).method(muon::Method::automatic));
   const auto adam = muon::keller_jordan_adam();
   EXPECT_EQ(adam.lr(), 3e-4);
   EXPECT_EQ(adam.betas(), std::make_tuple(0.9, 0.95));

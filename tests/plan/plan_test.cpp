@@ -169,7 +169,7 @@ TEST(DefaultRules, GiveHiddenMatricesToMuonAndTheRestToAdamW) {
 
 TEST(DefaultRules, AreKellerJordansOptions) {
   const Plan plan = make_plan(Net());
-  EXPECT_EQ(static_cast<const MuonOptions&>(*find(plan, "blocks.0.fc.weight").options), muon::keller_jordan_muon());
+  EXPECT_EQ(static_cast<const MuonOptions&>(*find(plan, "blocks.0.fc.weight").options), muon::default_muon());
   EXPECT_EQ(static_cast<const AdamWOptions&>(*find(plan, "norm.weight").options), muon::keller_jordan_adam());
 }
 

@@ -12,10 +12,16 @@ muon::MuonOptions muon_options(const TrainOptions& options) {
   muon::AdjustLr rule = muon::AdjustLr::original;
   if (options.adjust_lr == "match_rms_adamw") rule = muon::AdjustLr::match_rms_adamw;
   if (options.adjust_lr == "spectral_unclamped") rule = muon::AdjustLr::spectral_unclamped;
-  return muon::MuonOptions(options.optimizer == "muon" ? options.learning_rate() : 0.02)
-      .momentum(options.momentum)
-      .weight_decay(options.weight_decay)
-      .adjust_lr_fn(rule);
+  auto muon = muon::MuonOptions(options.optimizer == "muon" ? options.learning_rate() : 0.02)
+                  .momentum(options.momentum)
+                  .weight_decay(options.weight_decay)
+                  .adjust_lr_fn(rule);
+  if (options.method == "automatic") muon.method(muon::Method::automatic);
+  if (options.method == "polar_express") muon.ns_preset(muon::polar_express_steps());
+  if (options.method == "dwh2") muon.method(muon::Method::dwh2);
+  if (options.method == "zolotarev2") muon.method(muon::Method::zolotarev2);
+  if (options.method == "zolotarev3") muon.method(muon::Method::zolotarev3);
+  return muon;
 }
 
 torch::optim::AdamWOptions adamw_options(const TrainOptions& options) {

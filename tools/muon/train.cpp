@@ -75,15 +75,25 @@ void print_gradients(const Model& model, std::int64_t step) {
 }
 
 Json options_json(const TrainOptions& o, std::int64_t steps) {
-  return Json{{"model", o.model},         {"data", o.data},
-              {"optimizer", o.optimizer}, {"lr", o.learning_rate()},
-              {"adamw_lr", o.adamw_lr},   {"weight_decay", o.weight_decay},
-              {"momentum", o.momentum},   {"momentum_warmup", o.momentum_warmup},
-              {"adjust_lr", o.adjust_lr}, {"assign", o.assign},
-              {"schedule", o.schedule},   {"warmup", o.warmup},
-              {"steps", steps},           {"batch_size", o.batch_size},
-              {"seed", o.seed},           {"dtype", o.dtype},
-              {"device", o.device},       {"threads", torch::get_num_threads()}};
+  return Json{{"model", o.model},
+              {"data", o.data},
+              {"optimizer", o.optimizer},
+              {"lr", o.learning_rate()},
+              {"adamw_lr", o.adamw_lr},
+              {"weight_decay", o.weight_decay},
+              {"momentum", o.momentum},
+              {"momentum_warmup", o.momentum_warmup},
+              {"adjust_lr", o.adjust_lr},
+              {"method", o.method},
+              {"assign", o.assign},
+              {"schedule", o.schedule},
+              {"warmup", o.warmup},
+              {"steps", steps},
+              {"batch_size", o.batch_size},
+              {"seed", o.seed},
+              {"dtype", o.dtype},
+              {"device", o.device},
+              {"threads", torch::get_num_threads()}};
 }
 
 /// One training run: what the options made, and the loop over it.

@@ -86,6 +86,13 @@ void add_train_options(CLI::App& command, TrainOptions& o) {
       ->check(CLI::IsMember({"original", "match_rms_adamw", "spectral_unclamped"}))
       ->capture_default_str();
   command
+      .add_option("--method", o.method,
+                  "How Muon orthogonalizes: automatic, dwh2 on a CPU and jordan elsewhere; jordan or polar_express, five "
+                  "Newton-Schulz steps; dwh2, two rational steps, faster and "
+                  "nearer to orthogonal; zolotarev2 or zolotarev3, one rational function, faster still")
+      ->check(CLI::IsMember({"automatic", "jordan", "polar_express", "dwh2", "zolotarev2", "zolotarev3"}))
+      ->capture_default_str();
+  command
       .add_option("--assign", o.assign,
                   "GLOB=muon|adamw|freeze for parameters by name, before the built-in rules; repeatable: 'fc2.*=adamw'")
       ->allow_extra_args(false)

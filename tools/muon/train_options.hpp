@@ -29,6 +29,7 @@ struct TrainOptions {
   double momentum = 0.95;
   std::int64_t momentum_warmup = 0;
   std::string adjust_lr = "original";
+  std::string method = "automatic";
   std::vector<std::string> assign;
 
   std::string schedule = "cosine";

@@ -23,7 +23,7 @@ class Workspace;
 enum class NonFiniteGradient {
   error,      ///< throws std::runtime_error naming the parameters. The default.
   skip_step,  ///< leaves everything as it is for this step and counts it, as a gradient scaler does
-  ignore,     ///< does not look. Saves one read of every gradient.
+  ignore,     ///< does not look. Saves one read of every gradient, and on CUDA the only wait of a step for the device.
 };
 
 /// The state of one parameter under Muon, in `state()`.

@@ -24,12 +24,13 @@ class Plan;
 ///
 /// Same names, defaults and numbers as Python's torch.optim.Muon, with the products in the parameter's own type on a CPU
 /// (`compute_type(ComputeType::bfloat16)` rounds them as Python does). Beyond it: parameters of more than two dimensions through
-/// matrix views, and matrices of equal shape orthogonalized in one batched call.
+/// matrix views, half-precision parameters, and faster methods: `MuonOptions().method(Method::dwh2)`.
 ///
 /// For matrices only. Embeddings, the output head, biases and gains go to AdamW beside it; MuonWithAuxAdam does both in one.
 ///
-/// Cost     A step costs one `orthogonalize` for each matrix; memory one momentum buffer for each parameter, and while stepping
-///          a copy of the update and a few work matrices.
+/// Cost     A step costs one `orthogonalize` for each matrix and, on a CPU, a pass over the gradients and one over gradient and
+///          momentum. Memory: one momentum buffer for each parameter; and for each thread, kept between steps, the update and
+///          some squares of the largest matrix. See docs/performance.md.
 /// Errors   as GroupedOptimizer::add_param_group; a vector parameter is refused with what to do instead.
 /// Source   K. Jordan, "Muon", 2024; Liu et al., "Muon is Scalable for LLM Training", https://arxiv.org/abs/2502.16982
 ///

@@ -44,6 +44,7 @@ std::vector<QuinticStep> converging_steps(int count = 30);
 /// How the factor is approximated. Costs are in multiply-adds, with m the shorter side, a = longer / shorter, and symmetric
 /// products computed by half.
 enum class Method {
+  automatic,   ///< dwh2 on a CPU, polynomial on other devices and with ComputeType::bfloat16
   polynomial,  ///< Newton-Schulz with the coefficients in `steps`: (T (a + 1/2) + T a) m^3 for T steps on a nearly square matrix,
                ///< (2 T + 3 a / 2) m^3 from a = 1.5 on, where the steps are taken on the Gram matrix.
   dwh2,        ///< Two Halley steps on the Gram matrix, with Cholesky: (2 + 3 a / 2) m^3. Singular values above 1e-3 of the norm

@@ -75,8 +75,8 @@ Rule otherwise();
 
 /// The built-in rules: embeddings, output head, everything below two dimensions, depthwise convolutions and matrices with a
 /// side of 1 -> AdamW; the other matrices -> Muon. Put your own in front of them to change a few parameters only.
-/// Source   K. Jordan, "Muon", 2024, https://kellerjordan.github.io/posts/muon/ (what Muon is for), and the defaults of his
-///          MuonWithAuxAdam: `keller_jordan_muon()`, `keller_jordan_adam()`.
+/// The options are `default_muon()` and `keller_jordan_adam()` unless given.
+/// Source   K. Jordan, "Muon", 2024, https://kellerjordan.github.io/posts/muon/ (what Muon is for)
 std::vector<Rule> default_rules();
 std::vector<Rule> default_rules(const MuonOptions& muon, const torch::optim::AdamWOptions& adamw);
 

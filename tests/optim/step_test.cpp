@@ -1,0 +1,514 @@
+// The steps of Muon and MuonWithAuxAdam on a CPU against the formulas as they are written down, with ATen, one tensor at a time.
+//
+// Tolerances, relative to the largest entry
+#include <muon/muon.hpp>
+
+#include <gtest/gtest.h>
+#include <torch/torch.h>
+
+#include <array>
+#include <chrono>
+#include <cmath>
+#include <limits>
+#include <sstream>
+#include <string>
+#include <thread>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+namespace {
+
+using muon::ComputeType;
+using muon::MatrixView;
+using muon::Method;
+using muon::MuonOptions;
+using muon::NormBound;
+using muon::NormEps;
+using torch::optim::AdamWOptions;
+using torch::optim::AdamWParamState;
+using Group = torch::optim::OptimizerParamGroup;
+using Sizes = std::vector<std::int64_t>;
+using Tensors = std::vector<torch::Tensor>;
+
+constexpr std::array all_methods{Method::polynomial, Method::dwh2, Method::zolotarev2, Method::zolotarev3};
+
+struct Rounding {
+  double muon, adamw, state;
+};
+Rounding rounding(torch::ScalarType type) {
+  switch (type) {
+    case torch::kFloat64: return {1e-9, 1e-12, 1e-12};
+    case torch::kBFloat16: return {0x1p-6, 0x1p-6, 0x1p-7};
+    case torch::kFloat16: return {0x1p-9, 0x1p-9, 0x1p-10};
+    default: return {2e-4, 2e-6, 1e-6};
+  }
+}
+
+torch::Tensor wide(const torch::Tensor& t) { return t.detach().to(torch::kFloat64).clone(at::MemoryFormat::Contiguous); }
+
+void expect_close(const torch::Tensor& ours, const torch::Tensor& expected, double relative, const std::string& what) {
+  const double size = std::max(1e-30, wide(expected).abs().max().item<double>());
+  EXPECT_LE((wide(ours) - wide(expected)).abs().max().item<double>() / size, relative) << what;
+}
+
+void expect_same(const Tensors& left, const Tensors& right) {
+  ASSERT_EQ(left.size(), right.size());
+  for (std::size_t i = 0; i < left.size(); ++i) EXPECT_TRUE(torch::equal(left[i], right[i])) << "tensor " << i;
+}
+
+Tensors copies(const Tensors& tensors) {
+  Tensors result;
+  for (const torch::Tensor& t : tensors) result.push_back(t.detach().clone().requires_grad_(t.requires_grad()));
+  return result;
+}
+
+/// The same values in another layout.
+torch::Tensor laid_out(const torch::Tensor& t, std::size_t layout) {
+  if (t.dim() == 0 || t.numel() == 0) return t;
+  switch (layout % 4) {
+    case 1: return t.transpose(0, -1).contiguous().transpose(0, -1);
+    case 2: return torch::stack({t, t}, -1).select(-1, 1);  // every second value in memory
+    case 3:
+      return t.dim() == 4 ? t.contiguous(at::MemoryFormat::ChannelsLast)         //
+                          : torch::cat({t, t}).narrow(0, t.size(0), t.size(0));  // not at the start of its memory
+    default: return t.contiguous();
+  }
+}
+
+void set_gradient(torch::Tensor parameter, const torch::Tensor& gradient) { parameter.mutable_grad() = gradient; }
+
+void random_gradients(const Tensors& parameters) {
+  for (const torch::Tensor& p : parameters) set_gradient(p, torch::randn_like(p));
+}
+
+template <class Options>
+Group group(const Tensors& parameters, const Options& options) {
+  return {parameters, std::make_unique<Options>(options)};
+}
+
+using StateMap = std::remove_cvref_t<decltype(std::declval<torch::optim::Optimizer&>().state())>;
+
+/// The key is the parameter's address, as text before LibTorch 2.2.
+template <class State, class Key = StateMap::key_type>
+State& state_of(torch::optim::Optimizer& optimizer, const torch::Tensor& parameter) {
+  if constexpr (std::is_pointer_v<Key>) {
+    return static_cast<State&>(*optimizer.state().at(Key(parameter.unsafeGetTensorImpl())));
+  } else {
+    std::ostringstream key;
+    key << static_cast<const void*>(parameter.unsafeGetTensorImpl());
+    return static_cast<State&>(*optimizer.state().at(key.str()));
+  }
+}
+
+/// While one exists, LibTorch has that many threads.
+class Threads {
+ public:
+  explicit Threads(int count) { torch::set_num_threads(count); }
+  ~Threads() { torch::set_num_threads(before_); }
+  Threads(const Threads&) = delete;
+  Threads& operator=(const Threads&) = delete;
+
+ private:
+  int before_ = torch::get_num_threads();
+};
+
+// ---- Muon ----
+
+/// In float64: Newton-Schulz written down, or the other methods one matrix at a time, which have tests of their own.
+torch::Tensor polar(const torch::Tensor& matrix, const MuonOptions& options) {
+  const auto how = options.orthogonalize_options();
+  if (how.method != Method::polynomial || how.compute_type == ComputeType::bfloat16) return muon::orthogonalize(matrix, how);
+  const double norm = matrix.norm().item<double>();
+  torch::Tensor x = matrix / (how.norm_eps == NormEps::clamp ? std::max(norm, how.eps) : norm + how.eps);
+  for (const auto& [a, b, c] : how.steps) {
+    const torch::Tensor gram = x.matmul(x.t());
+    x = a * x + (b * gram + c * gram.matmul(gram)).matmul(x);
+  }
+  return x;
+}
+
+/// One parameter under Muon, in float64, rounded to its type after each step.
+struct PlainMuon {
+  explicit PlainMuon(const torch::Tensor& p) : type(p.scalar_type()), parameter(wide(p)), buffer(torch::zeros_like(parameter)) {}
+
+  void step(const torch::Tensor& gradient, const MuonOptions& options, const MatrixView& view) {
+    const torch::Tensor g = wide(gradient);
+    buffer.lerp_(g, 1 - options.momentum());
+    const torch::Tensor update = options.nesterov() ? g.lerp(buffer, options.momentum()) : buffer.clone();
+    for (const torch::Tensor& block : view.matrices(update)) {
+      const double factor = muon::lr_factor(options.adjust_lr_fn(), block.size(1), block.size(2));
+      for (std::int64_t i = 0; i < block.size(0); ++i) block[i].copy_(factor * polar(block[i], options));
+    }
+    parameter.mul_(1 - options.lr() * options.weight_decay()).sub_(options.lr() * update);
+    parameter = parameter.to(type).to(torch::kFloat64);
+    buffer = buffer.to(type).to(torch::kFloat64);
+  }
+
+  torch::ScalarType type;
+  torch::Tensor parameter, buffer;
+};
+
+struct Leaf {
+  std::string name;
+  Sizes shape;
+  MatrixView view;
+};
+
+const std::vector<Leaf>& leaves() {
+  const MatrixView matrix = MatrixView::matrix(), flatten = MatrixView::flatten(), stack = MatrixView::stack();
+  static const std::vector<Leaf> all{{"wide", {24, 40}, {}},
+                                     {"tall", {70, 33}, {}},
+                                     {"square", {31, 31}, matrix},
+                                     {"row", {1, 9}, {}},
+                                     {"column", {9, 1}, {}},
+                                     {"number", {1, 1}, {}},
+                                     {"convolution", {16, 3, 3, 2}, {}},
+                                     {"flat", {8, 5, 3}, flatten},
+                                     {"transposed convolution", {6, 8, 2, 2}, flatten.transposed()},
+                                     {"grouped convolution", {8, 2, 3, 3}, flatten.heads(2)},
+                                     {"rows", {24, 20}, matrix.split_rows({6, 2, 16})},
+                                     {"heads", {24, 20}, matrix.heads(4)},
+                                     {"transposed", {12, 30}, matrix.transposed()},
+                                     {"heads of columns", {20, 24}, matrix.transposed().heads(2)},
+                                     {"stack", {3, 12, 20}, stack},
+                                     {"stack of heads", {2, 2, 12, 7}, stack.heads(3)}};
+  return all;
+}
+
+/// One group a method, and no two alike in anything.
+std::vector<MuonOptions> group_options() {
+  return {MuonOptions(0.3).momentum(0.9),
+          MuonOptions(0.1).ns_preset(muon::you_steps()).momentum(0).weight_decay(0).compute_type(ComputeType::float64),
+          MuonOptions(0.2).nesterov(false).ns_preset(muon::polar_express_steps()).norm_eps(NormEps::add).eps(0.1),
+          MuonOptions(0.05).method(Method::dwh2).adjust_lr_fn(muon::AdjustLr::match_rms_adamw),
+          MuonOptions(0.2).method(Method::zolotarev2).nesterov(false).norm_bound(NormBound::gram).weight_decay(0.5),
+          MuonOptions(0.3)
+              .method(Method::zolotarev3)
+              .norm_bound(NormBound::gram_squared)
+              .adjust_lr_fn(muon::AdjustLr::spectral_unclamped)};
+}
+
+class EveryType : public testing::TestWithParam<torch::ScalarType> {
+ protected:
+  void SetUp() override { torch::manual_seed(0); }
+};
+INSTANTIATE_TEST_SUITE_P(Types, EveryType, testing::Values(torch::kFloat32, torch::kFloat64, torch::kBFloat16, torch::kFloat16),
+                         [](const auto& one) { return std::string(c10::toString(one.param)); });
+
+TEST_P(EveryType, MuonFollowsItsFormulaForEveryMethodViewAndLayout) {
+  std::vector<MatrixView> views;
+  for (const Leaf& leaf : leaves()) views.push_back(leaf.view);
+  std::vector<Group> groups;
+  std::vector<PlainMuon> plain;
+  std::size_t layout = 0;
+  for (const MuonOptions& options : group_options()) {
+    Tensors parameters;
+    for (const Leaf& leaf : leaves()) {
+      const torch::Tensor values = (0.1 * torch::randn(leaf.shape)).to(GetParam());
+      parameters.push_back(laid_out(values, ++layout).detach().requires_grad_());
+      plain.emplace_back(values);
+    }
+    groups.push_back(group(parameters, MuonOptions(options).views(views)));
+  }
+  muon::Muon optimizer(groups);
+  for (std::size_t step = 0; step < 4; ++step) {
+    for (std::size_t i = 0; i < plain.size(); ++i) {
+      const torch::Tensor& p = groups[i / leaves().size()].params()[i % leaves().size()];
+      const bool expanded = step == 2 && i % 3 == 0;
+      const torch::Tensor values = torch::randn(p.sizes()).to(GetParam());
+      set_gradient(p, expanded ? values.select(-1, 0).unsqueeze(-1).expand_as(p) : laid_out(values, i + step));
+      plain[i].step(p.grad(), group_options()[i / leaves().size()], leaves()[i % leaves().size()].view);
+    }
+    optimizer.step();
+  }
+  for (std::size_t i = 0; i < plain.size(); ++i) {
+    const torch::Tensor& p = groups[i / leaves().size()].params()[i % leaves().size()];
+    const std::string name = leaves()[i % leaves().size()].name + " of group " + std::to_string(i / leaves().size());
+    expect_close(p, plain[i].parameter, rounding(GetParam()).muon, name);
+    expect_close(state_of<muon::MuonParamState>(optimizer, p).momentum_buffer(), plain[i].buffer, rounding(GetParam()).state,
+                 name);
+  }
+}
+
+TEST_P(EveryType, MuonStepsWithBfloat16Products) {
+  const Leaf& leaf = leaves()[10];
+  const auto options = MuonOptions(0.3).compute_type(ComputeType::bfloat16);
+  const torch::Tensor p = laid_out(torch::randn(leaf.shape).to(GetParam()), 1).detach().requires_grad_();
+  PlainMuon plain(p);
+  muon::Muon optimizer(Tensors{p}, MuonOptions(options).views({leaf.view}));
+  for (int step = 0; step < 3; ++step) {
+    random_gradients({p});
+    plain.step(p.grad(), options, leaf.view);
+    optimizer.step();
+  }
+  expect_close(p, plain.parameter, 0x1p-6, "parameter");
+}
+
+// ---- AdamW ----
+
+/// One tensor under AdamW, in float64, rounded to its type after each step.
+struct PlainAdamW {
+  explicit PlainAdamW(const torch::Tensor& p)
+      : type(p.scalar_type()),
+        parameter(wide(p)),
+        average(torch::zeros_like(parameter)),
+        square(average.clone()),
+        most(average.clone()) {}
+
+  void step(const torch::Tensor& gradient, const AdamWOptions& options) {
+    const auto [beta1, beta2] = options.betas();
+    const torch::Tensor g = wide(gradient);
+    ++count;
+    average = beta1 * average + (1 - beta1) * g;
+    square = beta2 * square + (1 - beta2) * g * g;
+    most = torch::maximum(most, square);
+    const torch::Tensor root = ((options.amsgrad() ? most : square) / (1 - std::pow(beta2, count))).sqrt() + options.eps();
+    parameter =
+        (1 - options.lr() * options.weight_decay()) * parameter - options.lr() / (1 - std::pow(beta1, count)) * average / root;
+    for (torch::Tensor* t : {&parameter, &average, &square, &most}) *t = t->to(type).to(torch::kFloat64);
+  }
+
+  torch::ScalarType type;
+  torch::Tensor parameter, average, square, most;
+  int count = 0;
+};
+
+const std::vector<Sizes> adamw_shapes{{},     {1},     {31},    {32},         {33},      {0},
+                                      {0, 3}, {70000}, {7, 11}, {2, 3, 5, 7}, {3, 4, 5}, {300, 200}};
+
+std::vector<AdamWOptions> adamw_options() {
+  using Betas = std::tuple<double, double>;
+  std::vector<AdamWOptions> result;
+  for (const bool amsgrad : {false, true}) {
+    result.push_back(AdamWOptions(0.01).amsgrad(amsgrad));
+    result.push_back(AdamWOptions(0.05).betas(Betas(0.8, 0.95)).eps(1e-6).weight_decay(0.3).amsgrad(amsgrad));
+    result.push_back(AdamWOptions(0.02).betas(Betas(0, 0.5)).weight_decay(0).amsgrad(amsgrad));
+  }
+  return result;
+}
+
+TEST_P(EveryType, AdamWFollowsItsFormulaAndTorch) {
+  const bool in_torch = GetParam() == torch::kFloat32 || GetParam() == torch::kFloat64;  // which rounds half precision more often
+  std::vector<Group> groups, same;
+  std::vector<PlainAdamW> plain;
+  std::size_t layout = 0;
+  for (const AdamWOptions& options : adamw_options()) {
+    Tensors parameters, theirs;
+    for (const Sizes& shape : adamw_shapes) {
+      const torch::Tensor values = torch::randn(shape).to(GetParam());
+      parameters.push_back(laid_out(values, ++layout).detach().requires_grad_());
+      theirs.push_back(values.clone().requires_grad_());
+      plain.emplace_back(values);
+    }
+    groups.push_back(group(parameters, options));
+    same.push_back(group(theirs, options));
+  }
+  muon::MuonWithAuxAdam optimizer(groups);
+  torch::optim::AdamW reference(same);
+  for (std::size_t step = 0; step < 20; ++step) {
+    const double size = step < 5 ? 3 : 0.3;  // falling, so that amsgrad's maximum matters
+    for (std::size_t i = 0; i < plain.size(); ++i) {
+      const std::size_t g = i / adamw_shapes.size(), k = i % adamw_shapes.size();
+      const torch::Tensor values = (size * torch::randn(adamw_shapes[k])).to(GetParam());
+      const bool expanded = step % 7 == 6 && values.dim() > 0 && values.numel() > 0;
+      set_gradient(groups[g].params()[k], expanded ? values.narrow(0, 0, 1).expand_as(values) : laid_out(values, i + step));
+      set_gradient(same[g].params()[k], groups[g].params()[k].grad().contiguous());
+      plain[i].step(groups[g].params()[k].grad(), adamw_options()[g]);
+    }
+    optimizer.step();
+    if (in_torch) reference.step();
+  }
+  for (std::size_t i = 0; i < plain.size(); ++i) {
+    const std::size_t g = i / adamw_shapes.size(), k = i % adamw_shapes.size();
+    if (plain[i].parameter.numel() == 0) continue;
+    const torch::Tensor& p = groups[g].params()[k];
+    const std::string name = "tensor " + std::to_string(k) + " of group " + std::to_string(g);
+    const auto& state = state_of<AdamWParamState>(optimizer, p);
+    expect_close(p, plain[i].parameter, rounding(GetParam()).adamw, name);
+    if (in_torch) expect_close(p, same[g].params()[k], rounding(GetParam()).adamw, name + " and torch::optim::AdamW");
+    expect_close(state.exp_avg(), plain[i].average, rounding(GetParam()).state, name);
+    expect_close(state.exp_avg_sq(), plain[i].square, rounding(GetParam()).state, name);
+    if (adamw_options()[g].amsgrad()) expect_close(state.max_exp_avg_sq(), plain[i].most, rounding(GetParam()).state, name);
+    EXPECT_EQ(state.step(), 20);
+  }
+}
+
+// ---- both ----
+
+/// Parameters of both kinds and of many shapes, all that can be different between two runs already drawn.
+struct Training {
+  static constexpr std::size_t steps = 3;
+
+  explicit Training(std::uint64_t seed) {
+    torch::manual_seed(seed);
+    for (const Sizes& shape : std::vector<Sizes>{{300, 280}, {40, 700}, {17, 5}, {64, 64}, {64, 64}, {16, 4, 3, 3}, {1, 1}}) {
+      matrices.push_back(torch::randn(shape).requires_grad_());
+    }
+    for (const Sizes& shape : std::vector<Sizes>{{70000}, {33}, {1}, {128, 300}})
+      vectors.push_back(torch::randn(shape).requires_grad_());
+    for (std::size_t step = 0; step < steps; ++step) {
+      for (const torch::Tensor& p : all()) gradients.push_back(torch::randn_like(p));
+    }
+  }
+
+  Tensors all() const {
+    Tensors result = matrices;
+    result.insert(result.end(), vectors.begin(), vectors.end());
+    return result;
+  }
+
+  /// The parameters after all steps, with that many threads.
+  Tensors run(int threads) {
+    torch::set_num_threads(threads);
+    const Tensors half(matrices.begin() + 3, matrices.end()), rest(matrices.begin(), matrices.begin() + 3);
+    muon::MuonWithAuxAdam optimizer({group(half, MuonOptions(0.1)), group(rest, MuonOptions(0.1).method(Method::dwh2)),
+                                     group(vectors, AdamWOptions(0.01).amsgrad(true))});
+    for (std::size_t step = 0; step < steps; ++step) {
+      const Tensors parameters = all();
+      for (std::size_t i = 0; i < parameters.size(); ++i) set_gradient(parameters[i], gradients[step * parameters.size() + i]);
+      optimizer.step();
+    }
+    return all();
+  }
+
+  Tensors matrices, vectors, gradients;
+};
+
+TEST(Step, IsTheSameWithAnyNumberOfThreads) {
+  const Threads restored(1);
+  const Tensors expected = Training(1).run(1);
+  for (const int threads : {2, 8}) {
+    const Tensors found = Training(1).run(threads);
+    for (std::size_t i = 0; i < found.size(); ++i)
+      expect_close(found[i], expected[i], 2e-4, std::to_string(threads) + " threads");
+  }
+}
+
+TEST(Step, OfTwoOptimizersAtOnceIsThatOfOneAfterTheOther) {
+  for (const int threads : {1, 2}) {
+    const Threads restored(threads);
+    std::array<Tensors, 2> expected, found;
+    for (std::size_t i = 0; i < 2; ++i) expected[i] = Training(i).run(threads);
+    Training first(0), second(1);
+    std::thread other([&] { found[1] = second.run(threads); });
+    found[0] = first.run(threads);
+    other.join();
+    for (std::size_t i = 0; i < 2; ++i) expect_same(found[i], expected[i]);
+  }
+}
+
+TEST(Step, DoesNotDependOnTheSizeOfAGradientWithoutEps) {
+  for (const Method method : all_methods) {
+    Tensors results;
+    for (const double scale : {1.0, 0x1p-90, 0x1p90}) {  // exact, so nothing may change
+      torch::manual_seed(0);
+      const torch::Tensor p = torch::zeros({20, 30}).requires_grad_(), q = torch::zeros({30, 28}).requires_grad_();
+      muon::Muon optimizer(Tensors{p, q}, MuonOptions(0.1).eps(0).method(method));
+      for (int step = 0; step < 2; ++step) {
+        set_gradient(p, torch::randn({20, 30}) * scale);
+        set_gradient(q, torch::randn({30, 28}) * scale);
+        optimizer.step();
+      }
+      results.push_back(torch::cat({p.detach().flatten(), q.detach().flatten()}));
+    }
+    expect_same({results[1], results[2]}, {results[0], results[0]});
+    EXPECT_GT(results[0].abs().max().item<double>(), 0.01);
+  }
+}
+
+// ---- many leaves ----
+
+/// Tensors over one memory, [count, ...]: leaves that can be compared all at once.
+Tensors rows_of(const torch::Tensor& all) {
+  Tensors rows;
+  for (std::int64_t i = 0; i < all.size(0); ++i) rows.push_back(all.select(0, i).detach().requires_grad_());
+  return rows;
+}
+
+TEST(Step, TakesManyTinyParametersInAMoment) {
+  constexpr std::int64_t count = 30000;
+  torch::manual_seed(0);
+  const torch::Tensor matrices = torch::randn({count, 2, 3}), vectors = torch::randn({count, 3});
+  const torch::Tensor matrices_before = matrices.clone(), vectors_before = vectors.clone();
+  const torch::Tensor matrix_gradients = torch::randn({count, 2, 3}), vector_gradients = torch::randn({count, 3});
+  const Tensors m = rows_of(matrices), v = rows_of(vectors);
+  for (std::size_t i = 0; i < count; ++i) {
+    set_gradient(m[i], matrix_gradients.select(0, static_cast<std::int64_t>(i)));
+    set_gradient(v[i], vector_gradients.select(0, static_cast<std::int64_t>(i)));
+  }
+  const auto start = std::chrono::steady_clock::now();
+  muon::MuonWithAuxAdam optimizer(
+      {group(m, MuonOptions(0.1).weight_decay(0).momentum(0)), group(v, AdamWOptions(0.1).weight_decay(0))});
+  optimizer.step();
+  const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
+  EXPECT_LT(seconds.count(), 10) << "a fifth of a second is usual, minutes if the work grew with the square of the number";
+  expect_close(matrices - matrices_before, -0.1 * muon::orthogonalize(matrix_gradients), 1e-5,
+               "matrices");  // 1e-7 of entries near 1
+  expect_close(vectors - vectors_before, -0.1 * vector_gradients.sign(), 1e-5, "vectors");
+}
+
+class NonFiniteAtTheEnd : public testing::TestWithParam<double> {};
+INSTANTIATE_TEST_SUITE_P(Values, NonFiniteAtTheEnd,
+                         testing::Values(std::numeric_limits<double>::quiet_NaN(), std::numeric_limits<double>::infinity(),
+                                         -std::numeric_limits<double>::infinity()));
+
+TEST_P(NonFiniteAtTheEnd, OfManyLeavesIsNamedAndChangesNothing) {
+  torch::manual_seed(0);
+  for (std::size_t layout = 0; layout < 4; ++layout) {
+    Tensors matrices, vectors;
+    for (int i = 0; i < 150; ++i) matrices.push_back(torch::randn({i % 7 + 1, i % 5 + 1}).requires_grad_());
+    for (int i = 0; i < 150; ++i) vectors.push_back(torch::randn({1000 * (i % 3) + i}).requires_grad_());
+    vectors.push_back(laid_out(torch::randn({3, 5, 7, 9}), layout).detach().requires_grad_());
+    muon::MuonWithAuxAdam optimizer({group(matrices, MuonOptions(0.1)), group(vectors, AdamWOptions(0.1).amsgrad(true))});
+    random_gradients(matrices);
+    random_gradients(vectors);
+    optimizer.step();
+    const auto everything = [&] {
+      Tensors result = matrices;
+      result.insert(result.end(), vectors.begin(), vectors.end());
+      for (const torch::Tensor& p : matrices) result.push_back(state_of<muon::MuonParamState>(optimizer, p).momentum_buffer());
+      for (const torch::Tensor& p : vectors) {
+        const auto& state = state_of<AdamWParamState>(optimizer, p);
+        const torch::Tensor step = torch::tensor(state.step());
+        result.insert(result.end(), {state.exp_avg(), state.exp_avg_sq(), state.max_exp_avg_sq(), step});
+      }
+      return result;
+    };
+    const Tensors before = copies(everything());
+    random_gradients(matrices);
+    random_gradients(vectors);
+    torch::Tensor last = laid_out(torch::randn({3, 5, 7, 9}), layout + 1);
+    last[2][4][6][8] = GetParam();
+    set_gradient(vectors.back(), last);
+    try {
+      optimizer.step();
+      ADD_FAILURE() << "nothing was thrown";
+    } catch (const std::runtime_error& error) {
+      EXPECT_NE(std::string(error.what()).find("'parameter 150 of group 1'"), std::string::npos) << error.what();
+    }
+    expect_same(everything(), before);
+  }
+}
+
+TEST_P(NonFiniteAtTheEnd, StaysInItsOwnParameterIfIgnored) {
+  torch::manual_seed(0);
+  for (const Method method : all_methods) {
+    Tensors p;
+    for (const Sizes& shape : std::vector<Sizes>{{20, 20}, {20, 60}, {130, 120}, {20, 20}, {9}})
+      p.push_back(torch::randn(shape).requires_grad_());
+    muon::MuonWithAuxAdam optimizer(
+        {group({p[0], p[1], p[2], p[3]}, MuonOptions(0.1).method(method)), group({p[4]}, AdamWOptions())});
+    optimizer.on_nonfinite_gradient(muon::NonFiniteGradient::ignore);
+    for (int step = 0; step < 2; ++step) {
+      random_gradients(p);
+      for (const std::size_t bad : {0u, 1u, 2u}) p[bad].grad()[3][4] = GetParam();
+      optimizer.step();
+    }
+    for (std::size_t i = 0; i < p.size(); ++i)
+      EXPECT_EQ(p[i].isfinite().all().item<bool>(), i > 2) << to_string(method) << " " << i;
+  }
+}
+
+}  // namespace

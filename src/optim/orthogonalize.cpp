@@ -12,6 +12,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <stdexcept>
 #include <utility>
 
@@ -31,7 +32,7 @@ std::vector<QuinticStep> repeat_last(std::vector<QuinticStep> steps, int count) 
 template <class T>
 at::Tensor orthogonalize_cpu(const at::Tensor& batch, const OrthogonalizeOptions& how) {
   const bool by_columns = !batch.is_contiguous() && batch.transpose(1, 2).is_contiguous();
-  const at::Tensor x = by_columns ? batch.transpose(1, 2) : batch.contiguous();
+  const at::Tensor x = (by_columns ? batch.transpose(1, 2) : batch.contiguous()).resolve_neg();
   const at::Tensor y = at::empty_like(x, at::MemoryFormat::Contiguous);
   const std::int64_t rows = x.size(1);
   const std::int64_t cols = x.size(2);
@@ -101,7 +102,8 @@ at::Tensor orthogonalize(const at::Tensor& matrix, const OrthogonalizeOptions& o
   const std::int64_t cols = matrix.size(-1);
   const at::Tensor batch = matrix.detach().reshape({-1, rows, cols});
 #ifdef MUON_HAS_BLAS
-  if (matrix.is_cpu() && options.compute_type != ComputeType::bfloat16) {
+  constexpr std::int64_t most = std::numeric_limits<int>::max() - 64;  // what BLAS can count
+  if (matrix.is_cpu() && options.compute_type != ComputeType::bfloat16 && rows <= most && cols <= most) {
     const bool wide_type = options.compute_type == ComputeType::float64 ||
                            (options.compute_type == ComputeType::automatic && matrix.scalar_type() == at::kDouble);
     const at::Tensor result = wide_type ? orthogonalize_cpu<double>(batch.to(at::kDouble), options)

@@ -44,7 +44,7 @@ class AtenOps {
  public:
   AtenOps(at::Tensor x, const Arithmetic& rounded) : x_(std::move(x)), rounded_(rounded) {}
 
-  /// Matrices whose rational method met one that is not positive definite; undefined if all went well on a CPU.
+  /// Which matrices of the batch met one that is not positive definite; undefined if none did, or no rational method ran.
   const at::Tensor& failed() const { return failed_; }
   const at::Tensor& result() const { return x_; }
 
@@ -75,11 +75,8 @@ class AtenOps {
   bool invert(int a) {
     const auto [factor, info] = at::linalg_cholesky_ex(square_[a]);
     const at::Tensor bad = info.ne(0);
-    if (x_.is_cpu()) {
-      if (bad.any().item<bool>()) return false;
-    } else {
-      failed_ = failed_.defined() ? failed_.logical_or(bad) : bad;
-    }
+    // a CPU need not compute both answers if all is well
+    if (!x_.is_cpu() || bad.any().item<bool>()) failed_ = failed_.defined() ? failed_.logical_or(bad) : bad;
     square_[a] = at::cholesky_inverse(factor);
     return true;
   }
@@ -140,7 +137,7 @@ at::Tensor orthogonalize_aten(const at::Tensor& batch, const OrthogonalizeOption
   polar::orthogonalize(ops, how, ratio);
   at::Tensor result = ops.result();
   if (ops.failed().defined()) {
-    // which matrices failed is known on the device alone, so both answers are made there
+    // which matrices failed is known on the device alone, so both answers are made for all
     AtenOps again(x, arithmetic);
     polar::newton_schulz(again, polar_express_steps());
     result = at::where(ops.failed().view({-1, 1, 1}), again.result(), result);

@@ -30,6 +30,7 @@ constexpr double largest_square = 1e18;
 /// Values from one row to the next: rows that are a multiple of 4 KiB apart would share one set of the cache.
 std::int64_t padded(std::int64_t cols, std::size_t size) {
   const std::int64_t line = 64 / static_cast<std::int64_t>(size);
+  if (cols < line) return cols;
   const std::int64_t ld = (cols + line - 1) / line * line;
   return ld % (1024 / static_cast<std::int64_t>(size)) == 0 ? ld + line : ld;
 }
@@ -50,7 +51,8 @@ struct Layout {
         second(alternates(*job.how, static_cast<double>(job.result.longer()) / static_cast<double>(m))) {}
 
   static bool alternates(const OrthogonalizeOptions& how, double ratio) {
-    return how.method == Method::polynomial && how.steps.size() > (gram_form(ratio) ? 6 : 1);
+    if (how.method != Method::polynomial) return !gram_form(ratio);  // what they fall back to iterates on X
+    return how.steps.size() > (gram_form(ratio) ? 6 : 1);
   }
 
   static constexpr std::int64_t squares = 4;  // pages of those that a method does not write cost nothing
@@ -60,7 +62,7 @@ struct Layout {
   }
 };
 
-/// Each number is written once a job, by one thread: no thread can still be reading it when it is written again.
+/// Between reading a value and its next writing all threads meet: a number is written once a job, the flag before a product.
 struct Shared {
   int flag;
   double trace, rescaled_trace, largest, frobenius;
@@ -201,8 +203,8 @@ class BlasOps {
     const bool squared = job_.how->norm_bound == NormBound::gram_squared && sum > 0;
     if (job_.how->norm_bound == NormBound::gram) bound = std::sqrt(frobenius(r));
     if (squared) {
-      combine(r, 0, {{1, r}}, Part::whole);
-      kernels::multiply_(team_, square(t), square(r), square(r), static_cast<T>(1 / (sum * sum)), T{0});
+      combine(r, 0, {{1 / sum, r}}, Part::whole);  // to trace 1, so that its square is in range
+      kernels::multiply_(team_, square(t), square(r), square(r), T{1}, T{0});
       bound *= std::sqrt(std::sqrt(frobenius(t)));
     }
     const double eps = job_.how->eps;
@@ -211,7 +213,7 @@ class BlasOps {
     if (std::isnan(norm) || std::isinf(norm)) divisor = std::numeric_limits<double>::quiet_NaN();
     if (divisor == 0) divisor = 1;  // eps 0 and an all-zero matrix, which stays zero
     scale_ = std::ldexp(1 / divisor, exponent);
-    combine(r, 0, {{scale_ * scale_, r}}, Part::whole);
+    combine(r, 0, {{scale_ * scale_ * (squared ? sum : 1), r}}, Part::whole);
     if (squared) {
       const double factor = sum * scale_ * scale_;
       combine(t, 0, {{factor * factor, t}}, Part::whole);
@@ -284,7 +286,7 @@ void run_polar_jobs(std::vector<PolarJob<T>> jobs, kernels::Workspace& workspace
   workspace.reserve(1, std::max(whole, single));
   workspace.reserve(static_cast<std::size_t>(threads), single);
 
-  const kernels::OneBlasThread one_blas_thread;
+  const kernels::OneBlasThread one_blas_thread(threads == 1);
 #pragma omp parallel num_threads(threads) if (threads > 1)
   {
     for (std::size_t i = 0; i < shared; ++i) run_job(Team(omp_get_num_threads()), jobs[order[i].second], workspace.block(0));

@@ -67,7 +67,15 @@ void orthogonalize_(const std::vector<at::Tensor>& momenta, const std::vector<Mu
   }
 }
 
-void muon_step_aten(const std::vector<MuonUpdate>& updates) {
+void muon_step_aten(std::vector<MuonUpdate> updates) {
+  const std::vector<MuonUpdate> given = updates;
+  for (MuonUpdate& u : updates) {
+    // LibTorch 1.13 has no lerp of float16 on a CPU
+    if (!u.parameter.is_cpu() || u.parameter.scalar_type() != at::kHalf) continue;
+    u.parameter = u.parameter.to(at::kFloat);
+    u.gradient = u.gradient.to(at::kFloat);
+    u.buffer = u.buffer.to(at::kFloat);
+  }
   std::vector<at::Tensor> momenta;
   for (const MuonUpdate& u : updates) {
     momenta.push_back(momentum_(u.buffer, u.gradient, u.options->momentum(), u.options->nesterov()));
@@ -77,6 +85,9 @@ void muon_step_aten(const std::vector<MuonUpdate>& updates) {
     at::Tensor parameter = updates[i].parameter;
     const MuonOptions& options = *updates[i].options;
     parameter.mul_(1 - options.lr() * options.weight_decay()).add_(momenta[i], -options.lr());
+    if (parameter.is_same(given[i].parameter)) continue;
+    given[i].parameter.copy_(parameter);
+    given[i].buffer.copy_(updates[i].buffer);
   }
 }
 
@@ -98,6 +109,13 @@ void adamw_aten(const AdamWUpdate& update) {
 }
 
 #ifdef MUON_HAS_FUSED_ADAMW
+/// LibTorch's kernel refuses tensors that do not lie in memory alike.
+bool same_layout(const AdamWUpdate& u) {
+  const auto alike = [&](const at::Tensor& t) { return t.strides() == u.parameter.strides(); };
+  return u.parameter.is_non_overlapping_and_dense() && alike(u.gradient) && alike(u.state->exp_avg()) &&
+         alike(u.state->exp_avg_sq()) && (!u.options->amsgrad() || alike(u.state->max_exp_avg_sq()));
+}
+
 /// LibTorch's one kernel for many tensors, for those of one group, device and step.
 void adamw_fused(const std::vector<AdamWUpdate>& all) {
   using Key = std::tuple<const torch::optim::AdamWOptions*, std::string, at::ScalarType, std::int64_t>;
@@ -173,7 +191,7 @@ void adamw_step(const std::vector<AdamWUpdate>& updates) {
 #ifdef MUON_HAS_FUSED_ADAMW
   std::vector<AdamWUpdate> fused;
   std::vector<AdamWUpdate> rest;
-  for (AdamWUpdate& u : others) (u.parameter.is_cuda() ? fused : rest).push_back(std::move(u));
+  for (AdamWUpdate& u : others) (u.parameter.is_cuda() && same_layout(u) ? fused : rest).push_back(std::move(u));
   adamw_fused(fused);
   others = std::move(rest);
 #endif

@@ -13,6 +13,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cmath>
+#include <limits>
 #include <utility>
 
 namespace muon {
@@ -64,10 +65,15 @@ T* data(const at::Tensor& tensor) {
 }
 
 /// `tensor` as the kernels want it: contiguous and of `type`. Itself if it is so already.
-at::Tensor staged(const at::Tensor& tensor, at::ScalarType type) { return tensor.to(type).contiguous(); }
+at::Tensor staged(const at::Tensor& tensor, at::ScalarType type) { return tensor.to(type).contiguous().resolve_neg(); }
 
+/// Autograd is to notice that a tensor was written, as it does with ATen's own operations.
 void put_back(const at::Tensor& original, const at::Tensor& copy) {
-  if (!original.is_same(copy)) original.copy_(copy);
+  if (!original.is_same(copy)) {
+    original.copy_(copy);
+  } else if (!original.is_inference()) {
+    original.unsafeGetTensorImpl()->bump_version();
+  }
 }
 
 #ifdef MUON_HAS_BLAS
@@ -75,6 +81,18 @@ at::ScalarType compute_type(const MuonUpdate& update) {
   if (update.how->compute_type == ComputeType::float64) return at::kDouble;
   const bool own = update.how->compute_type == ComputeType::automatic && update.parameter.scalar_type() == at::kDouble;
   return own ? at::kDouble : at::kFloat;
+}
+
+/// Whether the kernels can take it: BLAS counts rows, columns and the way from row to row in 32 bits; and a float64 parameter
+/// whose products alone are to be float32 is ATen's.
+bool fits(const MuonUpdate& update) {
+  if (!update.parameter.is_cpu() || update.how->compute_type == ComputeType::bfloat16) return false;
+  if (update.parameter.scalar_type() == at::kDouble && update.how->compute_type == ComputeType::float32) return false;
+  constexpr std::int64_t most = std::numeric_limits<int>::max() - 64;
+  for (const MatrixBlock& block : update.view->blocks(update.parameter.sizes())) {
+    if (block.rows > most || block.cols > most || block.ld > most) return false;
+  }
+  return true;
 }
 
 /// The jobs of one parameter, whose three tensors are contiguous and of type T.
@@ -114,29 +132,27 @@ class Batch {
     ready.buffer = staged(update.buffer, type);
     add_jobs(ready, jobs_);
     const bool copied = !ready.parameter.is_same(update.parameter) || !ready.buffer.is_same(update.buffer);
-    if (copied || !ready.gradient.is_same(update.gradient)) {
-      copies_.emplace_back(update, ready);
-      values_ += update.parameter.numel();
-    }
+    if (copied || !ready.gradient.is_same(update.gradient)) values_ += update.parameter.numel();
+    updates_.emplace_back(update, std::move(ready));
     if (values_ >= staged_values) run();
   }
 
   void run() {
     run_polar_jobs(std::move(jobs_), workspace_, at::get_num_threads());
-    for (const auto& [original, ready] : copies_) {
+    for (const auto& [original, ready] : updates_) {
       put_back(original.parameter, ready.parameter);
       put_back(original.buffer, ready.buffer);
     }
     jobs_.clear();
-    copies_.clear();
+    updates_.clear();
     values_ = 0;
   }
 
  private:
   kernels::Workspace& workspace_;
   std::vector<PolarJob<T>> jobs_;
-  std::vector<std::pair<MuonUpdate, MuonUpdate>> copies_;
-  std::int64_t values_ = 0;
+  std::vector<std::pair<MuonUpdate, MuonUpdate>> updates_;  // as given, and as the jobs see it
+  std::int64_t values_ = 0;                                 // copied
 };
 #endif
 
@@ -219,7 +235,7 @@ void muon_step_cpu(const std::vector<MuonUpdate>& updates, [[maybe_unused]] kern
   Batch<float> floats(workspace);
   Batch<double> doubles(workspace);
   for (const MuonUpdate& update : updates) {
-    if (!update.parameter.is_cpu() || update.how->compute_type == ComputeType::bfloat16) {
+    if (!fits(update)) {
       others.push_back(update);
     } else if (compute_type(update) == at::kDouble) {
       doubles.add(update);
@@ -258,8 +274,9 @@ void adamw_step_cpu(const std::vector<AdamWUpdate>& updates, std::vector<AdamWUp
     }
     tasks.push_back(adamw_task(update));
     const AdamWTask& task = tasks.back();
-    if (!task.parameter.is_same(update.parameter) || !task.average.is_same(update.state->exp_avg()))
-      copied += update.parameter.numel();
+    const bool in_place = task.parameter.is_same(update.parameter) && task.gradient.is_same(update.gradient) &&
+                          task.average.is_same(update.state->exp_avg()) && task.square.is_same(update.state->exp_avg_sq());
+    if (!in_place) copied += update.parameter.numel();
     if (copied >= staged_values) run();
   }
   run();

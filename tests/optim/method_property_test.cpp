@@ -2,21 +2,16 @@
 //
 // Tolerances, on singular values near 1 and entries of about 1 / sqrt(side)
 //   0.02, 0.07, 0.21  dwh2, zolotarev3 and zolotarev2 from 1e-3 of the norm bound on, as the header says. The functions' own
-//   largest
-//                     errors are 0.0189, 0.062 and 0.202; with frobenius, float32 adds 6e-4 at most
-//   4e-3              more for the other two bounds: what is divided by less has a Gram matrix of larger entries, and so of
-//   larger
-//                     rounding errors. Worst measured 1.6e-3
-//   1.21              largest singular value, after 1.2024 of jordan_steps() and 1.202 of zolotarev2
-//   3e-2              of a result's Frobenius norm, outside the pairs of singular vectors: the inverse of a matrix of
-//   condition 1.6e4 from
-//                     6e-8. Worst measured 0.016 for dwh2, the same as by LAPACK's Cholesky; least singular values below 1e-3 do
-//                     it
-//   2e-2              the same for polynomials, and from their scalar map: 6e-8 of the Gram matrix times the square of the slope
-//   at zero,
-//                     970 for Polar Express, is 0.06 at worst. Worst measured 2e-3
-//   2e-4              float32 entries of gaussian matrices in another order: 6e-8 times that slope, and 3; worst measured 3e-5
-//   1e-9              float64 in another order: 1e-16 times a slope of at most 7e3
+//                     errors are 0.0189, 0.062 and 0.202; float32 adds at most 6e-4
+//   4e-3   more for the other norm bounds: divided by less, the Gram matrix has larger entries and larger rounding errors. Worst
+//          measured 1.6e-3
+//   1.21   the largest singular value: 1.2024 of jordan_steps() and 1.202 of zolotarev2
+//   3e-2   of a result's Frobenius norm, what lies between one left and another right singular vector: 6e-8 times the condition
+//          1.6e4 of the inverses, in many directions. Worst measured 0.016, and the same by LAPACK's Cholesky
+//   2e-2   the same for polynomials, and from their scalar map: 6e-8 of the Gram matrix times the square of the slope at zero,
+//          970 for Polar Express, makes 0.06. Worst measured 5e-3
+//   2e-4   float32 entries from gaussian matrices in another order: 6e-8 times that slope, and 3. Worst measured 3e-5
+//   1e-9   float64 in another order: 1e-16 times a slope of at most 7e3
 #include <muon/optim/orthogonalize.hpp>
 
 #include <gtest/gtest.h>
@@ -207,8 +202,11 @@ class EverySpectrum : public testing::TestWithParam<Case> {
 };
 INSTANTIATE_TEST_SUITE_P(Small, EverySpectrum,
                          testing::ValuesIn(every_spectrum_on({{64, 64}, {100, 100}, {64, 200}, {300, 100}})), case_name);
-INSTANTIATE_TEST_SUITE_P(Large, EverySpectrum, testing::ValuesIn(every_spectrum_on({{256, 256}, {784, 256}})), case_name);
-INSTANTIATE_TEST_SUITE_P(Larger, EverySpectrum, testing::Values(Case{{520, 520}, 4}, Case{{400, 640}, 13}), case_name);
+INSTANTIATE_TEST_SUITE_P(Large, EverySpectrum, testing::ValuesIn(every_spectrum_on({{784, 256}})), case_name);
+INSTANTIATE_TEST_SUITE_P(Larger, EverySpectrum,
+                         testing::Values(Case{{256, 256}, 3}, Case{{256, 256}, 9}, Case{{256, 256}, 13}, Case{{256, 256}, 15},
+                                         Case{{520, 520}, 4}, Case{{400, 640}, 13}),
+                         case_name);
 
 TEST_P(EverySpectrum, RationalMethodsKeepTheirPromise) {
   for (const Method method : rational_methods) {
@@ -289,11 +287,12 @@ TEST_P(EveryShape, AnyLayoutGivesTheSame) {
   const torch::Tensor row = torch::randn({1, cols}).expand({rows, cols});
   for (const Method method : all_methods) {
     const OrthogonalizeOptions how{.method = method};
-    EXPECT_TRUE(torch::equal(orthogonalize(spread, how), orthogonalize(matrix, how))) << to_string(method);
-    EXPECT_TRUE(torch::equal(orthogonalize(shifted, how), orthogonalize(matrix, how))) << to_string(method);
-    EXPECT_TRUE(torch::equal(orthogonalize(row, how), orthogonalize(row.contiguous(), how))) << to_string(method);
-    EXPECT_TRUE(torch::equal(orthogonalize(matrix.expand({2, rows, cols}), how)[1], orthogonalize(matrix, how)))
-        << to_string(method);
+    // one matrix may be a team's and two a thread's each, and BLAS sums in another order where memory is aligned otherwise
+    const torch::Tensor expected = orthogonalize(matrix, how);
+    EXPECT_LE(largest(orthogonalize(spread, how) - expected), float32_order) << to_string(method);
+    EXPECT_LE(largest(orthogonalize(shifted, how) - expected), float32_order) << to_string(method);
+    EXPECT_LE(largest(orthogonalize(matrix.expand({2, rows, cols}), how)[1] - expected), float32_order) << to_string(method);
+    EXPECT_LE(largest(orthogonalize(row, how) - orthogonalize(row.contiguous(), how)), float32_order) << to_string(method);
   }
 }
 
@@ -377,9 +376,8 @@ TEST(NormBounds, DivideByWhatTheySay) {
 TEST(NormBounds, ReachDeeper) {
   torch::manual_seed(0);
   const torch::Tensor s = torch::cat({torch::ones(64, torch::kFloat64), torch::full(64, 2e-3, torch::kFloat64)});
-  const torch::Tensor u = orthonormal(128, 128),
-                      v = orthonormal(160, 128);  // 2e-3 is 2.5e-4, 7e-4 and 1.2e-3 of the three bounds
-  for (const Method method : all_methods) {
+  const torch::Tensor u = orthonormal(128, 128), v = orthonormal(160, 128);
+  for (const Method method : all_methods) {  // 2e-3 is 2.5e-4, 7e-4 and 1.2e-3 of the three bounds
     const auto smallest = [&](NormBound bound) {
       const OrthogonalizeOptions how{.method = method, .steps = muon::polar_express_paper_steps(6), .norm_bound = bound};
       const torch::Tensor result = orthogonalize((u * s).matmul(v.t()).to(torch::kFloat32), how);
@@ -485,6 +483,18 @@ TEST_P(EveryMethod, ComputesInTheTypeItIsToldTo) {
       EXPECT_TRUE(torch::equal(result, orthogonalize(half.to(torch::kFloat32), how_).to(type)));
     }
   }
+}
+
+TEST(AutomaticMethod, IsDwh2OnACpuAndPolynomialInBfloat16) {
+  torch::manual_seed(0);
+  const torch::Tensor matrix = gaussian({20, 30});
+  const auto with = [&](Method method, ComputeType type) {
+    return orthogonalize(matrix, {.method = method, .compute_type = type});
+  };
+  for (const auto type : {ComputeType::automatic, ComputeType::float32, ComputeType::float64}) {
+    EXPECT_TRUE(torch::equal(with(Method::automatic, type), with(Method::dwh2, type))) << to_string(type);
+  }
+  EXPECT_TRUE(torch::equal(with(Method::automatic, ComputeType::bfloat16), with(Method::polynomial, ComputeType::bfloat16)));
 }
 
 }  // namespace

@@ -40,7 +40,8 @@ class GroupedOptimizer : public torch::optim::Optimizer {
   ///          floating type or not a leaf; under Muon also one with fewer than two dimensions or no entries; options of another
   ///          type or out of range; views that do not fit.
   /// Safety   Call it on the optimizer itself. Through a torch::optim::Optimizer& the call reaches LibTorch's version, which
-  ///          from about 2.10 on replaces the options; `step` finds that and refuses.
+  ///          from about 2.10 on replaces the options; `step` finds that and refuses. Parameters must not overlap in memory:
+  ///          threads update them at the same time.
   void add_param_group(const torch::optim::OptimizerParamGroup& group);
 
   /// Clears the gradients: undefined by default, zero with `set_to_none = false`. A zero gradient is a gradient: the parameter

@@ -45,8 +45,8 @@ std::vector<QuinticStep> converging_steps(int count = 30);
 /// products computed by half.
 enum class Method {
   automatic,   ///< dwh2 on a CPU, polynomial on other devices and with ComputeType::bfloat16
-  polynomial,  ///< Newton-Schulz with the coefficients in `steps`: (T (a + 1/2) + T a) m^3 for T steps on a nearly square matrix,
-               ///< (2 T + 3 a / 2) m^3 from a = 1.5 on, where the steps are taken on the Gram matrix.
+  polynomial,  ///< Newton-Schulz with the coefficients in `steps`: T (3 a + 1) / 2 m^3 for T steps on a nearly square matrix,
+               ///< (4 T - 3 + 3 a) / 2 m^3 from a = 1.5 on, where the steps are taken on the Gram matrix.
   dwh2,        ///< Two Halley steps on the Gram matrix, with Cholesky: (2 + 3 a / 2) m^3. Singular values above 1e-3 of the norm
                ///< bound come within 0.02 of 1.
   zolotarev2,  ///< The best rational function with two poles: (1 + 3 a / 2) m^3, within 0.21 of 1.
@@ -100,7 +100,7 @@ struct OrthogonalizeOptions {
 /// Units    Dimensionless. An exact U V^T of full rank has Frobenius norm sqrt(min(m, n)).
 /// Cost     See Method. On a CPU a batch is shared out over LibTorch's threads, matrix by matrix, and a large matrix is worked on
 ///          by all of them; no environment variable is needed. Work memory: three to four times m^2 values a thread, and for
-///          polynomials on nearly square matrices two copies of the matrix. A transposed copy is never made.
+///          polynomials on nearly square matrices two copies of the matrix. The input is never copied transposed.
 ///          No float32 input is too small or too large for the norm, and float64 input from 1e-150 to 1e150 is safe. In bfloat16
 ///          the input is rounded to that first, as the references do, and must be in bfloat16's range, 1e-38 to 3e38.
 /// Errors   std::invalid_argument if `matrix` has fewer than two dimensions, is sparse, or is not of a floating type; if eps is

@@ -1,5 +1,7 @@
 #include "blas_threads.hpp"
 
+#include <omp.h>
+
 #include <mutex>
 
 // Of OpenBLAS, if that is what is linked.
@@ -24,7 +26,11 @@ bool has_threads_of_its_own() {
 
 }  // namespace
 
-OneBlasThread::OneBlasThread() {
+OneBlasThread::OneBlasThread(bool alone) {
+  if (alone && omp_get_max_threads() != 1) {
+    openmp_ = omp_get_max_threads();
+    omp_set_num_threads(1);
+  }
   if (!has_threads_of_its_own()) return;
   const std::lock_guard lock(mutex);
   if (users++ > 0) return;
@@ -33,6 +39,7 @@ OneBlasThread::OneBlasThread() {
 }
 
 OneBlasThread::~OneBlasThread() {
+  if (openmp_ != 0) omp_set_num_threads(openmp_);
   if (!has_threads_of_its_own()) return;
   const std::lock_guard lock(mutex);
   if (--users == 0) openblas_set_num_threads(before);

@@ -3,14 +3,18 @@
 
 namespace muon::kernels {
 
-/// While one exists, BLAS calls run in the thread that makes them. OpenBLAS built for OpenMP, MKL and the reference BLAS do so by
-/// themselves inside a parallel region; OpenBLAS with threads of its own must be told, and is set back afterwards.
+/// While one exists, BLAS calls run in the thread that makes them. OpenBLAS built for OpenMP, MKL on the same OpenMP and the
+/// reference BLAS do so by themselves inside a parallel region of two threads or more; with `alone`, there is none, and OpenMP is
+/// set to one thread for the caller. OpenBLAS with threads of its own must be told. All is set back afterwards.
 class OneBlasThread {
  public:
-  OneBlasThread();
+  explicit OneBlasThread(bool alone);
   ~OneBlasThread();
   OneBlasThread(const OneBlasThread&) = delete;
   OneBlasThread& operator=(const OneBlasThread&) = delete;
+
+ private:
+  int openmp_ = 0;  // threads before; 0: not changed
 };
 
 }  // namespace muon::kernels

@@ -67,7 +67,8 @@ const std::vector<std::pair<std::string, Steps>>& presets() {
   return all;
 }
 
-/// While one exists, LibTorch has that many threads.
+/// While one exists, LibTorch has that many threads. References are computed by one, which does not wait for another that the
+/// machine may be busy without.
 class Threads {
  public:
   explicit Threads(int count) { torch::set_num_threads(count); }
@@ -84,6 +85,7 @@ double norm_of(const torch::Tensor& t) { return t.norm().item<double>(); }
 bool finite(const torch::Tensor& t) { return t.isfinite().all().item<bool>(); }
 
 double spectral_norm(const torch::Tensor& t) {
+  const Threads one(1);
   const torch::Tensor a = t.to(torch::kFloat64);
   const torch::Tensor gram = a.size(0) <= a.size(1) ? a.matmul(a.t()) : a.t().matmul(a);
   return std::sqrt(torch::linalg_eigvalsh(gram).max().item<double>());
@@ -103,6 +105,7 @@ torch::Tensor scalar_map(torch::Tensor s, const Steps& steps) {
 
 /// Newton-Schulz as it is written down, in float64.
 torch::Tensor plain_newton_schulz(const torch::Tensor& matrix, const Steps& steps) {
+  const Threads one(1);
   if (matrix.size(0) > matrix.size(1)) return plain_newton_schulz(matrix.t(), steps).t();
   torch::Tensor x = matrix.to(torch::kFloat64);
   x = x / x.norm();
@@ -169,7 +172,10 @@ struct Known {
   torch::Tensor matrix, u, s, v;
 
   /// The part of `result` along each pair of singular vectors.
-  torch::Tensor in_basis(const torch::Tensor& result) const { return u.t().matmul(result.to(torch::kFloat64)).matmul(v); }
+  torch::Tensor in_basis(const torch::Tensor& result) const {
+    const Threads one(1);
+    return u.t().matmul(result.to(torch::kFloat64)).matmul(v);
+  }
 };
 
 torch::Tensor orthonormal(std::int64_t rows, std::int64_t cols) {
@@ -182,6 +188,7 @@ const Known& known(const Case& one) {
   static std::map<Case, Known> all;
   const auto [found, is_new] = all.try_emplace(one);
   if (is_new) {
+    const Threads one_thread(1);
     torch::manual_seed(0);
     const auto [rows, cols] = one.shape;
     const std::int64_t m = std::min(rows, cols);

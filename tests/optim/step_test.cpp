@@ -169,23 +169,23 @@ struct Leaf {
   MatrixView view;
 };
 
-const MatrixView one = MatrixView::matrix(), flat = MatrixView::flatten(), stack = MatrixView::stack();
+const MatrixView as_matrix = MatrixView::matrix(), as_flat = MatrixView::flatten(), as_stack = MatrixView::stack();
 const std::vector<Leaf> leaves{{"wide", {24, 40}, {}},
                                {"tall", {70, 33}, {}},
-                               {"square", {31, 31}, one},
+                               {"square", {31, 31}, as_matrix},
                                {"row", {1, 9}, {}},
                                {"column", {9, 1}, {}},
                                {"number", {1, 1}, {}},
                                {"convolution", {16, 3, 3, 2}, {}},
-                               {"flat", {8, 5, 3}, flat},
-                               {"turned", {6, 8, 2, 2}, flat.transposed()},
-                               {"grouped", {8, 2, 3, 3}, flat.heads(2)},
-                               {"rows", {24, 20}, one.split_rows({6, 2, 16})},
-                               {"heads", {24, 20}, one.heads(4)},
-                               {"transposed", {12, 30}, one.transposed()},
-                               {"columns", {20, 24}, one.transposed().heads(2)},
-                               {"stack", {3, 12, 20}, stack},
-                               {"heads in a stack", {2, 2, 12, 7}, stack.heads(3)}};
+                               {"flat", {8, 5, 3}, as_flat},
+                               {"turned", {6, 8, 2, 2}, as_flat.transposed()},
+                               {"grouped", {8, 2, 3, 3}, as_flat.heads(2)},
+                               {"rows", {24, 20}, as_matrix.split_rows({6, 2, 16})},
+                               {"heads", {24, 20}, as_matrix.heads(4)},
+                               {"transposed", {12, 30}, as_matrix.transposed()},
+                               {"columns", {20, 24}, as_matrix.transposed().heads(2)},
+                               {"stack", {3, 12, 20}, as_stack},
+                               {"heads in a stack", {2, 2, 12, 7}, as_stack.heads(3)}};
 
 /// One group a method, and no two alike in anything.
 std::vector<MuonOptions> group_options() {
@@ -216,7 +216,8 @@ TEST_P(EveryType, MuonFollowsItsFormulaForEveryMethodViewAndLayout) {
     std::vector<MatrixView> views;
     for (const Leaf& leaf : leaves) {
       plain.emplace_back((0.1 * torch::randn(leaf.shape)).to(GetParam()));
-      parameters.push_back(laid_out(plain.back().parameter.to(GetParam()), parameters.size() + groups.size()).requires_grad_());
+      parameters.push_back(
+          laid_out(plain.back().parameter.clone().to(GetParam()), parameters.size() + groups.size()).requires_grad_());
       views.push_back(leaf.view);
     }
     groups.push_back(group(Tensors(parameters.end() - std::ssize(leaves), parameters.end()), MuonOptions(its).views(views)));
@@ -307,7 +308,7 @@ TEST_P(EveryType, AdamWFollowsItsFormulaAndTorch) {
   for (const AdamWOptions& its : options) {
     for (const Sizes& shape : adamw_shapes) {
       plain.emplace_back(torch::randn(shape).to(GetParam()));
-      parameters.push_back(laid_out(plain.back().parameter.to(GetParam()), parameters.size()).requires_grad_());
+      parameters.push_back(laid_out(plain.back().parameter.clone().to(GetParam()), parameters.size()).requires_grad_());
       same.push_back(parameters.back().detach().clone().requires_grad_());
     }
     groups.push_back(group(Tensors(parameters.end() - std::ssize(adamw_shapes), parameters.end()), its));

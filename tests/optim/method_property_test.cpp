@@ -370,7 +370,7 @@ TEST_P(EveryThreadCount, CallsAtOnceAreIndependent) {
 
 TEST(NormBounds, DivideByWhatTheySay) {
   for (const auto& spectrum : {0u, 4u, 9u, 11u, 14u}) {
-    const Known& one = known({{64, 200}, spectrum});
+    const Known one = known({{64, 200}, spectrum});
     for (const NormBound bound : bounds) {
       const torch::Tensor divided = orthogonalize(one.matrix, {.steps = {}, .norm_bound = bound});
       const torch::Tensor expected = one.matrix.to(torch::kFloat64) / norm_bound(one.s, bound);

@@ -107,7 +107,7 @@ State& state_of(torch::optim::Optimizer& optimizer, const torch::Tensor& paramet
   } else {
     std::ostringstream key;
     key << static_cast<const void*>(parameter.unsafeGetTensorImpl());
-    return static_cast<State&>(*optimizer.state().at(key.str()));
+    return static_cast<State&>(*optimizer.state().at(Key(key.str())));
   }
 }
 

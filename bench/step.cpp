@@ -143,7 +143,7 @@ void update(benchmark::State& state) {
   const torch::Tensor q = torch::randn({768, 768}), x = torch::randn({768, 3072});
   torch::Tensor y = torch::randn({768, 3072});
   const auto product = [&](float alpha, float beta) {
-    muon::kernels::apply_(muon::kernels::Team(1), {y.data_ptr<float>(), 768, 3072, 3072}, {q.data_ptr<float>(), 768, 768},
+    muon::kernels::apply_(muon::kernels::Team(), {y.data_ptr<float>(), 768, 3072, 3072}, {q.data_ptr<float>(), 768, 768},
                           muon::kernels::Rectangle<const float>{x.data_ptr<float>(), 768, 3072, 3072}, alpha, beta);
   };
   const bench::Pairs pairs = bench::take_turns(

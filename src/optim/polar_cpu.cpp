@@ -56,25 +56,22 @@ struct Layout {
   }
 
   static constexpr std::int64_t squares = 4;  // pages of those that a method does not write cost nothing
-  static constexpr std::size_t head = 64;     // what the threads of a team share
-  std::size_t bytes() const {
-    return head + sizeof(T) * static_cast<std::size_t>(squares * m * ld + rectangle * (second ? 2 : 1));
-  }
+  std::size_t bytes() const { return sizeof(T) * static_cast<std::size_t>(squares * m * ld + rectangle * (second ? 2 : 1)); }
 };
 
-/// Between reading a value and its next writing all threads meet: a number is written once a job, the flag before a product.
+/// What the threads on one job share. Each number is written once a job, since a thread may read it late.
 struct Shared {
-  int flag;
-  double trace, rescaled_trace, largest, frobenius;
+  kernels::Progress progress;
+  double trace = 0, rescaled_trace = 0, largest = 0, frobenius = 0;
 };
 
 /// The operations of polar.hpp on one matrix, by one team whose threads each hold an equal BlasOps.
 template <class T>
 class BlasOps {
  public:
-  BlasOps(const Team& team, const PolarJob<T>& job, std::byte* memory)
-      : team_(team), job_(job), layout_(job), shared_(reinterpret_cast<Shared*>(memory)), x_(job.x) {
-    T* next = reinterpret_cast<T*>(memory + Layout<T>::head);
+  BlasOps(int threads, Shared& shared, const PolarJob<T>& job, std::byte* memory)
+      : team_(threads, shared.progress), job_(job), layout_(job), shared_(shared), x_(job.x) {
+    T* next = reinterpret_cast<T*>(memory);
     for (Square<T>& square : squares_) {
       square = {next, layout_.m, layout_.ld};
       next += layout_.m * layout_.ld;
@@ -111,7 +108,7 @@ class BlasOps {
     }
   }
 
-  bool invert(int a) { return kernels::cholesky_inverse_(team_, square(a), &shared_->flag); }
+  bool invert(int a) { return kernels::cholesky_inverse_(team_, square(a)); }
 
   void apply(int q, double a) {
     const Rectangle<T>& to = x_.data == rectangles_[0].data ? rectangles_[1] : rectangles_[0];
@@ -160,9 +157,9 @@ class BlasOps {
         for (std::int64_t j = 0; j < i; ++j) part += static_cast<double>(row[j]) * static_cast<double>(row[j]);
         sum += 2 * part + static_cast<double>(row[i]) * static_cast<double>(row[i]);
       }
-      shared_->frobenius = std::sqrt(sum);
+      shared_.frobenius = std::sqrt(sum);
     });
-    return shared_->frobenius;
+    return shared_.frobenius;
   }
 
   /// x <- x / 2^e with e such that its largest value is near 1, and its Gram matrix again. Rare: only for entries whose squares
@@ -175,9 +172,9 @@ class BlasOps {
         if (!(row <= most)) most = row;
         if (std::isnan(most)) break;
       }
-      shared_->largest = most;
+      shared_.largest = most;
     });
-    const double most = shared_->largest;
+    const double most = shared_.largest;
     if (most == 0 || !std::isfinite(most)) return 0;
     const int exponent = std::ilogb(most);
     const Rectangle<T>& to = rectangles_[0];
@@ -194,10 +191,10 @@ class BlasOps {
   /// Divides X, by a factor kept for the next product with it, and its Gram matrix, by the norm bound.
   bool normalize(int r, int t) {
     int exponent = 0;
-    double sum = trace(r, shared_->trace);
+    double sum = trace(r, shared_.trace);
     if (!(sum >= smallest_square && sum <= largest_square)) {
       exponent = rescale(r);
-      sum = trace(r, shared_->rescaled_trace);
+      sum = trace(r, shared_.rescaled_trace);
     }
     double bound = std::sqrt(sum);
     const bool squared = job_.how->norm_bound == NormBound::gram_squared && sum > 0;
@@ -229,10 +226,10 @@ class BlasOps {
     });
   }
 
-  const Team& team_;
+  Team team_;
   const PolarJob<T>& job_;
   Layout<T> layout_;
-  Shared* shared_;
+  Shared& shared_;
   Square<T> squares_[Layout<T>::squares];
   Rectangle<T> rectangles_[2];
   Rectangle<const T> x_;
@@ -241,8 +238,8 @@ class BlasOps {
 };
 
 template <class T>
-void run_job(const Team& team, const PolarJob<T>& job, std::byte* memory) {
-  BlasOps<T> ops(team, job, memory);
+void run_job(int threads, Shared& shared, const PolarJob<T>& job, std::byte* memory) {
+  BlasOps<T> ops(threads, shared, job, memory);
   polar::orthogonalize(ops, *job.how, static_cast<double>(job.result.longer()) / static_cast<double>(job.result.shorter()));
 }
 
@@ -273,26 +270,33 @@ void run_polar_jobs(std::vector<PolarJob<T>> jobs, kernels::Workspace& workspace
   std::stable_sort(order.begin(), order.end(), [](const auto& a, const auto& b) { return a.first > b.first; });
 
   // the matrices that one thread would still be busy with when the others have done all the rest
-  std::size_t shared = 0;
-  while (threads > 1 && shared < order.size() && order[shared].first > rest / threads && order[shared].first > worth_a_team) {
-    rest -= order[shared++].first;
+  std::size_t together = 0;
+  while (threads > 1 && together < order.size() && order[together].first > rest / threads &&
+         order[together].first > worth_a_team) {
+    rest -= order[together++].first;
   }
   std::size_t whole = 0;  // bytes for a matrix of the team, and for one of a single thread
   std::size_t single = 0;
   for (std::size_t i = 0; i < order.size(); ++i) {
-    std::size_t& bytes = i < shared ? whole : single;
+    std::size_t& bytes = i < together ? whole : single;
     bytes = std::max(bytes, Layout<T>(jobs[order[i].second]).bytes());
   }
   workspace.reserve(1, std::max(whole, single));
   workspace.reserve(static_cast<std::size_t>(threads), single);
 
+  std::vector<Shared> shared(together);
+
   const kernels::OneBlasThread one_blas_thread(threads == 1);
 #pragma omp parallel num_threads(threads) if (threads > 1)
   {
-    for (std::size_t i = 0; i < shared; ++i) run_job(Team(omp_get_num_threads()), jobs[order[i].second], workspace.block(0));
+    const int team = omp_get_num_threads();
+    for (std::size_t i = 0; i < together; ++i) run_job(team, shared[i], jobs[order[i].second], workspace.block(0));
     std::byte* const own = workspace.block(static_cast<std::size_t>(omp_get_thread_num()));
 #pragma omp for schedule(dynamic, 1)
-    for (std::size_t i = shared; i < order.size(); ++i) run_job(Team(1), jobs[order[i].second], own);
+    for (std::size_t i = together; i < order.size(); ++i) {
+      Shared alone;
+      run_job(1, alone, jobs[order[i].second], own);
+    }
   }
 }
 

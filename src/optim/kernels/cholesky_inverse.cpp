@@ -121,21 +121,18 @@ void multiply_by_triangle_(const Team& team, Side side, Op op, T alpha, const Sq
 
 /// lower triangle of a <- the inverse of its Cholesky factor
 template <class T>
-bool invert_factor_(const Team& team, const Square<T>& a, int* flag) {
-  if (team.size() > 1 && a.m <= one_thread) {
-    team.once([&] { *flag = invert_factor_(Team(1), a, flag) ? 1 : 0; });
-    return *flag != 0;
-  }
+bool invert_factor_(const Team& team, const Square<T>& a) {
+  if (team.size() > 1 && a.m <= one_thread) return team.succeeds([&] { return invert_factor_(Team(), a); });
   if (a.m <= block) return invert_diagonal(a.data, a.ld, a.m);
   const std::int64_t half = first_half(a.m);
   const std::int64_t rest = a.m - half;
   const Square<T> upper = part(a, 0, half);
   const Square<T> lower = part(a, half, rest);
   T* const left = a.at(half, 0);
-  if (!invert_factor_(team, upper, flag)) return false;
+  if (!invert_factor_(team, upper)) return false;
   multiply_by_triangle_(team, Side::right, Op::transposed, T{1}, upper, left, rest, half);  // L21 = A21 L11^-T
   gram_(team, lower, Op::plain, Rectangle<const T>{left, rest, half, a.ld}, T{-1}, T{1});   // A22 - L21 L21^T
-  if (!invert_factor_(team, lower, flag)) return false;
+  if (!invert_factor_(team, lower)) return false;
   multiply_by_triangle_(team, Side::left, Op::plain, T{-1}, lower, left, rest, half);  // M21 = -M22 L21 M11
   multiply_by_triangle_(team, Side::right, Op::plain, T{1}, upper, left, rest, half);
   return true;
@@ -144,7 +141,7 @@ bool invert_factor_(const Team& team, const Square<T>& a, int* flag) {
 /// lower triangle of a <- that of m^T m, m the lower triangle of a
 template <class T>
 void square_factor_(const Team& team, const Square<T>& a) {
-  if (team.size() > 1 && a.m <= one_thread) return team.once([&] { square_factor_(Team(1), a); });
+  if (team.size() > 1 && a.m <= one_thread) return team.once([&] { square_factor_(Team(), a); });
   if (a.m <= block) return square_diagonal(a.data, a.ld, a.m);
   const std::int64_t half = first_half(a.m);
   const std::int64_t rest = a.m - half;
@@ -158,13 +155,13 @@ void square_factor_(const Team& team, const Square<T>& a) {
 }  // namespace
 
 template <class T>
-bool cholesky_inverse_(const Team& team, const Square<T>& a, int* flag) {
-  if (!invert_factor_(team, a, flag)) return false;
+bool cholesky_inverse_(const Team& team, const Square<T>& a) {
+  if (!invert_factor_(team, a)) return false;
   square_factor_(team, a);
   return true;
 }
 
-template bool cholesky_inverse_(const Team&, const Square<float>&, int*);
-template bool cholesky_inverse_(const Team&, const Square<double>&, int*);
+template bool cholesky_inverse_(const Team&, const Square<float>&);
+template bool cholesky_inverse_(const Team&, const Square<double>&);
 
 }  // namespace muon::kernels

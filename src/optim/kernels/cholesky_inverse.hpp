@@ -6,7 +6,7 @@
 namespace muon::kernels {
 
 /// Lower triangle of a <- that of a^-1. Reads and writes the lower triangle only. False, with `a` in pieces, if it is not
-/// positive definite to working precision. `*flag`, shared by the team, is work space.
+/// positive definite to working precision.
 ///
 /// Cost     m^3 / 2 multiply-adds, half of a matrix product, nearly all of it in products.
 ///
@@ -14,6 +14,6 @@ namespace muon::kernels {
 ///          such, so the error is that of the Cholesky factorization. A recursion on Schur complements would be shorter and
 ///          loses all digits in float32 at condition numbers of 1e4.
 template <class T>
-bool cholesky_inverse_(const Team& team, const Square<T>& a, int* flag);
+bool cholesky_inverse_(const Team& team, const Square<T>& a);
 
 }  // namespace muon::kernels

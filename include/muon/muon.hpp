@@ -10,3 +10,7 @@
 #include <muon/optim/muon.hpp>
 #include <muon/optim/muon_with_aux_adam.hpp>
 #include <muon/optim/schedule.hpp>
+
+#include <muon/state/safetensors.hpp>
+#include <muon/state/checkpoint.hpp>
+#include <muon/state/python_state.hpp>

@@ -308,12 +308,4 @@ torch::Tensor GroupedOptimizer::step(LossClosure closure) {
   return loss;
 }
 
-void GroupedOptimizer::save(torch::serialize::OutputArchive&) const {
-  throw std::runtime_error(fmt::format("[{}] saving an optimizer's state is not supported yet", where_));
-}
-
-void GroupedOptimizer::load(torch::serialize::InputArchive&) {
-  throw std::runtime_error(fmt::format("[{}] loading an optimizer's state is not supported yet", where_));
-}
-
 }  // namespace muon

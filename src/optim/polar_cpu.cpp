@@ -253,7 +253,7 @@ double cost(const PolarJob<T>& job) {
 }
 
 /// Below this cost, threads that share one matrix wait for each other longer than they save.
-constexpr double worth_a_team = 1.5e8;
+constexpr double worth_a_team = 6e8;
 
 }  // namespace
 

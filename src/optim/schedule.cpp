@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <numbers>
 #include <stdexcept>
 #include <utility>
@@ -74,10 +75,16 @@ double momentum_warmup(std::int64_t step, std::int64_t warmup, double from, doub
 }  // namespace schedule
 
 LambdaLR::LambdaLR(torch::optim::Optimizer& optimizer, Schedule schedule)
-    : LRScheduler(optimizer), initial_(get_current_lrs()), schedule_(std::move(schedule)) {
+    : LRScheduler(optimizer), target_(optimizer), initial_(get_current_lrs()), schedule_(std::move(schedule)) {
   if (!schedule_) refuse("the schedule is empty; give a function of the step");
-  const std::vector<double> first = rates(0);
-  for (std::size_t g = 0; g < first.size(); ++g) optimizer.param_groups()[g].options().set_lr(first[g]);
+  set_step(0);
+}
+
+void LambdaLR::set_step(std::int64_t step) {
+  if (step < 0 || step > std::numeric_limits<unsigned>::max()) refuse(fmt::format("step is {}; give 0 or more", step));
+  const std::vector<double> now = rates(step);
+  for (std::size_t g = 0; g < now.size(); ++g) target_.param_groups()[g].options().set_lr(now[g]);
+  step_count_ = static_cast<unsigned>(step);
 }
 
 std::vector<double> LambdaLR::rates(std::int64_t step) const {

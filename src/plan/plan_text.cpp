@@ -1,6 +1,7 @@
 // A plan as a table for people and as JSON for programs.
 #include <muon/plan/plan.hpp>
 
+#include "../optim/options_json.hpp"
 #include "shape_text.hpp"
 
 #include <fmt/format.h>
@@ -109,31 +110,6 @@ Total total(const Plan& plan, Algorithm algorithm) {
   return sum;
 }
 
-Json options_json(const Assignment& a) {
-  Json json;
-  if (const auto* o = muon_options(a)) {
-    json["lr"] = o->lr();
-    json["weight_decay"] = o->weight_decay();
-    json["momentum"] = o->momentum();
-    json["nesterov"] = o->nesterov();
-    for (const QuinticStep& s : o->ns_coefficients()) json["ns_coefficients"].push_back({s.a, s.b, s.c});
-    json["eps"] = o->eps();
-    json["ns_steps"] = o->ns_steps();
-    json["adjust_lr_fn"] = to_string(o->adjust_lr_fn());
-    json["method"] = to_string(o->method());
-    json["norm_bound"] = to_string(o->norm_bound());
-    json["norm_eps"] = to_string(o->norm_eps());
-    json["compute_type"] = to_string(o->compute_type());
-  } else if (const auto* adamw = adamw_options(a)) {
-    json["lr"] = adamw->lr();
-    json["betas"] = {std::get<0>(adamw->betas()), std::get<1>(adamw->betas())};
-    json["eps"] = adamw->eps();
-    json["weight_decay"] = adamw->weight_decay();
-    json["amsgrad"] = adamw->amsgrad();
-  }
-  return json;
-}
-
 Json assignment_json(const Assignment& a) {
   const Parameter& p = a.parameter;
   Json json;
@@ -156,7 +132,7 @@ Json assignment_json(const Assignment& a) {
   }
   if (a.algorithm != Algorithm::frozen) {
     json["effective_lr"] = effective_rates(a);
-    json["options"] = options_json(a);
+    json["options"] = options_json(*a.options);
   }
   return json;
 }

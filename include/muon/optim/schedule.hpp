@@ -55,12 +55,20 @@ class LambdaLR : public torch::optim::LRScheduler {
  public:
   LambdaLR(torch::optim::Optimizer& optimizer, Schedule schedule);
 
+  /// How often `step()` was called.
+  std::int64_t step_count() const { return step_count_; }
+  /// Goes to a step as if `step()` had been called that often, and sets its rates: to resume.
+  void set_step(std::int64_t step);
+  /// The groups' learning rates that the factors multiply.
+  const std::vector<double>& initial_rates() const { return initial_; }
+  /// The groups' learning rates at a step. Errors as above.
+  std::vector<double> rates(std::int64_t step) const;
+
  protected:
   std::vector<double> get_lrs() override;
 
  private:
-  std::vector<double> rates(std::int64_t step) const;
-
+  torch::optim::Optimizer& target_;
   std::vector<double> initial_;
   Schedule schedule_;
 };

@@ -1,0 +1,119 @@
+// muon/state/checkpoint.hpp: stop a training anywhere and go on to the last bit.
+//
+// A checkpoint is one safetensors file, so any tool can look into it:
+//     model/<name>                        parameters and buffers
+//     optim/<name>/momentum_buffer        Muon's state; exp_avg, exp_avg_sq, step: AdamW's
+//     random/cpu                          LibTorch's random state
+// and metadata: the format's version, the step, the groups with all options, views and names, the schedule, notes of yours.
+// Everything goes by parameter name, so the order of groups may change, and every LibTorch from 1.13 to 2.14 reads it.
+#pragma once
+
+#include <muon/optim/grouped_optimizer.hpp>
+#include <muon/optim/schedule.hpp>
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace torch::nn {
+class Module;
+}
+namespace torch::jit {
+struct Module;
+}
+
+namespace muon {
+
+/// A model's parameters and buffers by name, a tied tensor once with all its names. Made from a model:
+///     muon::NamedTensors(*model)
+class NamedTensors {
+ public:
+  struct Entry {
+    std::vector<std::string> names;  ///< one, or those of a tie
+    at::Tensor tensor;
+  };
+
+  NamedTensors() = default;
+  NamedTensors(const torch::nn::Module& model);   // implicit: {.model = *model}
+  NamedTensors(const torch::jit::Module& model);  // implicit
+
+  const std::vector<Entry>& entries() const& { return entries_; }
+  std::vector<Entry> entries() && { return std::move(entries_); }  // so that a loop over a temporary is safe
+  /// Null if the tensor is none of the model's.
+  const Entry* find(const at::Tensor& tensor) const;
+
+ private:
+  void add(const std::string& name, const at::Tensor& tensor);
+
+  std::vector<Entry> entries_;
+  std::map<const c10::TensorImpl*, std::size_t> index_;
+};
+
+/// What is saved and restored. Each part may be left out.
+struct Training {
+  NamedTensors model = {};
+  GroupedOptimizer* optimizer = nullptr;
+  LambdaLR* schedule = nullptr;
+  std::int64_t step = 0;  ///< stored; `load_checkpoint` returns it
+  bool random = true;     ///< the state of LibTorch's default generators, CPU and CUDA
+  std::map<std::string, std::string> notes =
+      {};  ///< anything of yours: data order, options, version; `load_checkpoint` returns it
+};
+
+/// What `load_checkpoint` accepts although it differs. Shapes never may.
+struct Allow {
+  bool missing = false;  ///< the file lacks a part or a tensor: that stays as it is, or for optimizer state starts anew
+  bool extra = false;    ///< the file has more: that is left out
+  bool dtype = false;    ///< values are converted
+  bool options = false;  ///< the optimizer's and the schedule's own options are kept, learning rate and momentum included
+};
+
+struct Restored {
+  std::filesystem::path file;
+  std::int64_t step = 0;
+  std::map<std::string, std::string> notes;
+};
+
+/// Writes a checkpoint. `where` is a file named *.safetensors, or a folder, which is made, and gets step-<step>.safetensors; with
+/// `keep` > 0 only that many newest checkpoints stay in the folder.
+/// Parameters go by the model's names, else by the optimizer's (a plan has some), else by place ("parameter 3 of group 0").
+///
+/// Cost     Writes each byte once and flushes it to the disk. Memory for one tensor at a time, none for contiguous CPU tensors.
+/// Errors   std::runtime_error naming the file and the reason (a full disk, a folder that may not be written); then older
+///          checkpoints are as they were. std::invalid_argument for tensors that cannot be stored.
+/// Safety   The new file appears complete or not at all, also if the process is killed. One process writes to a folder.
+/// Returns  the file.
+std::filesystem::path save_checkpoint(const std::filesystem::path& where, const Training& training, int keep = 0);
+
+/// Restores a checkpoint: a file, or a folder, of which the newest is taken. Tensors are written in place.
+/// Learning rates and momentum are the file's, since schedules move them; all other options must be equal.
+///
+/// Errors   std::runtime_error that names the file and lists everything that does not fit: damaged bytes (there is a checksum),
+///          another format version, names missing or extra, shapes, dtypes, options, views, schedules. Nothing has been changed
+///          then.
+///
+/// Example  auto restored = muon::load_checkpoint("runs/a", {.model = *model, .optimizer = &optimizer, .schedule = &scheduler});
+///          for (std::int64_t step = restored.step; step < total; ++step) ...
+Restored load_checkpoint(const std::filesystem::path& where, const Training& training, const Allow& allow = {});
+
+/// The newest checkpoint of a folder, by its step; none if the folder has none or does not exist.
+std::optional<std::filesystem::path> latest_checkpoint(const std::filesystem::path& folder);
+
+/// What a checkpoint says of itself, without its tensors.
+struct CheckpointSummary {
+  std::int64_t step = 0;
+  std::string library;   ///< "muon 0.1.0, LibTorch 2.6.0"
+  std::string groups;    ///< JSON: algorithm, options, parameters; empty without an optimizer
+  std::string schedule;  ///< JSON; empty without
+  std::map<std::string, std::string> notes;
+};
+
+/// Errors   std::runtime_error: not a checkpoint, damaged, of a newer format. With `verify` every byte is read and compared with
+///          the checksum.
+CheckpointSummary inspect_checkpoint(const std::filesystem::path& file, bool verify = false);
+
+}  // namespace muon

@@ -1,0 +1,80 @@
+// muon/state/python_state.hpp: what Python's torch.save wrote, and files for Python's torch.load.
+//
+// Reading never executes anything: a small reader knows the opcodes and globals that a state_dict needs and refuses every other
+// by name. Files that are written open with Python's default torch.load (weights_only=True).
+//
+//     Python                                                   C++
+//     torch.save(optimizer.state_dict(), "o.pt")               muon::load_python_optimizer("o.pt", optimizer);
+//     torch.save({"model": m.state_dict(),                     muon::load_python_model("c.pt", *model, {.key = "model"});
+//                 "optimizer": o.state_dict()}, "c.pt")        muon::load_python_optimizer("c.pt", optimizer, {.key =
+//                 "optimizer"});
+//     optimizer.load_state_dict(torch.load("o.pt"))            muon::save_python_optimizer("o.pt", optimizer);
+//
+// docs/checkpoints.md shows whole programs for both sides.
+#pragma once
+
+#include <muon/plan/plan.hpp>
+#include <muon/state/checkpoint.hpp>
+
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace muon {
+
+/// How a Muon keeps its momentum.
+enum class MomentumConvention {
+  ema,  ///< buffer = mu buffer + (1 - mu) gradient: torch.optim.Muon, Keller Jordan's, and this library
+  sum,  ///< buffer = mu buffer + gradient, larger by 1 / (1 - mu): Moonlight, dion
+};
+
+struct PythonStateOptions {
+  /// Where in the file: "optimizer" for torch.save({"optimizer": ...}), "trainer.optimizer" for dicts in dicts. Empty: the whole.
+  std::string key = "";
+  /// Only the groups of this kind, here and, where both kinds are there, in the file. Python often has two optimizers in two
+  /// files.
+  std::optional<Algorithm> only = std::nullopt;
+  /// Of the file. Known for torch.optim.Muon and MuonWithAuxAdam, which are recognized by their options; for others, saying it is
+  /// needed. Guessing is refused.
+  std::optional<MomentumConvention> momentum_convention = std::nullopt;
+  /// Names of the file's parameters in its order, where it has none of its own ("param_names", PyTorch 2.6 and newer).
+  std::vector<std::string> names = {};
+  /// Convert state of another dtype.
+  bool allow_dtype = false;
+};
+
+/// State and options of a Python optimizer into `optimizer`: torch.optim.Muon, torch.optim.AdamW, Keller Jordan's
+/// MuonWithAuxAdam and SingleDeviceMuonWithAuxAdam.
+///
+/// Order    By name if the file or `names` has names. Else by place, as in Python: the Muon parameters of the file in order to
+///          those of `optimizer` in order, and AdamW's likewise; a file of MuonWithAuxAdam, which sorts by size, is recognized.
+///          Every shape is compared. Parameters of one shape that come in another order cannot be told apart: use names.
+/// Options  Those in the file are taken (lr, momentum, betas, ...); those it does not have stay.
+/// Errors   std::runtime_error naming the file, and nothing is changed: damaged, a global that is not allowed (its name), no
+///          optimizer under `key`, an unknown kind of group, counts, shapes or dtypes that differ, `maximize`.
+void load_python_optimizer(const std::filesystem::path& file, GroupedOptimizer& optimizer,
+                           const PythonStateOptions& options = {});
+
+/// For Python's load_state_dict. What it is for follows from the groups: Muon alone, or `only` Muon: torch.optim.Muon. AdamW
+/// alone: torch.optim.AdamW. Both: Keller Jordan's SingleDeviceMuonWithAuxAdam. The parameters' order is that of the groups here.
+///
+/// Errors   std::runtime_error naming the file and the reason. std::invalid_argument: no such groups; coefficients per step,
+///          which torch.optim.Muon does not have.
+void save_python_optimizer(const std::filesystem::path& file, const GroupedOptimizer& optimizer,
+                           std::optional<Algorithm> only = std::nullopt);
+
+/// A model's state_dict into a model, by name, in place. `options.key` and `options.allow_dtype` apply. torch.compile's and
+/// DistributedDataParallel's prefixes ("_orig_mod.", "module.") are taken off where all names have them.
+/// Errors   std::runtime_error naming the file, with all names missing or extra, shapes and dtypes; nothing is changed then.
+void load_python_model(const std::filesystem::path& file, const NamedTensors& model, const PythonStateOptions& options = {});
+
+/// A dict of names and tensors for model.load_state_dict(torch.load(file)).
+void save_python_model(const std::filesystem::path& file, const NamedTensors& model);
+
+/// The tensors of a state_dict in a file, in its order, over the mapped file (see Safetensors for what that means).
+std::vector<std::pair<std::string, at::Tensor>> load_python_tensors(const std::filesystem::path& file,
+                                                                    const std::string& key = "");
+
+}  // namespace muon

@@ -1,0 +1,71 @@
+// muon/state/safetensors.hpp: named tensors in a file that any tool can open.
+//
+// The format of Hugging Face: a JSON header with names, types and shapes, then the bytes. Nothing in it is ever executed.
+// Source   https://huggingface.co/docs/safetensors
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace muon {
+
+class MappedFile;
+
+/// One tensor of a file, without its values.
+struct TensorInfo {
+  std::string name;
+  std::string dtype;  ///< in safetensors' words: "F32", "BF16", "I64", ...
+  std::vector<std::int64_t> shape;
+};
+
+/// A file opened for reading. Opening reads and checks the header alone; a tensor's bytes are read when they are touched.
+///
+/// Errors   std::runtime_error naming the file and what is wrong: not a safetensors file, cut off, a name twice, an unknown
+/// dtype,
+///          offsets that overlap, leave a gap, leave the file or do not fit the shape, a header of more than 100 MB.
+/// Safety   The file is mapped: while it or a tensor from it lives, nobody may cut it shorter. Files that this library writes are
+///          replaced as a whole, which is harmless.
+///
+/// Example  const muon::Safetensors file("model.safetensors");
+///          for (const auto& info : file.tensors()) std::cout << info.name << "\n";
+///          torch::Tensor weight = file.tensor("fc1.weight");
+class Safetensors {
+ public:
+  explicit Safetensors(const std::filesystem::path& file);
+
+  /// In the order of the data.
+  const std::vector<TensorInfo>& tensors() const { return tensors_; }
+  bool contains(std::string_view name) const { return index_.find(name) != index_.end(); }
+  const TensorInfo& info(std::string_view name) const;
+  const std::map<std::string, std::string>& metadata() const { return metadata_; }
+
+  /// On the CPU, over the mapped file, which it keeps open; writing to it changes this process's memory and not the file.
+  /// Errors   std::runtime_error: no such name; a dtype this LibTorch does not have.
+  at::Tensor tensor(std::string_view name) const;
+
+ private:
+  std::string file_;
+  std::shared_ptr<MappedFile> mapped_;
+  std::vector<TensorInfo> tensors_;
+  std::vector<std::uint64_t> begins_, sizes_;  // of their bytes, in the file
+  std::map<std::string, std::size_t, std::less<>> index_;
+  std::map<std::string, std::string> metadata_;
+};
+
+/// Writes the tensors, from any device and of any strides, whole or not at all: temporary name, flush to the disk, rename.
+///
+/// Cost     Beside the tensors themselves, one contiguous CPU copy at a time, and none for those that are so already.
+/// Errors   std::invalid_argument: a name twice, or "__metadata__"; an undefined or sparse tensor; a dtype the format does not
+///          have. std::runtime_error naming the file and the reason; an existing file is then as it was.
+void write_safetensors(const std::filesystem::path& file, const std::vector<std::pair<std::string, at::Tensor>>& tensors,
+                       const std::map<std::string, std::string>& metadata = {});
+
+}  // namespace muon

@@ -1,0 +1,258 @@
+#include <muon/state/checkpoint.hpp>
+
+#include <muon/state/safetensors.hpp>
+
+#include "../plan/shape_text.hpp"
+#include "checkpoint_file.hpp"
+#include "optimizer_state.hpp"
+
+#include <ATen/ATen.h>
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+#include <torch/csrc/jit/api/module.h>
+#include <torch/cuda.h>
+#include <torch/nn/module.h>
+
+#include <algorithm>
+#include <mutex>
+#include <set>
+#include <stdexcept>
+#include <unordered_map>
+#include <utility>
+
+namespace muon {
+namespace {
+
+namespace fs = std::filesystem;
+using Json = nlohmann::ordered_json;
+using Tensors = std::vector<std::pair<std::string, at::Tensor>>;
+
+NamesOf names_of(const Training& training) {
+  return [&training](const at::Tensor& parameter) {
+    const NamedTensors::Entry* const entry = training.model.find(parameter);
+    return entry != nullptr ? entry->names : std::vector<std::string>{training.optimizer->name_of(parameter)};
+  };
+}
+
+/// "cpu", "cuda:0", ... with their generators.
+std::vector<std::pair<std::string, at::Generator>> generators() {
+  std::vector<std::pair<std::string, at::Generator>> all{{"cpu", at::globalContext().defaultGenerator(at::kCPU)}};
+  const int cuda = torch::cuda::is_available() ? static_cast<int>(torch::cuda::device_count()) : 0;
+  for (int i = 0; i < cuda; ++i) {
+    const at::Device device(at::kCUDA, static_cast<c10::DeviceIndex>(i));
+    all.emplace_back(device.str(), at::globalContext().defaultGenerator(device));
+  }
+  return all;
+}
+
+at::Tensor random_state(at::Generator& generator) {
+  const std::lock_guard lock(generator.mutex());
+  return generator.get_state();
+}
+
+void set_random_state(at::Generator generator, const at::Tensor& state) {
+  const std::lock_guard lock(generator.mutex());
+  generator.set_state(state);
+}
+
+// ---- restoring ----
+
+/// Collects everything that does not fit, and the changes that are made if all does.
+class Loader {
+ public:
+  Loader(const Safetensors& file, const Training& training, const Allow& allow)
+      : file_(file), training_(training), allow_(allow) {}
+
+  void run() {
+    model();
+    optimizer();
+    schedule();
+    random();
+    if (!prepared_.problems.empty()) {
+      throw std::runtime_error(fmt::format("{}", fmt::join(prepared_.problems, "\n  ")));
+    }
+    const c10::NoGradGuard no_grad;
+    prepared_.apply();
+  }
+
+ private:
+  void problem(std::string text) { prepared_.problems.push_back(std::move(text)); }
+
+  void model() {
+    std::set<std::string> rest;
+    for (const TensorInfo& info : file_.tensors()) {
+      if (info.name.starts_with("model/")) rest.insert(info.name);
+    }
+    if (training_.model.entries().empty()) return;  // not asked for
+    for (const NamedTensors::Entry& entry : training_.model.entries()) {
+      const auto name = std::find_if(entry.names.begin(), entry.names.end(),
+                                     [&](const std::string& known) { return rest.count("model/" + known) > 0; });
+      if (name == entry.names.end()) {
+        if (!allow_.missing) problem(fmt::format("the file has no model/{}", entry.names.front()));
+        continue;
+      }
+      rest.erase("model/" + *name);
+      copy_over(*name, file_.tensor("model/" + *name), entry.tensor);
+    }
+    if (allow_.extra) return;
+    for (const std::string& name : rest) problem(fmt::format("the model has no '{}'", name.substr(6)));
+  }
+
+  void copy_over(const std::string& name, const at::Tensor& from, const at::Tensor& to) {
+    if (from.sizes() != to.sizes()) {
+      return problem(fmt::format("'{}' has shape {} in the file and {} in the model", name, shape_text(from.sizes()),
+                                 shape_text(to.sizes())));
+    }
+    if (from.scalar_type() != to.scalar_type() && !allow_.dtype) {
+      return problem(fmt::format("'{}' is of type {} in the file and {} in the model", name, c10::toString(from.scalar_type()),
+                                 c10::toString(to.scalar_type())));
+    }
+    prepared_.changes.emplace_back([from, to] { to.copy_(from); });
+  }
+
+  void optimizer() {
+    if (training_.optimizer == nullptr) return;
+    const auto groups = file_.metadata().find("groups");
+    if (groups == file_.metadata().end()) {
+      if (!allow_.missing) problem("the file has no optimizer");
+      return;
+    }
+    OptimizerState state = state_from_json(nlohmann::json::parse(groups->second));
+    std::map<std::string, ParameterState*> parameters;
+    for (GroupState& group : state) {
+      for (ParameterState& parameter : group.parameters) parameters[parameter.name] = &parameter;
+    }
+    for (const TensorInfo& info : file_.tensors()) {
+      if (!info.name.starts_with("optim/")) continue;
+      const auto slash = info.name.rfind('/');
+      const auto owner = slash < 6 ? parameters.end() : parameters.find(info.name.substr(6, slash - 6));
+      if (owner == parameters.end()) {
+        problem(fmt::format("'{}' belongs to no parameter of the file's groups", info.name));
+      } else {
+        owner->second->tensors[info.name.substr(slash + 1)] = file_.tensor(info.name);
+      }
+    }
+    const Tolerance tolerance{allow_.missing, allow_.extra, allow_.dtype,
+                              allow_.options ? OptionsFrom::optimizer : OptionsFrom::file_if_scheduled};
+    prepare_restore(*training_.optimizer, state, names_of(training_), tolerance, prepared_);
+  }
+
+  void schedule() {
+    if (training_.schedule == nullptr) return;
+    const auto stored = file_.metadata().find("schedule");
+    if (stored == file_.metadata().end()) {
+      if (!allow_.missing) problem("the file has no schedule");
+      return;
+    }
+    const auto json = nlohmann::json::parse(stored->second);
+    const auto step = json.at("step").get<std::int64_t>();
+    const auto initial = json.at("initial_lr").get<std::vector<double>>();
+    if (!allow_.options && initial != training_.schedule->initial_rates()) {
+      problem(fmt::format("the schedule began at learning rates {} and begins at {} here", fmt::join(initial, ", "),
+                          fmt::join(training_.schedule->initial_rates(), ", ")));
+    }
+    try {
+      (void)training_.schedule->rates(step);
+    } catch (const std::exception& error) {
+      return problem(fmt::format("at step {} of the schedule: {}", step, error.what()));
+    }
+    prepared_.changes.emplace_back([schedule = training_.schedule, step] { schedule->set_step(step); });
+  }
+
+  void random() {
+    if (!training_.random) return;
+    for (auto& [name, generator] : generators()) {
+      const std::string key = "random/" + name;
+      if (!file_.contains(key)) {
+        // what a run on a CPU never had is no loss to one that goes on with CUDA
+        if (!allow_.missing && name == "cpu") problem("the file has no random state; set Training::random to false");
+        continue;
+      }
+      const at::Tensor state = file_.tensor(key).clone();
+      at::Generator trial = generator.clone();
+      try {
+        trial.set_state(state);
+      } catch (const std::exception&) {
+        problem(fmt::format("'{}' is no random state of this LibTorch; set Training::random to false", key));
+        continue;
+      }
+      prepared_.changes.emplace_back([generator = generator, state] { set_random_state(generator, state); });
+    }
+  }
+
+  const Safetensors& file_;
+  const Training& training_;
+  const Allow& allow_;
+  Prepared prepared_;
+};
+
+}  // namespace
+
+NamedTensors::NamedTensors(const torch::nn::Module& model) {
+  for (const auto& entry : model.named_parameters()) add(entry.key(), entry.value());
+  for (const auto& entry : model.named_buffers()) add(entry.key(), entry.value());
+}
+
+NamedTensors::NamedTensors(const torch::jit::Module& model) {
+  for (const auto& entry : model.named_parameters()) add(entry.name, entry.value);
+  for (const auto& entry : model.named_buffers()) add(entry.name, entry.value);
+}
+
+void NamedTensors::add(const std::string& name, const at::Tensor& tensor) {
+  if (!tensor.defined()) return;
+  const auto [known, is_new] = index_.emplace(tensor.unsafeGetTensorImpl(), entries_.size());
+  if (is_new) entries_.push_back({{}, tensor});
+  entries_[known->second].names.push_back(name);
+}
+
+const NamedTensors::Entry* NamedTensors::find(const at::Tensor& tensor) const {
+  const auto known = index_.find(tensor.unsafeGetTensorImpl());
+  return known == index_.end() ? nullptr : &entries_[known->second];
+}
+
+fs::path save_checkpoint(const fs::path& where, const Training& training, int keep) {
+  Tensors tensors;
+  std::map<std::string, std::string> metadata{{"step", std::to_string(training.step)}};
+  for (const NamedTensors::Entry& entry : training.model.entries())
+    tensors.emplace_back("model/" + entry.names.front(), entry.tensor);
+  if (training.optimizer != nullptr) {
+    const OptimizerState state = state_of_optimizer(*training.optimizer, names_of(training));
+    for (const GroupState& group : state) {
+      for (const ParameterState& parameter : group.parameters) {
+        for (const auto& [key, tensor] : parameter.tensors) tensors.emplace_back("optim/" + parameter.name + "/" + key, tensor);
+      }
+    }
+    metadata["groups"] = state_json(state).dump();
+  }
+  if (training.schedule != nullptr) {
+    metadata["schedule"] =
+        Json{{"step", training.schedule->step_count()}, {"initial_lr", training.schedule->initial_rates()}}.dump();
+  }
+  if (training.random) {
+    for (auto& [name, generator] : generators()) tensors.emplace_back("random/" + name, random_state(generator));
+  }
+  for (const auto& [key, text] : training.notes) metadata["note/" + key] = text;
+  return checkpoint::write(where, training.step, tensors, std::move(metadata), keep);
+}
+
+Restored load_checkpoint(const fs::path& where, const Training& training, const Allow& allow) {
+  const fs::path path = checkpoint::newest(where);
+  const Safetensors file = checkpoint::open(path, /*verify=*/true);
+  const CheckpointSummary summary = checkpoint::summary(path, file);
+  try {
+    Loader(file, training, allow).run();
+  } catch (const nlohmann::json::exception& error) {
+    throw std::runtime_error(
+        fmt::format("[checkpoint] {}: its metadata is not what this library writes: {}", path.string(), error.what()));
+  } catch (const std::runtime_error& error) {
+    throw std::runtime_error(
+        fmt::format("[checkpoint] {} does not fit; nothing was changed:\n  {}", path.string(), error.what()));
+  }
+  return {path, summary.step, summary.notes};
+}
+
+CheckpointSummary inspect_checkpoint(const fs::path& file, bool verify) {
+  return checkpoint::summary(file, checkpoint::open(file, verify));
+}
+
+}  // namespace muon

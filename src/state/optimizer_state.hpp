@@ -1,0 +1,72 @@
+// An optimizer's state by parameter name: what checkpoints, archives and Python's state_dict have in common.
+#pragma once
+
+#include <muon/optim/grouped_optimizer.hpp>
+
+#include <nlohmann/json.hpp>
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace muon {
+
+struct ParameterState {
+  std::string name;
+  std::vector<std::int64_t> shape;
+  std::string view;  ///< MatrixView::to_string(); empty under AdamW
+  /// "momentum_buffer"; or "exp_avg", "exp_avg_sq", with amsgrad "max_exp_avg_sq", and "step", one int64. None before the first
+  /// step that had a gradient.
+  std::map<std::string, at::Tensor> tensors;
+};
+
+struct GroupState {
+  std::string algorithm;  ///< "muon" or "adamw"
+  nlohmann::ordered_json options;
+  std::vector<ParameterState> parameters;
+};
+
+using OptimizerState = std::vector<GroupState>;
+
+/// All names of a parameter, the one to store it under first.
+using NamesOf = std::function<std::vector<std::string>(const at::Tensor&)>;
+
+/// The state as it is; its tensors are the optimizer's own.
+OptimizerState state_of_optimizer(const GroupedOptimizer& optimizer, const NamesOf& names);
+
+/// The state without tensors as JSON, and back. `tensor(parameter, key)` finds or names them.
+nlohmann::ordered_json state_json(const OptimizerState& state);
+OptimizerState state_from_json(const nlohmann::json& json);
+
+/// What the options of a file do to the optimizer's.
+enum class OptionsFrom {
+  file,               ///< all are set
+  file_if_scheduled,  ///< lr and momentum, which schedules move, are set; any other that differs is a problem
+  optimizer,          ///< all stay
+};
+
+struct Tolerance {
+  bool missing = false;  ///< parameters without state in the file start anew
+  bool extra = false;    ///< state for parameters that the optimizer does not have is left out
+  bool dtype = false;    ///< state of another dtype is converted
+  OptionsFrom options = OptionsFrom::file_if_scheduled;
+};
+
+/// A change that has been checked and not been made. `apply` does not fail. With problems, it must not be called.
+struct Prepared {
+  std::vector<std::string> problems;
+  std::vector<std::function<void()>> changes;
+
+  void apply() const {
+    for (const auto& change : changes) change();
+  }
+};
+
+/// `state` into `optimizer`, by name. Adds to `prepared`.
+void prepare_restore(GroupedOptimizer& optimizer, const OptimizerState& state, const NamesOf& names, const Tolerance& tolerance,
+                     Prepared& prepared);
+
+}  // namespace muon

@@ -1,0 +1,63 @@
+// What Python's torch.save pickles, as data. No LibTorch here.
+//
+// A pickle is a program for a stack machine that may call any function of Python. This reader runs the opcodes that build plain
+// values and knows the few globals that a state_dict needs, the list of torch.load(weights_only=True); any other global is
+// refused by name. Nothing is ever called.
+// Source   Python's pickletools, and torch/_weights_only_unpickler.py of PyTorch
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace muon::pickle {
+
+struct Value {
+  enum class Kind { none, boolean, integer, real, text, list, tuple, dict, tensor, storage, global };
+  Kind kind = Kind::none;
+  std::int64_t integer = 0;  ///< also a boolean's
+  double real = 0;
+  std::string_view text;  ///< of a text; "module name" of a global
+  std::size_t index = 0;  ///< into the document's containers, tensors or storages
+
+  bool is(Kind other) const { return kind == other; }
+  bool is_number() const { return kind == Kind::integer || kind == Kind::real; }
+  double number() const { return kind == Kind::real ? real : static_cast<double>(integer); }
+};
+
+/// A piece of the file's data: entry data/<key>.
+struct Storage {
+  std::string_view type;  ///< "FloatStorage", "BFloat16Storage", ..., "UntypedStorage"
+  std::string_view key;
+  std::int64_t count = 0;  ///< values; bytes if untyped
+};
+
+struct Tensor {
+  Storage storage;
+  std::string_view dtype;  ///< "float32" where the storage is untyped; else empty
+  std::int64_t offset = 0;
+  std::vector<std::int64_t> shape, stride;
+};
+
+/// The pickled value with all it holds; texts lie in the bytes it was read from, which must live as long. Containers are referred
+/// to by number, may be shared, and never contain themselves.
+struct Document {
+  Value root;
+  std::vector<std::vector<Value>> containers;  ///< of a dict: key, value, key, value, ...
+  std::vector<Tensor> tensors;
+  std::vector<Storage> storages;
+  std::deque<std::string> globals;  ///< that the values' texts refer to
+
+  const std::vector<Value>& items(const Value& container) const { return containers[container.index]; }
+  /// The value of a dict under a text key; null if there is none.
+  const Value* find(const Value& dict, std::string_view key) const;
+};
+
+/// Errors   std::runtime_error, without the file's name: cut off, an opcode or a global that is not on the list, values that
+///          contain themselves, are nested deeper than 64 or, written out, larger than the file could hold.
+/// Cost     Memory in proportion to the bytes.
+Document parse(std::string_view bytes);
+
+}  // namespace muon::pickle

@@ -1,0 +1,180 @@
+// Files for Python's torch.load, through LibTorch's own pickler and zip writer.
+#include <muon/state/python_state.hpp>
+
+#include <muon/optim/options.hpp>
+
+#include "files.hpp"
+#include "optimizer_state.hpp"
+#include "safetensors_tensors.hpp"
+
+#include <ATen/ATen.h>
+#include <ATen/core/Dict.h>
+#include <ATen/core/ivalue.h>
+#include <caffe2/serialize/inline_container.h>
+#include <fmt/format.h>
+#include <torch/csrc/jit/serialization/pickler.h>
+#include <torch/optim/adamw.h>
+
+#include <algorithm>
+#include <stdexcept>
+
+namespace muon {
+namespace {
+
+using c10::IValue;
+
+/// A Python dict, without LibTorch's type tags.
+class Dict {
+ public:
+  Dict& set(const IValue& key, const IValue& value) {
+    dict_.insert(key, value);
+    return *this;
+  }
+  operator IValue() const { return dict_; }
+
+ private:
+  c10::impl::GenericDict dict_{c10::AnyType::get(), c10::AnyType::get()};
+};
+
+IValue list_of(const std::vector<IValue>& values) {
+  c10::impl::GenericList list(c10::AnyType::get());
+  for (const IValue& value : values) list.push_back(value);
+  return list;
+}
+
+IValue tuple_of(std::vector<IValue> values) { return c10::ivalue::Tuple::create(std::move(values)); }
+
+/// tag_aggregates = false: the tags would be globals that torch.load refuses.
+void write(const std::filesystem::path& file, const IValue& value) {
+  try {
+    std::vector<char> pickle;
+    const auto append = [&](const char* bytes, std::size_t count) { pickle.insert(pickle.end(), bytes, bytes + count); };
+    torch::jit::Pickler pickler(append, nullptr, nullptr, nullptr, nullptr, /*tag_aggregates=*/false);
+    pickler.protocol();
+    pickler.pushIValue(value);
+    pickler.stop();
+    WholeFile out(file);
+    caffe2::serialize::PyTorchStreamWriter zip([&](const void* bytes, std::size_t count) {
+      out.write(bytes, count);
+      return count;
+    });
+    zip.writeRecord("data.pkl", pickle.data(), pickle.size());
+    zip.writeRecord("byteorder", "little", 6);
+    std::size_t number = 0;
+    for (const at::Tensor& tensor : pickler.tensorData()) {
+      const auto data = torch::jit::getWriteableTensorData(tensor);
+      zip.writeRecord(fmt::format("data/{}", number++), data.data(), data.sizeInBytes());
+    }
+    zip.writeEndOfFile();
+    out.commit();
+  } catch (const c10::Error& error) {
+    throw std::runtime_error(
+        fmt::format("[python_state] {} cannot be written: {}", file.string(), error.what_without_backtrace()));
+  } catch (const std::runtime_error& error) {
+    throw std::runtime_error(fmt::format("[python_state] {}", error.what()));
+  }
+}
+
+/// With a storage of its own size: the pickler stores the whole storage of a view.
+at::Tensor stored(const at::Tensor& tensor) {
+  const at::Tensor packed = safetensors::packed(tensor);
+  const bool whole = packed.storage().nbytes() == static_cast<std::size_t>(packed.numel()) * packed.element_size();
+  return whole ? packed : packed.clone();
+}
+
+enum class Style { torch_muon, torch_adamw, muon_with_aux_adam };
+
+Dict muon_group(const MuonOptions& o, Style style) {
+  Dict group;
+  group.set("lr", o.lr()).set("momentum", o.momentum()).set("weight_decay", o.weight_decay());
+  if (style == Style::muon_with_aux_adam) return group.set("use_muon", true);
+  if (o.ns_coefficients().size() != 1) {
+    throw std::invalid_argument(
+        "[python_state] the group has coefficients for each step; torch.optim.Muon has one triple for all");
+  }
+  const QuinticStep& step = o.ns_coefficients().front();
+  return group.set("nesterov", o.nesterov())
+      .set("ns_coefficients", tuple_of({step.a, step.b, step.c}))
+      .set("eps", o.eps())
+      .set("ns_steps", static_cast<std::int64_t>(o.ns_steps()))
+      .set("adjust_lr_fn", std::string(to_string(o.adjust_lr_fn())));
+}
+
+Dict adamw_group(const torch::optim::AdamWOptions& o, Style style) {
+  Dict group;
+  const auto [beta1, beta2] = o.betas();
+  group.set("lr", o.lr()).set("betas", tuple_of({beta1, beta2})).set("eps", o.eps()).set("weight_decay", o.weight_decay());
+  if (style == Style::muon_with_aux_adam) return group.set("use_muon", false);
+  return group.set("amsgrad", o.amsgrad())
+      .set("maximize", false)
+      .set("foreach", IValue())
+      .set("capturable", false)
+      .set("differentiable", false)
+      .set("fused", IValue())
+      .set("decoupled_weight_decay", true);
+}
+
+Dict parameter_state(const ParameterState& parameter, Style style) {
+  Dict state;
+  for (const auto& [key, tensor] : parameter.tensors) {
+    if (key != "step") {
+      state.set(key, stored(tensor));
+    } else if (style == Style::muon_with_aux_adam) {
+      state.set(key, tensor.item<std::int64_t>());
+    } else {
+      state.set(key, tensor.to(at::kFloat));  // as torch.optim.AdamW keeps it
+    }
+  }
+  return state;
+}
+
+}  // namespace
+
+void save_python_optimizer(const std::filesystem::path& file, const GroupedOptimizer& optimizer, std::optional<Algorithm> only) {
+  std::vector<std::size_t> chosen;
+  bool any_muon = false, any_adamw = false;
+  for (std::size_t g = 0; g < optimizer.param_groups().size(); ++g) {
+    const bool is_muon = dynamic_cast<const MuonOptions*>(&optimizer.param_groups()[g].options()) != nullptr;
+    if (only && *only != (is_muon ? Algorithm::muon : Algorithm::adamw)) continue;
+    chosen.push_back(g);
+    (is_muon ? any_muon : any_adamw) = true;
+  }
+  if (chosen.empty()) throw std::invalid_argument("[python_state] the optimizer has no such groups");
+  const Style style = !any_adamw ? Style::torch_muon : !any_muon ? Style::torch_adamw : Style::muon_with_aux_adam;
+
+  bool named = true;
+  const OptimizerState state = state_of_optimizer(
+      optimizer, [&](const at::Tensor& parameter) { return std::vector<std::string>{optimizer.name_of(parameter)}; });
+  for (const GroupState& group : state) {
+    for (const ParameterState& p : group.parameters) named = named && !p.name.starts_with("parameter ");
+  }
+  Dict states;
+  std::vector<IValue> groups;
+  std::int64_t number = 0;
+  for (const std::size_t g : chosen) {
+    const auto& options = optimizer.param_groups()[g].options();
+    Dict group = state[g].algorithm == "muon" ? muon_group(static_cast<const MuonOptions&>(options), style)
+                                              : adamw_group(static_cast<const torch::optim::AdamWOptions&>(options), style);
+    std::vector<IValue> numbers, names;
+    for (const ParameterState& parameter : state[g].parameters) {
+      if (!parameter.tensors.empty()) states.set(number, parameter_state(parameter, style));
+      names.emplace_back(parameter.name);
+      numbers.emplace_back(number++);
+    }
+    group.set("params", list_of(numbers));
+    if (named) group.set("param_names", list_of(names));
+    groups.push_back(group);
+  }
+  write(file, Dict().set("state", states).set("param_groups", list_of(groups)));
+}
+
+void save_python_model(const std::filesystem::path& file, const NamedTensors& model) {
+  Dict dict;
+  for (const NamedTensors::Entry& entry : model.entries()) {
+    const at::Tensor tensor = stored(entry.tensor);
+    for (const std::string& name : entry.names) dict.set(name, tensor);
+  }
+  write(file, dict);
+}
+
+}  // namespace muon

@@ -1,0 +1,329 @@
+// Stopped and resumed is never stopped, to the last bit; and a checkpoint that does not fit changes nothing.
+#include "training.hpp"
+
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <random>
+
+namespace {
+
+using namespace training;
+using testing::AllOf;
+using testing::HasSubstr;
+
+struct Kind {
+  std::string name;
+  MakeOptimizer make;
+};
+
+class EveryKind : public testing::TestWithParam<Kind> {};
+
+TEST_P(EveryKind, ResumedAtAnyStepIsNeverStopped) {
+  torch::set_num_threads(1);
+  Folder folder;
+  Session whole(GetParam().make);
+  for (std::int64_t k = 0; k <= Session::total; ++k) {
+    whole.train_to(k);
+    muon::save_checkpoint(folder.path, whole.parts());
+  }
+  const auto expected = whole.values();
+  for (std::int64_t k = 0; k <= Session::total; ++k) {
+    Session resumed(GetParam().make, /*seed=*/1000 + static_cast<std::uint64_t>(k));
+    const auto restored = muon::load_checkpoint(folder / fmt::format("step-{:08}.safetensors", k), resumed.parts());
+    ASSERT_EQ(restored.step, k);
+    resumed.step = restored.step;
+    resumed.train_to(Session::total);
+    ASSERT_TRUE(same(expected, resumed.values())) << "resumed after step " << k;
+  }
+}
+
+TEST_P(EveryKind, ArchiveOfLibTorchResumesToo) {
+  torch::set_num_threads(1);
+  Session whole(GetParam().make);
+  whole.train_to(13);
+  std::stringstream archive;
+  torch::save(*whole.optimizer, archive);
+  Session other(GetParam().make, 7);
+  {
+    const torch::NoGradGuard no_grad;
+    const auto from = muon::NamedTensors(*whole.net), to = muon::NamedTensors(*other.net);
+    for (std::size_t i = 0; i < from.entries().size(); ++i) to.entries()[i].tensor.copy_(from.entries()[i].tensor);
+  }
+  torch::load(*other.optimizer, archive);
+  EXPECT_EQ(other.optimizer->param_groups()[0].options().get_lr(), whole.optimizer->param_groups()[0].options().get_lr());
+  other.schedule->set_step(13);
+  other.step = 13;
+  torch::manual_seed(5);
+  whole.train_to(20);
+  torch::manual_seed(5);
+  other.train_to(20);
+  EXPECT_TRUE(same(whole.values(), other.values()));
+}
+
+INSTANTIATE_TEST_SUITE_P(Checkpoint, EveryKind,
+                         testing::Values(Kind{"mixed", mixed}, Kind{"adamw", adamw_only}, Kind{"muon", muon_only}),
+                         [](const auto& entry) { return entry.param.name; });
+
+TEST(Checkpoint, GroupsMayComeInAnotherOrder) {
+  Folder folder;
+  Session first(mixed);
+  first.train_to(5);
+  const fs::path file = muon::save_checkpoint(folder / "a.safetensors", first.parts());
+  first.train_to(10);
+  Session second(
+      [](Net& net) {
+        const auto groups = muon::make_plan(*net).param_groups();
+        return std::make_unique<muon::MuonWithAuxAdam>(
+            std::vector<torch::optim::OptimizerParamGroup>(groups.rbegin(), groups.rend()));
+      },
+      9);
+  auto parts = second.parts();
+  parts.schedule = nullptr;  // its rates go by group
+  second.step = muon::load_checkpoint(file, parts).step;
+  second.schedule->set_step(5);
+  second.train_to(10);
+  EXPECT_TRUE(same(first.values(), second.values()));
+}
+
+TEST(Checkpoint, TiedTensorIsStoredOnceAndFoundByAnyName) {
+  struct TiedImpl : torch::nn::Module {
+    explicit TiedImpl(bool head_first) {
+      const torch::Tensor table = torch::randn({5, 4});
+      for (const char* name : {head_first ? "head" : "embed", head_first ? "embed" : "head"})
+        weight = register_parameter(name, table);
+    }
+    torch::Tensor weight;
+  };
+  Folder folder;
+  const TiedImpl one(false), other(true);
+  const fs::path file = muon::save_checkpoint(folder / "tied.safetensors", {.model = one});
+  EXPECT_EQ(muon::Safetensors(file).tensors().size(), 2u);  // and the random state
+  muon::load_checkpoint(file, {.model = other});
+  EXPECT_TRUE(torch::equal(one.weight, other.weight));
+}
+
+TEST(Checkpoint, FolderKeepsTheNewest) {
+  Folder folder;
+  Session run(mixed);
+  write(folder / "step-00000001.safetensors.77-0.tmp", "left by a killed process");
+  write(folder / "notes.txt", "mine");
+  for (std::int64_t k = 1; k <= 5; ++k) {
+    run.train_to(k);
+    muon::save_checkpoint(folder / "new/run", run.parts(), /*keep=*/2);
+    muon::save_checkpoint(folder.path, run.parts(), 0);
+  }
+  EXPECT_EQ(muon::latest_checkpoint(folder / "new/run"), folder / "new/run/step-00000005.safetensors");
+  EXPECT_EQ(std::distance(fs::directory_iterator(folder / "new/run"), {}), 2);
+  EXPECT_EQ(std::distance(fs::directory_iterator(folder.path), {}), 5 + 2);
+  EXPECT_FALSE(muon::latest_checkpoint(folder / "nowhere"));
+  EXPECT_THAT(error_of([&] { muon::load_checkpoint(folder / "nowhere", run.parts()); }), HasSubstr("does not exist"));
+  fs::create_directories(folder / "empty");
+  EXPECT_THAT(error_of([&] { muon::load_checkpoint(folder / "empty", run.parts()); }), HasSubstr("holds no checkpoint"));
+}
+
+TEST(Checkpoint, NotesAndSummary) {
+  Folder folder;
+  Session run(mixed);
+  run.train_to(3);
+  auto parts = run.parts();
+  parts.notes = {{"order", "seed 7 \"quoted\" \"checksum\":\"crc32:00000000\""}};
+  const fs::path file = muon::save_checkpoint(folder / "a.safetensors", parts);
+  EXPECT_EQ(muon::load_checkpoint(file, run.parts()).notes, parts.notes);
+  const auto summary = muon::inspect_checkpoint(file, true);
+  EXPECT_EQ(summary.step, 3);
+  EXPECT_EQ(summary.notes, parts.notes);
+  EXPECT_THAT(summary.groups, AllOf(HasSubstr("\"hidden.weight\""), HasSubstr("\"automatic\""), HasSubstr("\"adamw\"")));
+}
+
+/// What a checkpoint of `from` says to `to`; afterwards `to` must be as it was.
+std::string refusal(Session& from, Session& to, const muon::Allow& allow = {}) {
+  Folder folder;
+  const fs::path file = muon::save_checkpoint(folder / "a.safetensors", from.parts());
+  to.train_to(2);
+  const auto before = to.values();
+  std::stringstream state, after;
+  torch::save(*to.optimizer, state);
+  const auto random = at::globalContext().defaultGenerator(at::kCPU).get_state();
+  const std::string error = error_of([&] { muon::load_checkpoint(file, to.parts(), allow); });
+  if (!error.empty()) {
+    torch::save(*to.optimizer, after);
+    EXPECT_TRUE(same(before, to.values()));
+    EXPECT_EQ(state.str(), after.str());
+    EXPECT_TRUE(torch::equal(random, at::globalContext().defaultGenerator(at::kCPU).get_state()));
+    EXPECT_THAT(error, HasSubstr(file.string()));
+  }
+  return error;
+}
+
+TEST(Checkpoint, SaysEverythingThatDoesNotFitInOneError) {
+  Session from(mixed);
+  from.train_to(4);
+  Session wider(
+      [](Net& net) {
+        net = Net(9);
+        net->register_module("extra", torch::nn::Linear(2, 2));
+        return std::make_unique<muon::MuonWithAuxAdam>(*net, muon::keller_jordan_muon().nesterov(false),
+                                                       muon::keller_jordan_adam(1e-3));
+      },
+      2);
+  EXPECT_THAT(refusal(from, wider), AllOf(HasSubstr("'embed.weight' has shape"), HasSubstr("'hidden.weight' has shape"),
+                                          HasSubstr("no model/extra.weight"), HasSubstr("no state of 'extra."),
+                                          HasSubstr("nesterov of group 0 (muon) is true there and false here"),
+                                          HasSubstr("schedule began at learning rates")));
+}
+
+TEST(Checkpoint, AllowsWhatTheUserAccepts) {
+  Session from(mixed);
+  from.train_to(4);
+  const auto more = [](Net& net) {
+    net->register_module("extra", torch::nn::Linear(2, 2));
+    return std::make_unique<muon::MuonWithAuxAdam>(*net, muon::keller_jordan_muon(0.5), muon::keller_jordan_adam());
+  };
+  Session larger(more, 3);
+  EXPECT_THAT(refusal(from, larger), AllOf(HasSubstr("no state of"), HasSubstr("method of group 0")));
+  EXPECT_THAT(refusal(from, larger, {.missing = true}), HasSubstr("method of group 0"));
+  Session accepting(more, 3);
+  EXPECT_EQ(refusal(from, accepting, {.missing = true, .options = true}), "");
+  EXPECT_TRUE(torch::equal(accepting.net->hidden->weight, from.net->hidden->weight));
+  EXPECT_EQ(accepting.schedule->initial_rates()[0], 0.5);
+  EXPECT_EQ(accepting.optimizer->param_groups()[0].options().get_lr(), accepting.schedule->rates(4)[0]);
+
+  Session with_extra(more, 3), smaller(mixed, 4);
+  with_extra.train_to(1);
+  EXPECT_THAT(refusal(with_extra, smaller, {.options = true}), HasSubstr("the model has no 'extra.weight'"));
+  Session accepting_less(mixed, 4);
+  EXPECT_EQ(refusal(with_extra, accepting_less, {.extra = true, .options = true}), "");
+}
+
+TEST(Checkpoint, AnotherDtypeIsRefusedUnlessAllowed) {
+  Session from(mixed);
+  from.train_to(3);
+  const auto wide = [](Net& net) {
+    net->to(torch::kFloat64);
+    return mixed(net);
+  };
+  Session other(wide, 2);
+  EXPECT_THAT(refusal(from, other), AllOf(HasSubstr("is of type Float in the file and Double"), HasSubstr("momentum_buffer")));
+  Session accepting(wide, 2);
+  EXPECT_EQ(refusal(from, accepting, {.dtype = true}), "");
+  EXPECT_TRUE(torch::equal(accepting.net->hidden->weight, from.net->hidden->weight.to(torch::kFloat64)));
+}
+
+TEST(Checkpoint, AParameterThatChangedItsAlgorithmIsRefused) {
+  Session from(mixed), to(adamw_only, 2);
+  from.train_to(3);
+  EXPECT_THAT(refusal(from, to, {.missing = true, .extra = true, .dtype = true, .options = true}),
+              HasSubstr("'hidden.weight' was under muon and is under adamw now"));
+}
+
+TEST(Checkpoint, FileOfSomethingElse) {
+  Folder folder;
+  Session run(mixed);
+  muon::write_safetensors(folder / "weights.safetensors", {{"a", torch::ones({2})}});
+  EXPECT_THAT(error_of([&] { muon::load_checkpoint(folder / "weights.safetensors", run.parts()); }),
+              HasSubstr("not a checkpoint"));
+  const fs::path file = muon::save_checkpoint(folder / "a.safetensors", run.parts());
+  std::string bytes = read(file);
+  const std::string version = "\"format_version\":\"1\"";
+  bytes.replace(bytes.find(version), version.size(), "\"format_version\":\"2\"");
+  write(file, bytes);
+  EXPECT_THAT(error_of([&] { muon::load_checkpoint(file, run.parts()); }),
+              HasSubstr("format version 2; this library reads up to 1"));
+}
+
+TEST(Checkpoint, EveryTruncationAndEveryFlippedByteIsFound) {
+  Folder folder;
+  const torch::nn::Linear layer(2, 2);
+  muon::MuonWithAuxAdam optimizer(*layer);
+  const muon::Training parts{.model = *layer, .optimizer = &optimizer, .random = false};
+  const fs::path file = muon::save_checkpoint(folder / "a.safetensors", parts);
+  const std::string good = read(file);
+  const torch::Tensor before = layer->weight.detach().clone();
+  std::mt19937 random(1);
+  for (std::size_t i = 0; i < good.size(); ++i) {
+    std::string bad = good;
+    bad[i] = static_cast<char>(bad[i] ^ (1 << random() % 8));
+    write(file, bad);
+    ASSERT_THAT(error_of([&] { muon::load_checkpoint(file, parts); }), HasSubstr(file.string())) << "byte " << i;
+    write(file, good.substr(0, i));
+    ASSERT_THAT(error_of([&] { muon::load_checkpoint(file, parts); }), HasSubstr(file.string())) << "cut at " << i;
+  }
+  EXPECT_TRUE(torch::equal(before, layer->weight));
+  write(file, good);
+  EXPECT_EQ(error_of([&] { muon::load_checkpoint(file, parts); }), "");
+}
+
+/// Runs in a process of its own; its exit status.
+int in_child(const std::function<int()>& work) {
+  const pid_t child = ::fork();
+  if (child == 0) ::_exit(work());
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+TEST(Checkpoint, AFullDiskLeavesTheOldOne) {
+  Folder folder;
+  Session run(mixed);
+  const fs::path file = muon::save_checkpoint(folder / "a.safetensors", run.parts());
+  const std::string good = read(file);
+  EXPECT_EQ(in_child([&] {
+              std::signal(SIGXFSZ, SIG_IGN);
+              const rlimit limit{2000, 2000};
+              if (::setrlimit(RLIMIT_FSIZE, &limit) != 0) return 1;
+              const std::string error = error_of([&] { muon::save_checkpoint(file, run.parts()); });
+              return error.find("a.safetensors cannot be written: File too large") != std::string::npos ? 0 : 2;
+            }),
+            0);
+  EXPECT_EQ(read(file), good);
+  EXPECT_EQ(std::distance(fs::directory_iterator(folder.path), {}), 1);  // no temporary file
+}
+
+TEST(Checkpoint, AFolderThatCannotBeWritten) {
+  Session run(mixed);
+  EXPECT_THAT(error_of([&] { muon::save_checkpoint("/proc/nothing/here", run.parts()); }),
+              HasSubstr("/proc/nothing/here cannot be made"));
+  EXPECT_THAT(error_of([&] { muon::save_checkpoint("/proc/a.safetensors", run.parts()); }),
+              HasSubstr("/proc/a.safetensors cannot be written"));
+}
+
+TEST(Checkpoint, KilledAtAnyMomentThereIsAWholeOne) {
+  torch::set_num_threads(1);
+  Folder folder;
+  Session run(mixed);
+  run.train_to(2);
+  muon::save_checkpoint(folder.path, run.parts(), 2);
+  std::mt19937 random(3);
+  std::int64_t newest = 2;
+  for (int kill = 0; kill < 300; ++kill) {
+    const pid_t child = ::fork();
+    if (child == 0) {
+      for (;;) {
+        run.train_to(run.step + 1);
+        muon::save_checkpoint(folder.path, run.parts(), 2);
+      }
+    }
+    ::usleep(static_cast<useconds_t>(1000 + random() % 6000));
+    ::kill(child, SIGKILL);
+    ::waitpid(child, nullptr, 0);
+    Session resumed(mixed, 4);
+    const auto restored = muon::load_checkpoint(folder.path, resumed.parts());
+    ASSERT_GE(restored.step, newest);
+    newest = restored.step;
+    if (kill % 50 == 49) {  // the state is that of an uninterrupted run, too
+      Session whole(mixed);
+      whole.train_to(newest);
+      ASSERT_TRUE(same(whole.values(), resumed.values()));
+    }
+    run.step = newest;
+    muon::load_checkpoint(folder.path, run.parts());
+  }
+  EXPECT_GT(newest, 100);
+}
+
+}  // namespace

@@ -1,0 +1,133 @@
+// A small training whose every step depends on all state: weights, a buffer, momentum, moments, schedules, random numbers.
+#pragma once
+
+#include <muon/muon.hpp>
+
+#include <gtest/gtest.h>
+#include <torch/torch.h>
+
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <iterator>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace training {
+
+namespace fs = std::filesystem;
+
+struct NetImpl : torch::nn::Module {
+  explicit NetImpl(std::int64_t width = 6) {
+    embed = register_module("embed", torch::nn::Embedding(10, width));
+    hidden = register_module("hidden", torch::nn::Linear(width, 8));
+    norm = register_module("norm", torch::nn::BatchNorm1d(8));
+    head = register_module("head", torch::nn::Linear(8, 3));
+  }
+  torch::Tensor forward(const torch::Tensor& tokens) {
+    torch::Tensor x = torch::relu(norm->forward(hidden->forward(embed->forward(tokens))));
+    return head->forward(torch::dropout(x, 0.1, is_training()));
+  }
+  torch::nn::Embedding embed{nullptr};
+  torch::nn::Linear hidden{nullptr}, head{nullptr};
+  torch::nn::BatchNorm1d norm{nullptr};
+};
+TORCH_MODULE(Net);
+
+using MakeOptimizer = std::function<std::unique_ptr<muon::GroupedOptimizer>(Net&)>;
+
+/// Net, optimizer and schedule, and steps on them.
+struct Session {
+  static constexpr std::int64_t total = 40;
+
+  explicit Session(const MakeOptimizer& make, std::uint64_t seed = 1) {
+    torch::manual_seed(seed);
+    net = Net();
+    optimizer = make(net);
+    schedule = std::make_unique<muon::LambdaLR>(*optimizer, [](std::int64_t s) { return muon::schedule::cosine(s, total, 5); });
+  }
+
+  void train_to(std::int64_t last) {
+    for (; step < last; ++step) {
+      muon::set_momentum(*optimizer, muon::schedule::momentum_warmup(step, 20));
+      optimizer->zero_grad();
+      const torch::Tensor tokens = torch::randint(10, {7}), labels = torch::randint(3, {7});
+      torch::nn::functional::cross_entropy(net->forward(tokens), labels).backward();
+      optimizer->step();
+      schedule->step();
+    }
+  }
+
+  muon::Training parts() { return {.model = *net, .optimizer = optimizer.get(), .schedule = schedule.get(), .step = step}; }
+
+  /// All values of the model, one after the other.
+  std::vector<torch::Tensor> values() const {
+    std::vector<torch::Tensor> result;
+    for (const auto& entry : muon::NamedTensors(*net).entries()) result.push_back(entry.tensor.detach().clone());
+    return result;
+  }
+
+  Net net{nullptr};
+  std::unique_ptr<muon::GroupedOptimizer> optimizer;
+  std::unique_ptr<muon::LambdaLR> schedule;
+  std::int64_t step = 0;
+};
+
+inline bool same(const std::vector<torch::Tensor>& a, const std::vector<torch::Tensor>& b) {
+  if (a.size() != b.size()) return false;
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    if (!torch::equal(a[i], b[i])) return false;
+  }
+  return true;
+}
+
+inline std::unique_ptr<muon::GroupedOptimizer> mixed(Net& net) { return std::make_unique<muon::MuonWithAuxAdam>(*net); }
+
+/// Every parameter under AdamW.
+inline std::unique_ptr<muon::GroupedOptimizer> adamw_only(Net& net) {
+  return std::make_unique<muon::MuonWithAuxAdam>(
+      muon::make_plan(*net, {muon::otherwise().use(torch::optim::AdamWOptions(0.01).amsgrad(true))}));
+}
+
+/// The matrices alone, without names.
+inline std::unique_ptr<muon::GroupedOptimizer> muon_only(Net& net) {
+  return std::make_unique<muon::Muon>(std::vector<torch::Tensor>{net->hidden->weight, net->head->weight}, 0.02);
+}
+
+/// A folder that goes with the test.
+struct Folder {
+  Folder() {
+    static int count = 0;
+    path = fs::temp_directory_path() / ("muon-state-" + std::to_string(::getpid()) + "-" + std::to_string(count++));
+    fs::remove_all(path);
+    fs::create_directories(path);
+  }
+  ~Folder() { fs::remove_all(path); }
+  Folder(const Folder&) = delete;
+  Folder& operator=(const Folder&) = delete;
+  fs::path operator/(const std::string& name) const { return path / name; }
+  fs::path path;
+};
+
+inline std::string read(const fs::path& file) {
+  std::ifstream in(file, std::ios::binary);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+inline void write(const fs::path& file, const std::string& bytes) {
+  std::ofstream out(file, std::ios::binary | std::ios::trunc);
+  out.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+}
+
+/// What the call throws; empty if it does not.
+inline std::string error_of(const std::function<void()>& call) {
+  try {
+    call();
+  } catch (const std::exception& error) {
+    return error.what();
+  }
+  return "";
+}
+
+}  // namespace training

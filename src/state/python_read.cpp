@@ -25,6 +25,9 @@ using pickle::Value;
 using Kind = Value::Kind;
 using Sizes = std::vector<std::int64_t>;
 
+/// As GroupState::algorithm has it.
+const char* word(Algorithm algorithm) { return algorithm == Algorithm::muon ? "muon" : "adamw"; }
+
 /// One group of the file.
 struct Group {
   const Value* dict;
@@ -57,7 +60,7 @@ class Reader {
     Prepared prepared;
     OptimizerState state = skeleton(optimizer);
     for (const Algorithm algorithm : {Algorithm::muon, Algorithm::adamw}) {
-      if (!options_.only || *options_.only == algorithm) match(optimizer, state, algorithm);
+      if (!options_.only || *options_.only == algorithm) match(state, algorithm);
     }
     const auto names = [&](const at::Tensor& parameter) { return std::vector<std::string>{optimizer.name_of(parameter)}; };
     prepare_restore(optimizer, state, names, {.dtype = options_.allow_dtype, .options = OptionsFrom::file}, prepared);
@@ -133,13 +136,12 @@ class Reader {
     return nullptr;
   }
 
-  std::vector<Place> places_here(const GroupedOptimizer& optimizer, const OptimizerState& state, Algorithm algorithm) const {
+  static std::vector<Place> places_here(const OptimizerState& state, Algorithm algorithm) {
     std::vector<Place> places;
     for (std::size_t g = 0; g < state.size(); ++g) {
-      if (state[g].algorithm != to_string(algorithm)) continue;
+      if (state[g].algorithm != word(algorithm)) continue;
       for (std::size_t i = 0; i < state[g].parameters.size(); ++i) places.push_back({g, i, state[g].parameters[i].name});
     }
-    (void)optimizer;
     return places;
   }
 
@@ -153,9 +155,9 @@ class Reader {
     return nullptr;
   }
 
-  void match(const GroupedOptimizer& optimizer, OptimizerState& state, Algorithm algorithm) {
+  void match(OptimizerState& state, Algorithm algorithm) {
     std::vector<Place> theirs = places_in_file(algorithm);
-    std::vector<Place> ours = places_here(optimizer, state, algorithm);
+    std::vector<Place> ours = places_here(state, algorithm);
     if (theirs.empty() && ours.empty()) return;
     if (theirs.size() != ours.size()) {
       fail(fmt::format("the file has {} parameters under {}, and here are {}{}", theirs.size(), to_string(algorithm), ours.size(),

@@ -128,9 +128,23 @@ Dict parameter_state(const ParameterState& parameter, Style style) {
   return state;
 }
 
+std::vector<ParameterState> ordered(std::vector<ParameterState> parameters, const std::vector<std::string>& order) {
+  if (order.empty()) return parameters;
+  const auto place = [&](const ParameterState& parameter) {
+    const auto found = std::find(order.begin(), order.end(), parameter.name);
+    if (found == order.end()) throw std::invalid_argument(fmt::format("[python_state] the order has no '{}'", parameter.name));
+    return found - order.begin();
+  };
+  std::stable_sort(parameters.begin(), parameters.end(),
+                   [&](const ParameterState& a, const ParameterState& b) { return place(a) < place(b); });
+  if (parameters.size() == 1) (void)place(parameters.front());
+  return parameters;
+}
+
 }  // namespace
 
-void save_python_optimizer(const std::filesystem::path& file, const GroupedOptimizer& optimizer, std::optional<Algorithm> only) {
+void save_python_optimizer(const std::filesystem::path& file, const GroupedOptimizer& optimizer, std::optional<Algorithm> only,
+                           const std::vector<std::string>& order) {
   std::vector<std::size_t> chosen;
   bool any_muon = false, any_adamw = false;
   for (std::size_t g = 0; g < optimizer.param_groups().size(); ++g) {
@@ -156,7 +170,7 @@ void save_python_optimizer(const std::filesystem::path& file, const GroupedOptim
     Dict group = state[g].algorithm == "muon" ? muon_group(static_cast<const MuonOptions&>(options), style)
                                               : adamw_group(static_cast<const torch::optim::AdamWOptions&>(options), style);
     std::vector<IValue> numbers, names;
-    for (const ParameterState& parameter : state[g].parameters) {
+    for (const ParameterState& parameter : ordered(state[g].parameters, order)) {
       if (!parameter.tensors.empty()) states.set(number, parameter_state(parameter, style));
       names.emplace_back(parameter.name);
       numbers.emplace_back(number++);

@@ -58,12 +58,16 @@ void load_python_optimizer(const std::filesystem::path& file, GroupedOptimizer& 
                            const PythonStateOptions& options = {});
 
 /// For Python's load_state_dict. What it is for follows from the groups: Muon alone, or `only` Muon: torch.optim.Muon. AdamW
-/// alone: torch.optim.AdamW. Both: Keller Jordan's SingleDeviceMuonWithAuxAdam. The parameters' order is that of the groups here.
+/// alone: torch.optim.AdamW. Both: Keller Jordan's SingleDeviceMuonWithAuxAdam.
 ///
-/// Errors   std::runtime_error naming the file and the reason. std::invalid_argument: no such groups; coefficients per step,
-///          which torch.optim.Muon does not have.
+/// Order    Python assigns by place. Within a group it is that of the parameters here, or of `order`, names as Python has them
+///          in its optimizer. Where names are known, the file holds them as "param_names", from which Python can make the same:
+///              state = torch.load("o.pt"); parameters = dict(model.named_parameters())
+///              muon = torch.optim.Muon([(n, parameters[n]) for n in state["param_groups"][0]["param_names"]])
+/// Errors   std::runtime_error naming the file and the reason. std::invalid_argument: no such groups; a name that `order` lacks;
+///          coefficients per step, which torch.optim.Muon does not have.
 void save_python_optimizer(const std::filesystem::path& file, const GroupedOptimizer& optimizer,
-                           std::optional<Algorithm> only = std::nullopt);
+                           std::optional<Algorithm> only = std::nullopt, const std::vector<std::string>& order = {});
 
 /// A model's state_dict into a model, by name, in place. `options.key` and `options.allow_dtype` apply. torch.compile's and
 /// DistributedDataParallel's prefixes ("_orig_mod.", "module.") are taken off where all names have them.

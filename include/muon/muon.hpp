@@ -14,3 +14,4 @@
 #include <muon/state/safetensors.hpp>
 #include <muon/state/checkpoint.hpp>
 #include <muon/state/python_state.hpp>
+#include <muon/state/model_file.hpp>

@@ -1,14 +1,18 @@
 // muon: the command line. One file a subcommand; this one only dispatches.
 //
-// Exit status: 0 done, 1 it failed, 2 the command line was wrong.
+// Exit status: 0 done, 1 it failed, 2 the command line was wrong, 128 + n stopped by signal n and saved.
+#include "inspect.hpp"
+#include "plan_options.hpp"
 #include "train.hpp"
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 #include <torch/version.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <exception>
+#include <string>
 #include <string_view>
 
 int main(int argc, char** argv) {
@@ -19,12 +23,22 @@ int main(int argc, char** argv) {
   cli::TrainOptions train;
   CLI::App* train_command = app.add_subcommand("train", "Train a small network on images");
   cli::add_train_options(*train_command, train);
+  cli::PlanOptions plan;
+  CLI::App* plan_command = app.add_subcommand("plan", "Say who should optimize what in a checkpoint file");
+  cli::add_plan_options(*plan_command, plan);
+  cli::InspectOptions inspect;
+  CLI::App* inspect_command = app.add_subcommand("inspect", "Say what is inside a checkpoint");
+  cli::add_inspect_options(*inspect_command, inspect);
+  train.arguments.assign(argv + std::min(argc, 2), argv + argc);
+
   app.failure_message([&](const CLI::App*, const CLI::Error& error) {
-    const bool in_train = train_command->parsed() || (argc > 1 && std::string_view(argv[1]) == "train");
-    const bool unknown = !in_train && argc > 1 && argv[1][0] != '-';
+    const std::string_view first = argc > 1 ? argv[1] : "";
+    const bool known = first == "train" || first == "plan" || first == "inspect";
     return fmt::format("muon: {}\nRun 'muon {}--help' for what it takes.\n",
-                       unknown ? fmt::format("there is no command '{}'; known: train", argv[1]) : error.what(),
-                       in_train ? "train " : "");
+                       known || first.empty() || first[0] == '-'
+                           ? error.what()
+                           : fmt::format("there is no command '{}'; known: train, plan, inspect", first),
+                       known ? fmt::format("{} ", first) : "");
   });
 
   try {
@@ -33,8 +47,11 @@ int main(int argc, char** argv) {
     return app.exit(error) == 0 ? 0 : 2;
   }
   try {
-    if (train_command->parsed()) cli::train(train);
-    if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return 0;
+    int status = 0;
+    if (train_command->parsed()) status = cli::train(train);
+    if (plan_command->parsed()) cli::plan(plan);
+    if (inspect_command->parsed()) cli::inspect(inspect);
+    if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return status;
     std::fprintf(stderr, "muon: standard output could not be written\n");
   } catch (const cli::UsageError& error) {
     std::fprintf(stderr, "muon: %s\n", error.what());

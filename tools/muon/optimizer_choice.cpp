@@ -1,5 +1,7 @@
 #include "optimizer_choice.hpp"
 
+#include "plan_options.hpp"
+
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
@@ -9,13 +11,10 @@ namespace cli {
 namespace {
 
 muon::MuonOptions muon_options(const TrainOptions& options) {
-  muon::AdjustLr rule = muon::AdjustLr::original;
-  if (options.adjust_lr == "match_rms_adamw") rule = muon::AdjustLr::match_rms_adamw;
-  if (options.adjust_lr == "spectral_unclamped") rule = muon::AdjustLr::spectral_unclamped;
   auto muon = muon::MuonOptions(options.optimizer == "muon" ? options.learning_rate() : 0.02)
                   .momentum(options.momentum)
                   .weight_decay(options.weight_decay)
-                  .adjust_lr_fn(rule);
+                  .adjust_lr_fn(parse_adjust_lr(options.adjust_lr));
   if (options.method == "automatic") muon.method(muon::Method::automatic);
   if (options.method == "polar_express") muon.ns_preset(muon::polar_express_steps());
   if (options.method == "dwh2") muon.method(muon::Method::dwh2);
@@ -29,22 +28,6 @@ torch::optim::AdamWOptions adamw_options(const TrainOptions& options) {
   return torch::optim::AdamWOptions(lr).weight_decay(options.weight_decay);
 }
 
-muon::Rule assigned(const TrainOptions& options, const std::string& text) {
-  const auto equals = text.rfind('=');
-  const std::string glob = text.substr(0, equals);
-  const std::string what = equals == std::string::npos ? "" : text.substr(equals + 1);
-  muon::Rule rule = muon::by_name(glob);
-  if (what == "muon") return rule.use(muon_options(options));
-  if (what == "adamw") return rule.use(adamw_options(options));
-  if (what == "freeze") return rule.freeze();
-  throw UsageError(fmt::format("--assign '{}' is not GLOB=muon, GLOB=adamw or GLOB=freeze, such as 'fc2.*=adamw'", text));
-}
-
-bool has_muon(const muon::Plan& plan) {
-  return std::any_of(plan.assignments().begin(), plan.assignments().end(),
-                     [](const muon::Assignment& a) { return a.algorithm == muon::Algorithm::muon; });
-}
-
 }  // namespace
 
 std::optional<muon::Plan> plan_for(const TrainOptions& options, const Model& model) {
@@ -52,13 +35,7 @@ std::optional<muon::Plan> plan_for(const TrainOptions& options, const Model& mod
     if (!options.assign.empty()) throw UsageError("--assign needs --optimizer muon or adamw; SGD takes every parameter");
     return std::nullopt;
   }
-  std::vector<muon::Rule> rules;
-  for (const std::string& text : options.assign) rules.push_back(assigned(options, text));
-  if (options.optimizer == "muon") {
-    rules = muon::with_default_rules(std::move(rules), muon_options(options), adamw_options(options));
-  } else {
-    rules.push_back(muon::otherwise().use(adamw_options(options)));
-  }
+  const auto rules = rules_for(options.assign, muon_options(options), adamw_options(options), options.optimizer == "adamw");
   try {
     return muon::make_plan(model, rules);
   } catch (const std::invalid_argument& error) {  // the built-in rules fit these models, so it is an --assign
@@ -73,8 +50,7 @@ std::unique_ptr<torch::optim::Optimizer> make_optimizer(const TrainOptions& opti
         model.parameters(),
         torch::optim::SGDOptions(options.learning_rate()).momentum(options.momentum).weight_decay(options.weight_decay));
   }
-  if (has_muon(*plan)) return std::make_unique<muon::MuonWithAuxAdam>(*plan);
-  return std::make_unique<torch::optim::AdamW>(plan->param_groups(muon::Algorithm::adamw), adamw_options(options));
+  return std::make_unique<muon::MuonWithAuxAdam>(*plan);
 }
 
 muon::Schedule make_schedule(const TrainOptions& options, std::int64_t total) {

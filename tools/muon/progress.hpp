@@ -13,7 +13,7 @@ std::string clock_text(double seconds);
 class Progress {
  public:
   /// `total` steps of `images` images each.
-  Progress(std::int64_t total, std::int64_t images);
+  Progress(std::int64_t first, std::int64_t total, std::int64_t images);
 
   /// Is it time to show something? Then give `show` the figures, which may cost a synchronization to get.
   bool due(std::int64_t step) const;
@@ -34,7 +34,7 @@ class Progress {
   double training_seconds() const;
 
   bool terminal_;
-  std::int64_t total_, images_;
+  std::int64_t first_, total_, images_;
   Clock::time_point start_, last_shown_, paused_at_;
   Clock::duration paused_{};
   bool drawn_ = false;

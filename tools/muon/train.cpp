@@ -3,18 +3,20 @@
 #include "data/dataset.hpp"
 #include "models/model.hpp"
 #include "optimizer_choice.hpp"
+#include "plan_options.hpp"
 #include "progress.hpp"
 #include "result_file.hpp"
+#include "run_folder.hpp"
+#include "stop_signal.hpp"
+#include "summary.hpp"
 
-#include <fmt/chrono.h>
+#include <ATen/CPUGeneratorImpl.h>
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 #include <torch/torch.h>
-#include <torch/version.h>
 
-#include <chrono>
-#include <ctime>
 #include <filesystem>
+#include <map>
 #include <sstream>
 #include <stdexcept>
 #include <thread>
@@ -24,18 +26,6 @@ namespace {
 
 namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
-
-struct Evaluation {
-  double loss = 0;
-  double accuracy = 0;
-};
-
-struct EpochResult {
-  std::int64_t epoch, step;
-  double train_loss;
-  Evaluation test;
-  double seconds;
-};
 
 torch::Device parse_device(const std::string& text) {
   const bool cuda = text == "cuda" || (text.starts_with("cuda:") && text.size() > 5 && text.size() < 9 &&
@@ -74,26 +64,11 @@ void print_gradients(const Model& model, std::int64_t step) {
   }
 }
 
-Json options_json(const TrainOptions& o, std::int64_t steps) {
-  return Json{{"model", o.model},
-              {"data", o.data},
-              {"optimizer", o.optimizer},
-              {"lr", o.learning_rate()},
-              {"adamw_lr", o.adamw_lr},
-              {"weight_decay", o.weight_decay},
-              {"momentum", o.momentum},
-              {"momentum_warmup", o.momentum_warmup},
-              {"adjust_lr", o.adjust_lr},
-              {"method", o.method},
-              {"assign", o.assign},
-              {"schedule", o.schedule},
-              {"warmup", o.warmup},
-              {"steps", steps},
-              {"batch_size", o.batch_size},
-              {"seed", o.seed},
-              {"dtype", o.dtype},
-              {"device", o.device},
-              {"threads", torch::get_num_threads()}};
+/// The order of the training images in an epoch: a function of seed and epoch alone, so that a run can go on inside one.
+torch::Tensor order_of(std::int64_t epoch, std::int64_t images, std::int64_t seed) {
+  auto generator =
+      at::make_generator<at::CPUGeneratorImpl>(static_cast<std::uint64_t>(seed) * 1000003 + static_cast<std::uint64_t>(epoch));
+  return torch::randperm(images, generator, torch::kInt64);
 }
 
 /// One training run: what the options made, and the loop over it.
@@ -107,8 +82,8 @@ class Training {
     torch::set_num_threads(options.threads > 0 ? options.threads : std::clamp(processors, 1, 8));
   }
 
-  void run() {
-    check_summary();
+  int run() {
+    check_options();
     const bool known_classes = options_.data == "mnist" || options_.data == "random";
     if (!options_.plan_only || !known_classes) data_ = load_dataset(options_.data, options_.seed);
     torch::manual_seed(static_cast<std::uint64_t>(options_.seed));
@@ -117,7 +92,7 @@ class Training {
     plan_ = plan_for(options_, *model_);
     freeze();
     print_plan();
-    if (options_.plan_only) return;
+    if (options_.plan_only) return 0;
 
     options_.batch_size = std::min(options_.batch_size, data_.train.size());
     steps_an_epoch_ = 1 + (data_.train.size() - 1) / options_.batch_size;
@@ -126,17 +101,26 @@ class Training {
     }
     total_ = options_.steps.value_or(options_.epochs * steps_an_epoch_);
     optimizer_ = make_optimizer(options_, *model_, plan_);
-    const muon::Schedule schedule = make_schedule(options_, total_);
-    make_run_dir();
-    muon::LambdaLR scheduler(*optimizer_, schedule);
-    Progress progress(total_, options_.batch_size);
-    for (std::int64_t epoch = 1; step_ < total_; ++epoch) train_epoch(epoch, scheduler, progress);
+    folder_ = find_run_folder(options_);
+    scheduler_ = std::make_unique<muon::LambdaLR>(*optimizer_, make_schedule(options_, total_));
+    loss_sum_ = torch::zeros({}, torch::TensorOptions().dtype(torch::kFloat64).device(tensor_options_.device()));
+    if (folder_.resume_from) resume();
+    make_run_folder(folder_);
+    const StopSignal stop;
+    Progress progress(step_, total_, options_.batch_size);
+    for (; step_ < total_ || batches_ > 0; ++epoch_, batches_ = 0, loss_sum_.zero_()) {
+      if (!train_epoch(stop, progress)) return stopped(stop.received(), progress);
+    }
+    if (options_.save_every > 0) save();
     finish(progress.seconds());
+    return 0;
   }
 
  private:
   /// Before anything is made or trained. A summary inside the run's folder is checked with that.
-  void check_summary() const {
+  void check_options() const {
+    if (options_.optimizer == "sgd" && (!options_.checkpoint.empty() || !options_.resume.empty() || options_.save_every > 0))
+      throw UsageError("--optimizer sgd has no checkpoints; leave --checkpoint, --save-every and --resume out");
     if (options_.summary.empty()) return;
     const fs::path summary = options_.summary, folder = options_.run_dir;
     const bool inside = !folder.empty() && summary.parent_path().lexically_normal() == folder.lexically_normal();
@@ -165,55 +149,100 @@ class Training {
     std::fflush(stdout);
   }
 
-  void make_run_dir() {
-    run_dir_ = options_.run_dir;
-    if (run_dir_.empty()) {
-      const std::time_t now = std::time(nullptr);
-      const std::string name = fmt::format("{:%Y%m%d-%H%M%S}-{}", fmt::localtime(now), options_.model);
-      run_dir_ = fs::path("runs") / name;
-      for (int i = 2; fs::exists(run_dir_); ++i) run_dir_ = fs::path("runs") / fmt::format("{}-{}", name, i);
-    }
-    std::error_code error;
-    fs::create_directories(run_dir_, error);
-    if (error) throw std::runtime_error(fmt::format("--run-dir {} cannot be made: {}", run_dir_.string(), error.message()));
-    if (fs::exists(run_dir_ / "summary.json")) {
-      throw UsageError(fmt::format("--run-dir {} holds the result of another run; give another folder", run_dir_.string()));
-    }
-    check_writable(run_dir_ / "summary.json");
+  // ---- stopping and going on ----
+
+  /// All that the numbers of the rest of the run depend on.
+  muon::Training parts() {
+    muon::Training parts{.model = *model_,
+                         .optimizer = dynamic_cast<muon::GroupedOptimizer*>(optimizer_.get()),
+                         .schedule = scheduler_.get(),
+                         .step = step_};
+    const Json position{{"epoch", epoch_}, {"batches", batches_}, {"loss_sum", loss_sum_.item<double>()}};
+    parts.notes = {{"options", numeric_options_json(options_, total_).dump(-1, ' ', false, Json::error_handler_t::replace)},
+                   {"position", position.dump()},
+                   {"results", results_json(results_).dump()}};
+    return parts;
   }
 
-  void train_epoch(std::int64_t epoch, muon::LambdaLR& scheduler, Progress& progress) {
+  fs::path save() { return muon::save_checkpoint(folder_.checkpoints, parts(), options_.keep); }
+
+  void resume() {
+    const fs::path& file = *folder_.resume_from;
+    check_same_options(muon::inspect_checkpoint(file).notes);
+    const muon::Restored restored = muon::load_checkpoint(file, parts());
+    const auto position = Json::parse(restored.notes.at("position"));
+    step_ = restored.step;
+    epoch_ = position.at("epoch");
+    batches_ = position.at("batches");
+    loss_sum_.fill_(position.at("loss_sum").get<double>());
+    results_ = results_from_json(nlohmann::json::parse(restored.notes.at("results")));
+    fmt::print("resumed after step {} from {}\n\n", step_, file.string());
+  }
+
+  void check_same_options(const std::map<std::string, std::string>& notes) const {
+    const auto stored = notes.find("options");
+    if (stored == notes.end() || notes.count("position") == 0 || notes.count("results") == 0)
+      throw UsageError(fmt::format("--resume: {} was not written by muon train", folder_.resume_from->string()));
+    const auto theirs = Json::parse(stored->second), mine = numeric_options_json(options_, total_);
+    std::vector<std::string> differences;
+    for (const auto& [key, value] : mine.items()) {
+      const auto other = theirs.value(key, Json());
+      if (other != value) differences.push_back(fmt::format("{} was {} and is {} now", key, other.dump(), value.dump()));
+    }
+    if (!differences.empty())
+      throw UsageError(fmt::format("--resume: give the run's own options again; {}", fmt::join(differences, ", ")));
+  }
+
+  int stopped(int signal, Progress& progress) {
+    progress.clear();
+    if (options_.optimizer == "sgd") {
+      fmt::print("\nstopped by {} after step {}; --optimizer sgd has no checkpoints\n", StopSignal::name(signal), step_);
+      fs::remove(folder_.path);  // if nothing is in it
+      return 128 + signal;
+    }
+    const fs::path file = save();
+    const fs::path from = options_.checkpoint.empty() ? folder_.path : folder_.checkpoints;
+    fmt::print("\nstopped by {} after step {} of {}; saved in {}\nto go on   {}\n", StopSignal::name(signal), step_, total_,
+               file.string(), resume_command(options_, from));
+    return 128 + signal;
+  }
+
+  // ---- training ----
+
+  /// What is left of the epoch; false if a signal came.
+  bool train_epoch(const StopSignal& stop, Progress& progress) {
     const double begin = progress.seconds();
     const std::string label =
-        options_.steps ? fmt::format("epoch {}", epoch) : fmt::format("epoch {}/{}", epoch, options_.epochs);
-    const torch::Tensor order = torch::randperm(data_.train.size(), torch::kInt64);
-    torch::Tensor loss_sum = torch::zeros({}, torch::TensorOptions().dtype(torch::kFloat64).device(tensor_options_.device()));
-    std::int64_t batches = 0;
-    for (; batches < steps_an_epoch_ && step_ < total_; ++batches) {
-      const std::int64_t first = batches * options_.batch_size;
-      const torch::Tensor chosen = order.slice(0, first, first + options_.batch_size);
-      loss_sum += train_step(chosen);
-      if (wants_gradients(batches == 0)) {
+        options_.steps ? fmt::format("epoch {}", epoch_) : fmt::format("epoch {}/{}", epoch_, options_.epochs);
+    const torch::Tensor order = order_of(epoch_, data_.train.size(), options_.seed);
+    while (batches_ < steps_an_epoch_ && step_ < total_) {
+      const std::int64_t first = batches_ * options_.batch_size;
+      loss_sum_ += train_step(order.slice(0, first, first + options_.batch_size));
+      ++batches_;
+      if (wants_gradients(batches_ == 1)) {
         progress.clear();
         print_gradients(*model_, step_);
       }
       if (progress.due(step_)) {
-        progress.show(label, step_, loss_sum.item<double>() / static_cast<double>(batches + 1), learning_rates(*optimizer_));
+        progress.show(label, step_, loss_sum_.item<double>() / static_cast<double>(batches_), learning_rates(*optimizer_));
       }
-      scheduler.step();
+      scheduler_->step();
+      if (stop.received() != 0) return false;
+      if (options_.save_every > 0 && step_ % options_.save_every == 0) save();
     }
     progress.pause();
-    const EpochResult result{epoch, step_, loss_sum.item<double>() / static_cast<double>(batches), evaluate(),
+    const EpochResult result{epoch_, step_, loss_sum_.item<double>() / static_cast<double>(batches_), evaluate(),
                              progress.seconds() - begin};
     progress.resume();
     progress.clear();
     if (!std::isfinite(result.train_loss)) {
-      throw std::runtime_error(fmt::format("the training loss of epoch {} is not finite; lower --lr", epoch));
+      throw std::runtime_error(fmt::format("the training loss of epoch {} is not finite; lower --lr", epoch_));
     }
     fmt::print("{}  train loss {:.4f}  test loss {:.4f}  test accuracy {:.2f} %  {:.1f} s\n", label, result.train_loss,
                result.test.loss, 100 * result.test.accuracy, result.seconds);
     std::fflush(stdout);
     results_.push_back(result);
+    return true;
   }
 
   bool wants_gradients(bool first_of_epoch) const {
@@ -221,6 +250,7 @@ class Training {
     return *options_.gradients > 0 ? step_ % *options_.gradients == 0 : first_of_epoch;
   }
 
+  /// Its loss.
   torch::Tensor train_step(const torch::Tensor& chosen) {
     const torch::Tensor labels = data_.train.labels.index_select(0, chosen).to(tensor_options_.device());
     if (options_.momentum_warmup > 0) {
@@ -252,35 +282,16 @@ class Training {
   }
 
   void finish(double seconds) const {
-    const fs::path weights = run_dir_ / "model.pt", summary = run_dir_ / "summary.json";
+    const fs::path weights = folder_.path / "model.pt", summary = folder_.path / "summary.json";
     std::ostringstream archive;
     torch::save(std::static_pointer_cast<torch::nn::Module>(model_), archive);
     write_file(weights, archive.str());
-    const std::string text = summary_json(seconds);
+    const std::string text = summary_json(options_, plan_, step_, seconds, results_);
     write_file(summary, text);
     if (!options_.summary.empty()) write_file(options_.summary, text);
     fmt::print("\n{} steps in {:.1f} s; test accuracy {:.2f} %\nmodel    {}\nsummary  {}\n", step_, seconds,
                100 * results_.back().test.accuracy, weights.string(),
                options_.summary.empty() ? summary.string() : options_.summary);
-  }
-
-  std::string summary_json(double seconds) const {
-    Json json{{"format", 1}, {"program", "muon " MUON_VERSION}, {"libtorch", TORCH_VERSION}};
-    json["options"] = options_json(options_, total_);
-    json["plan"] = plan_ ? Json::parse(plan_->json()) : Json(nullptr);
-    json["seed"] = options_.seed;
-    json["steps"] = step_;
-    json["seconds"] = seconds;
-    json["epochs"] = Json::array();
-    for (const EpochResult& r : results_) {
-      json["epochs"].push_back(Json{{"epoch", r.epoch},
-                                    {"step", r.step},
-                                    {"train_loss", r.train_loss},
-                                    {"test_loss", r.test.loss},
-                                    {"test_accuracy", r.test.accuracy},
-                                    {"seconds", r.seconds}});
-    }
-    return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
   }
 
   TrainOptions options_;
@@ -289,13 +300,16 @@ class Training {
   std::shared_ptr<Model> model_;
   std::optional<muon::Plan> plan_;
   std::unique_ptr<torch::optim::Optimizer> optimizer_;
+  std::unique_ptr<muon::LambdaLR> scheduler_;
+  RunFolder folder_;
   std::int64_t steps_an_epoch_ = 0, total_ = 0, step_ = 0;
+  std::int64_t epoch_ = 1, batches_ = 0;  // the one at work, and how much of it is done
+  torch::Tensor loss_sum_;                // of those, on the device: reading it waits
   std::vector<EpochResult> results_;
-  fs::path run_dir_;
 };
 
 }  // namespace
 
-void train(const TrainOptions& options) { Training(options).run(); }
+int train(const TrainOptions& options) { return Training(options).run(); }
 
 }  // namespace cli

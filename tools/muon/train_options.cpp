@@ -1,43 +1,11 @@
 #include "train_options.hpp"
 
+#include "checks.hpp"
 #include "models/model.hpp"
 
 #include <CLI/CLI.hpp>
-#include <fmt/format.h>
-
-#include <charconv>
-#include <cmath>
 
 namespace cli {
-namespace {
-
-const std::string at_least_zero = "a finite number >= 0";
-
-std::string check_at_least_zero(const std::string& text) {
-  double value = 0;
-  if (CLI::detail::lexical_cast(text, value) && std::isfinite(value) && value >= 0) return "";
-  return fmt::format("'{}' is not {}", text, at_least_zero);
-}
-
-std::string check_momentum(const std::string& text) {
-  double value = 0;
-  if (CLI::detail::lexical_cast(text, value) && value >= 0 && value < 1) return "";
-  return fmt::format("'{}' is not a number with 0 <= momentum < 1", text);
-}
-
-/// The whole text as a decimal number; CLI11's own conversion takes "010" for 8 and cuts what is too large.
-std::string check_whole(const std::string& text, std::int64_t least) {
-  std::int64_t value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  const bool decimal = error == std::errc() && end == text.data() + text.size() && (text.size() == 1 || text[0] != '0');
-  return decimal && value >= least ? "" : fmt::format("'{}' is not a whole number >= {}, or too large", text, least);
-}
-
-std::string check_count(const std::string& text) { return check_whole(text, 1); }
-std::string check_count_or_zero(const std::string& text) { return check_whole(text, 0); }
-
-}  // namespace
-
 double TrainOptions::learning_rate() const {
   if (lr) return *lr;
   if (optimizer == "muon") return 0.02;
@@ -53,7 +21,8 @@ void add_train_options(CLI::App& command, TrainOptions& o) {
       "  muon train --model convnet --epochs 3\n"
       "  muon train --data random --steps 20 --gradients 1 random inputs and labels, a look at each gradient\n"
       "  muon train --plan-only --assign 'fc2.weight=muon' who would optimize what\n"
-      "  muon train --data ~/fashion-mnist --summary result.json");
+      "  muon train --data ~/fashion-mnist --summary result.json\n"
+      "  muon train --epochs 20 --save-every 1000          Ctrl-C finishes the step, saves, and says how to go on");
 
   command.option_defaults()->group("What to train");
   command.add_option("--model", o.model, "The network")->check(CLI::IsMember(model_names()))->capture_default_str();
@@ -123,6 +92,22 @@ void add_train_options(CLI::App& command, TrainOptions& o) {
   command.add_option("--threads", o.threads, "Processor threads; 0: one a processor, at most 8")
       ->check(CLI::Range(0, 1024).description("0 to 1024"))
       ->capture_default_str();
+
+  command.option_defaults()->group("Stopping and going on");
+  command.add_option("--checkpoint", o.checkpoint, "Folder for checkpoints [checkpoints in the run's folder]")->type_name("DIR");
+  command.add_option("--save-every", o.save_every, "Save a checkpoint every N steps and at the end; 0: only when stopped")
+      ->check(check_count_or_zero)
+      ->capture_default_str();
+  command.add_option("--keep", o.keep, "How many checkpoints stay; 0: all")
+      ->check(CLI::Range(0, 1000000).description("0 or more"))
+      ->capture_default_str();
+  command
+      .add_option("--resume", o.resume,
+                  "Go on from a checkpoint, the newest of a folder or of a run's folder; without a value, from the newest "
+                  "stopped run. Give the run's other options again")
+      ->expected(0, 1)
+      ->default_str("latest")
+      ->type_name("[FILE|DIR]");
 
   command.option_defaults()->group("Output");
   command.add_flag("--plan-only", o.plan_only, "Print who optimizes what, and stop");

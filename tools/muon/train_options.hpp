@@ -3,7 +3,6 @@
 
 #include <cstdint>
 #include <optional>
-#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -12,11 +11,6 @@ class App;
 }
 
 namespace cli {
-
-/// The command line asks for something that cannot be: exit status 2.
-struct UsageError : std::invalid_argument {
-  using std::invalid_argument::invalid_argument;
-};
 
 struct TrainOptions {
   std::string model = "small_net";
@@ -46,6 +40,11 @@ struct TrainOptions {
   bool plan_only = false;
   std::optional<std::int64_t> gradients;  // every so many steps; 0: the first of each epoch
   std::string run_dir;
+  std::string checkpoint;       // folder; empty: checkpoints in the run's folder
+  std::int64_t save_every = 0;  // steps; 0: only when stopped
+  int keep = 3;
+  std::string resume;                  // a checkpoint, a folder, or "latest"; empty: from the start
+  std::vector<std::string> arguments;  // as given, to say how to go on
   std::string summary;
 
   double learning_rate() const;

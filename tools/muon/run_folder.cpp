@@ -1,0 +1,106 @@
+#include "run_folder.hpp"
+
+#include "plan_options.hpp"
+#include "result_file.hpp"
+
+#include <muon/state/checkpoint.hpp>
+
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <ctime>
+#include <system_error>
+
+namespace cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+fs::path new_name(const std::string& model) {
+  const std::string name = fmt::format("{:%Y%m%d-%H%M%S}-{}", fmt::localtime(std::time(nullptr)), model);
+  fs::path path = fs::path("runs") / name;
+  for (int i = 2; fs::exists(path); ++i) path = fs::path("runs") / fmt::format("{}-{}", name, i);
+  return path;
+}
+
+/// The newest run of this model in runs/ that was stopped: it has a checkpoint and no summary. Names begin with the time.
+fs::path newest_stopped(const std::string& model) {
+  fs::path newest;
+  std::error_code error;
+  for (fs::directory_iterator entry("runs", error), end; !error && entry != end; entry.increment(error)) {
+    const fs::path& path = entry->path();
+    const bool of_model = path.filename().string().find("-" + model) != std::string::npos;
+    if (of_model && path > newest && !fs::exists(path / "summary.json") && muon::latest_checkpoint(path / "checkpoints"))
+      newest = path;
+  }
+  return newest;
+}
+
+/// What --resume names: a checkpoint, a folder of them, a run's folder, or "latest".
+fs::path named_by_resume(const TrainOptions& o) {
+  if (o.resume != "latest") return o.resume;
+  if (!o.checkpoint.empty()) return o.checkpoint;
+  if (!o.run_dir.empty()) return o.run_dir;
+  const fs::path found = newest_stopped(o.model);
+  if (found.empty())
+    throw UsageError(
+        fmt::format("--resume: runs/ holds no stopped run of {}; give --resume a checkpoint or a run's folder", o.model));
+  return found;
+}
+
+std::string shell_quoted(const std::string& text) {
+  const bool plain = !text.empty() && std::all_of(text.begin(), text.end(), [](unsigned char c) {
+    return std::isalnum(c) || std::string_view("-_./=,:+@%").find(static_cast<char>(c)) != std::string_view::npos;
+  });
+  if (plain) return text;
+  std::string quoted = "'";
+  for (const char c : text) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return quoted + "'";
+}
+
+}  // namespace
+
+RunFolder find_run_folder(const TrainOptions& o) {
+  RunFolder folder{o.run_dir, {}, std::nullopt};
+  if (!o.resume.empty()) {
+    fs::path from = named_by_resume(o);
+    if (fs::is_directory(from / "checkpoints")) {
+      if (folder.path.empty()) folder.path = from;
+      from /= "checkpoints";
+    }
+    folder.resume_from = fs::is_directory(from) ? muon::latest_checkpoint(from)
+                         : fs::exists(from)     ? std::optional(from)
+                                                : std::nullopt;
+    if (!folder.resume_from)
+      throw UsageError(fmt::format("--resume: {} holds no checkpoint (step-*.safetensors)", from.string()));
+  }
+  if (folder.path.empty()) folder.path = new_name(o.model);
+  folder.checkpoints = o.checkpoint.empty() ? folder.path / "checkpoints" : fs::path(o.checkpoint);
+  return folder;
+}
+
+void make_run_folder(const RunFolder& folder) {
+  std::error_code error;
+  fs::create_directories(folder.path, error);
+  if (error) throw std::runtime_error(fmt::format("--run-dir {} cannot be made: {}", folder.path.string(), error.message()));
+  if (fs::exists(folder.path / "summary.json")) {
+    throw UsageError(fmt::format("--run-dir {} holds the result of another run; give another folder", folder.path.string()));
+  }
+  check_writable(folder.path / "summary.json");
+}
+
+std::string resume_command(const TrainOptions& o, const fs::path& folder) {
+  std::string command = "muon train";
+  for (std::size_t i = 0; i < o.arguments.size(); ++i) {
+    const std::string& argument = o.arguments[i];
+    if (argument == "--resume") {
+      if (i + 1 < o.arguments.size() && !o.arguments[i + 1].starts_with("-")) ++i;
+    } else if (!argument.starts_with("--resume=")) {
+      command += " " + shell_quoted(argument);
+    }
+  }
+  return fmt::format("{} --resume {}", command, shell_quoted(folder.string()));
+}
+
+}  // namespace cli

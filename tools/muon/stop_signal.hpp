@@ -1,0 +1,21 @@
+// Ctrl-C and SIGTERM as a wish to stop after the current step.
+#pragma once
+
+namespace cli {
+
+/// While it exists, the first SIGINT or SIGTERM is remembered instead of ending the program; the next ends it at once. One at a
+/// time.
+class StopSignal {
+ public:
+  StopSignal();
+  ~StopSignal();
+  StopSignal(const StopSignal&) = delete;
+  StopSignal& operator=(const StopSignal&) = delete;
+
+  /// SIGINT, SIGTERM, or 0.
+  int received() const;
+  /// "SIGINT"
+  static const char* name(int signal);
+};
+
+}  // namespace cli

@@ -12,15 +12,15 @@ namespace muon {
 namespace {
 
 /// Layers that hold one hidden matrix, by the last word of their path.
-constexpr auto layers = std::to_array<std::string_view>({
-    // attention
-    "q_proj", "k_proj", "v_proj", "o_proj", "out_proj", "query", "key", "value", "q", "k", "v", "o", "wq", "wk", "wv", "wo",
-    "to_q", "to_k", "to_v", "to_out", "proj", "q_a_proj", "q_b_proj", "kv_a_proj_with_mqa", "kv_b_proj", "attn_out", "q_lin",
-    "k_lin", "v_lin", "out_lin",
-    // feed-forward
-    "fc1", "fc2", "fc3", "fc_in", "fc_out", "gate_proj", "up_proj", "down_proj", "w1", "w2", "w3", "linear1", "linear2", "lin1",
-    "lin2", "dense", "dense_h_to_4h", "dense_4h_to_h", "wi", "wi_0", "wi_1", "ffn1", "ffn2", "c_fc", "c_proj", "q_attn", "up",
-    "down", "linear_fc1", "linear_fc2", "intermediate_dense", "output_dense", "in_proj", "x_proj"});
+constexpr auto layers = std::to_array<std::string_view>(
+    {// attention
+     "q_proj", "k_proj", "v_proj", "o_proj", "out_proj", "query", "key", "value", "q", "k", "v", "o", "wq", "wk", "wv", "wo",
+     "to_q", "to_k", "to_v", "to_out", "proj", "q_a_proj", "q_b_proj", "kv_a_proj_with_mqa", "kv_b_proj", "attn_out", "q_lin",
+     "k_lin", "v_lin", "out_lin",
+     // feed-forward
+     "fc1", "fc2", "fc3", "fc_in", "fc_out", "gate_proj", "up_proj", "down_proj", "w1", "w2", "w3", "linear1", "linear2", "lin1",
+     "lin2", "dense", "dense_h_to_4h", "dense_4h_to_h", "wi", "wi_0", "wi_1", "ffn1", "ffn2", "c_fc", "c_proj", "q_attn", "up",
+     "down", "linear_fc1", "linear_fc2", "intermediate_dense", "output_dense", "in_proj", "x_proj"});
 
 /// Three projections on top of each other: queries, keys, values.
 constexpr std::array<std::string_view, 6> fused{"c_attn", "qkv", "qkv_proj", "Wqkv", "wqkv", "to_qkv"};
@@ -53,7 +53,8 @@ class Reading {
     if (p_.shape.size() == 3 && (is_experts() || layer_ == "experts")) return experts();
     if (p_.shape.size() >= 3 && says_convolution()) return convolution();
     if (p_.shape.size() != 2) return;
-    if (layer_ == "fc" && owner_path(p_.name) == "fc") return head();
+    if (owner_path(p_.name) == "fc") return decide(Role::output_head, "", "; the usual name of an output layer, and of others");
+    if (owner_path(p_.name).ends_with("proj_out") && !repeated()) return decide(Role::output_head, "", "");
     if (is_router()) return named("", "; a router: some keep it under AdamW");
     if (contains(fused, layer_) || local_ == "in_proj_weight") return fused_projections();
     if (layer_ == "query_key_value") return named("", "; queries, keys and values interleaved by head: give it a view");
@@ -72,11 +73,15 @@ class Reading {
   }
   void named(const std::string& more, const std::string& doubt) { decide(Role::hidden_matrix, more, doubt); }
 
-  void head() { decide(Role::output_head, "", "; the usual name of an output layer, and of others"); }
-
   void convolution() {
     p_.view = MatrixView::flatten();
     decide(Role::convolution, "", "");
+  }
+
+  /// Inside a numbered block.
+  bool repeated() const {
+    const auto parts = components(p_.name);
+    return std::any_of(parts.begin(), parts.end(), ends_in_digit);
   }
 
   bool is_experts() const { return any_component(p_.name, "experts"); }

@@ -1,0 +1,160 @@
+// muon train stopped and gone on with, muon plan and muon inspect, as a user runs them.
+#include "program.hpp"
+
+#include <muon/muon.hpp>
+
+#include <gmock/gmock.h>
+#include <nlohmann/json.hpp>
+#include <torch/torch.h>
+
+#include <random>
+
+namespace {
+
+namespace fs = std::filesystem;
+using Json = nlohmann::json;
+using testing::AllOf;
+using testing::HasSubstr;
+using testing::Not;
+
+class Resume : public InFolder {};
+class PlanFile : public InFolder {};
+class Inspect : public InFolder {};
+
+const std::string quick = "$muon train --data random --threads 1 --steps 300 --batch-size 16 --momentum-warmup 50 --warmup 20";
+
+/// The last line that begins so, without that beginning.
+std::string line_after(const std::string& text, const std::string& beginning) {
+  const auto at = text.rfind("\n" + beginning);
+  if (at == std::string::npos) return "";
+  const auto first = text.find_first_not_of(' ', at + 1 + beginning.size());
+  return text.substr(first, text.find('\n', first) - first);
+}
+
+TEST_F(Resume, StoppedAtAnyMomentAndGoneOnIsNeverStopped) {
+  for (const std::string more : {"", " --optimizer adamw"}) {
+    fs::remove_all("whole");
+    ASSERT_EQ(shell(quick + more + " --run-dir whole").status, 0);
+    std::mt19937 random(2);
+    for (int i = 0; i < 3; ++i) {
+      const std::string run = "run" + std::to_string(i) + (more.empty() ? "" : "-adamw");
+      std::string command = quick + more + " --run-dir " + run;
+      Result result;
+      int stops = 0;
+      do {  // each time a little further; a run may also be through before its signal
+        const std::string signal = stops % 2 == 0 ? "INT" : "TERM";
+        result = shell("timeout -s " + signal + " " + std::to_string(0.8 + 0.001 * static_cast<double>(random() % 300)) + " " +
+                       command + "; exit $?");
+        const std::string next = line_after(result.out, "to go on");
+        if (next.empty()) break;
+        ASSERT_THAT(next, AllOf(HasSubstr("muon train"), HasSubstr("--resume " + run)));
+        command = "$" + next;
+      } while (++stops < 20);
+      // through before its signal, or killed before it had begun
+      if (!fs::exists(fs::path(run) / "summary.json")) result = shell(command);
+      ASSERT_TRUE(fs::exists(fs::path(run) / "summary.json")) << result.out;
+      EXPECT_EQ(contents(fs::path(run) / "model.pt"), contents("whole/model.pt"));
+      const auto loss = [](const fs::path& path) {
+        return Json::parse(contents(path / "summary.json"))["epochs"].back()["train_loss"];
+      };
+      EXPECT_EQ(loss(run), loss("whole"));
+    }
+  }
+}
+
+TEST_F(Resume, KilledTooWithSaveEvery) {
+  ASSERT_EQ(shell(quick + " --run-dir whole").status, 0);
+  shell("timeout -s KILL 1.1 " + quick + " --save-every 7 --run-dir killed");
+  for (int i = 0; i < 3; ++i) shell("timeout -s KILL 1.1 " + quick + " --save-every 7 --run-dir killed --resume");
+  const Result last = shell(quick + " --save-every 7 --run-dir killed" + (fs::exists("killed/checkpoints") ? " --resume" : ""));
+  ASSERT_EQ(last.status, fs::exists("killed/summary.json") ? last.status : 0) << last.out;
+  EXPECT_EQ(contents("killed/model.pt"), contents("whole/model.pt"));
+  EXPECT_LE(std::distance(fs::directory_iterator("killed/checkpoints"), {}), 3 + 1);  // --keep 3, and one that a kill left
+}
+
+TEST_F(Resume, RefusesOtherOptionsAndOtherFiles) {
+  ASSERT_EQ(shell(quick + " --save-every 100 --run-dir a --checkpoint points").status, 0);
+  const std::string again = "$muon train --data random --threads 1 --steps 300 --batch-size 16 --momentum-warmup 50 --warmup 20";
+  EXPECT_THAT(shell("$muon train --data random --threads 1 --steps 200 --batch-size 16 --momentum-warmup 50 --warmup 20 --lr 0.5 "
+                    "--resume points --run-dir b")
+                  .out,
+              AllOf(HasSubstr("lr was 0.02 and is 0.5 now"), HasSubstr("steps was 300 and is 200 now")));
+  EXPECT_EQ(shell(again + " --resume nothing --run-dir b").status, 2);
+  EXPECT_EQ(shell(again + " --resume --run-dir b").status, 2);
+  muon::write_safetensors("weights.safetensors", {{"a", torch::ones({1})}});
+  EXPECT_THAT(shell(again + " --resume weights.safetensors --run-dir b").out, HasSubstr("not a checkpoint"));
+  EXPECT_THAT(shell(again + " --optimizer sgd --checkpoint points --run-dir b").out, HasSubstr("sgd has no checkpoints"));
+  EXPECT_FALSE(fs::exists("b"));
+  EXPECT_EQ(shell(again + " --resume points/step-00000200.safetensors --run-dir b").status, 0);
+  EXPECT_EQ(contents("a/model.pt"), contents("b/model.pt"));
+}
+
+TEST_F(PlanFile, PrintsTableJsonAndPython) {
+  muon::write_safetensors("m.safetensors", {{"model.embed_tokens.weight", torch::zeros({8, 4})},
+                                            {"model.layers.0.self_attn.q_proj.weight", torch::zeros({4, 4})},
+                                            {"model.layers.0.self_attn.qkv_proj.weight", torch::zeros({12, 4})},
+                                            {"model.layers.0.conv.weight", torch::zeros({4, 4, 3, 3})},
+                                            {"model.layers.0.norm.weight", torch::zeros({4})},
+                                            {"lm_head.weight", torch::zeros({8, 4})}});
+  const Result table = shell("$muon plan m.safetensors");
+  EXPECT_EQ(table.status, 0);
+  EXPECT_THAT(table.out, AllOf(HasSubstr("m.safetensors  (safetensors)"), HasSubstr("name: 'q_proj'"), HasSubstr("Muon"),
+                               HasSubstr("AdamW")));
+  const Json json = Json::parse(shell("$muon plan m.safetensors --json --lr 0.1").out);
+  EXPECT_EQ(json["totals"]["Muon"]["parameters"], 3);
+  EXPECT_EQ(json["file_format"], "safetensors");
+  const Result python = shell("$muon plan m.safetensors --python --assign '*.q_proj.weight=freeze'");
+  EXPECT_THAT(python.out, AllOf(HasSubstr("torch.optim.Muon("), HasSubstr("heads(3)"), HasSubstr("frozen_names"),
+                                HasSubstr("adamw_instead_names")));
+  if (std::system("python3 -c 'import ast' >/dev/null 2>&1") != 0) GTEST_SKIP() << "no python3 here to parse the groups with";
+  EXPECT_EQ(shell("$muon plan m.safetensors --python --assign '*.q_proj.weight=freeze' >groups.py; python3 -c \"import ast; "
+                  "ast.parse(open('groups.py').read())\"")
+                .status,
+            0);
+  if (std::system("python3 -c 'import torch.optim._muon' >/dev/null 2>&1") != 0)
+    GTEST_SKIP() << "no python3 with torch.optim.Muon here to run the groups in";
+  const Result run = shell(
+      "$muon plan m.safetensors --python >groups.py; python3 -W ignore -c \"\n"
+      "import torch\n"
+      "class Model:\n"
+      "    p = [(n, torch.nn.Parameter(torch.zeros(s))) for n, s in [('model.embed_tokens.weight', (8, 4)),\n"
+      "        ('model.layers.0.self_attn.q_proj.weight', (4, 4)), ('model.layers.0.self_attn.qkv_proj.weight', (12, 4)),\n"
+      "        ('model.layers.0.conv.weight', (4, 4, 3, 3)), ('model.layers.0.norm.weight', (4,)), ('lm_head.weight', (8, 4))]]\n"
+      "    def named_parameters(self): return self.p\n"
+      "model = Model()\n"
+      "exec(open('groups.py').read())\n"
+      "assert sum(len(g['params']) for o in (muon, adamw) for g in o.param_groups) == 6\n\"");
+  EXPECT_EQ(run.status, 0) << run.out;
+}
+
+TEST_F(PlanFile, Refuses) {
+  std::ofstream("text.pt") << "hello";
+  EXPECT_THAT(shell("$muon plan text.pt").out, HasSubstr("text.pt"));
+  EXPECT_EQ(shell("$muon plan text.pt").status, 1);
+  EXPECT_EQ(shell("$muon plan nothing.pt").status, 1);
+  EXPECT_EQ(shell("$muon plan").status, 2);
+  muon::write_safetensors("m.safetensors", {{"a.weight", torch::zeros({8, 4})}});
+  EXPECT_EQ(shell("$muon plan m.safetensors --assign 'b=muon'").status, 2);
+  EXPECT_EQ(shell("$muon plan m.safetensors --json --python").status, 2);
+  muon::write_safetensors("ids.safetensors", {{"ids", torch::zeros({8}, torch::kInt64)}});
+  EXPECT_THAT(shell("$muon plan ids.safetensors").out, HasSubstr("no parameter that an optimizer trains"));
+}
+
+TEST_F(Inspect, ShowsAndVerifies) {
+  ASSERT_EQ(shell(quick + " --save-every 150 --run-dir a").status, 0);
+  EXPECT_THAT(shell("$muon inspect a").out,
+              AllOf(HasSubstr("step      300"), HasSubstr("optim/fc1.weight/momentum_buffer"), HasSubstr("not verified")));
+  EXPECT_THAT(shell("$muon inspect a --verify").out, HasSubstr("agree with the checksum"));
+  const Json json = Json::parse(shell("$muon inspect a/checkpoints/step-00000150.safetensors --json").out);
+  EXPECT_EQ(json["step"], 150);
+  std::string bytes = contents("a/checkpoints/step-00000150.safetensors");
+  bytes[bytes.size() - 6000] = static_cast<char>(bytes[bytes.size() - 6000] ^ 1);
+  std::ofstream("bad.safetensors", std::ios::binary) << bytes;
+  EXPECT_EQ(shell("$muon inspect bad.safetensors").status, 0);
+  const Result verified = shell("$muon inspect bad.safetensors --verify");
+  EXPECT_EQ(verified.status, 1);
+  EXPECT_THAT(verified.out, HasSubstr("bad.safetensors is damaged"));
+  EXPECT_EQ(shell("$muon inspect .").status, 2);
+}
+
+}  // namespace

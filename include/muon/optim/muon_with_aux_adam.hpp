@@ -29,9 +29,13 @@ class Plan;
 /// `torch::optim::AdamWParamState`. Its `amsgrad` is honoured.
 ///
 /// Cost     One Muon step for the matrices (see muon.hpp) and, on a CPU, one pass over the rest: four reads and three writes a
-/// value. Errors   std::invalid_argument: whatever `make_plan` and `add_param_group` refuse, with the parameters' names. Safety
-/// The optimizer shares the parameters' tensors and may outlive the model. Not thread-safe. Source
-/// https://github.com/KellerJordan/Muon
+///          value.
+///
+/// Errors   std::invalid_argument: whatever `make_plan` and `add_param_group` refuse, with the parameters' names.
+///
+/// Safety   The optimizer shares the parameters' tensors and may outlive the model. Not thread-safe.
+///
+/// Source   https://github.com/KellerJordan/Muon
 class MuonWithAuxAdam : public GroupedOptimizer {
  public:
   /// The built-in plan, `make_plan(model)`: default_muon(lr) and keller_jordan_adam().

@@ -7,6 +7,7 @@
 #include "optimizer_state.hpp"
 
 #include <ATen/ATen.h>
+#include <ATen/MemoryOverlap.h>
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 #include <torch/csrc/jit/api/module.h>
@@ -14,6 +15,7 @@
 #include <torch/nn/module.h>
 
 #include <algorithm>
+#include <limits>
 #include <mutex>
 #include <set>
 #include <stdexcept>
@@ -103,6 +105,8 @@ class Loader {
       return problem(fmt::format("'{}' has shape {} in the file and {} in the model", name, shape_text(from.sizes()),
                                  shape_text(to.sizes())));
     }
+    if (at::has_internal_overlap(to) == at::MemOverlap::Yes)
+      return problem(fmt::format("'{}' is expanded in the model: several entries share one memory", name));
     if (from.scalar_type() != to.scalar_type() && !allow_.dtype) {
       return problem(fmt::format("'{}' is of type {} in the file and {} in the model", name, c10::toString(from.scalar_type()),
                                  c10::toString(to.scalar_type())));
@@ -118,19 +122,10 @@ class Loader {
       return;
     }
     OptimizerState state = state_from_json(nlohmann::json::parse(groups->second));
-    std::map<std::string, ParameterState*> parameters;
-    for (GroupState& group : state) {
-      for (ParameterState& parameter : group.parameters) parameters[parameter.name] = &parameter;
-    }
+    StateTensors tensors(state);
     for (const TensorInfo& info : file_.tensors()) {
-      if (!info.name.starts_with("optim/")) continue;
-      const auto slash = info.name.rfind('/');
-      const auto owner = slash < 6 ? parameters.end() : parameters.find(info.name.substr(6, slash - 6));
-      if (owner == parameters.end()) {
+      if (info.name.starts_with("optim/") && !tensors.put(info.name.substr(6), file_.tensor(info.name)))
         problem(fmt::format("'{}' belongs to no parameter of the file's groups", info.name));
-      } else {
-        owner->second->tensors[info.name.substr(slash + 1)] = file_.tensor(info.name);
-      }
     }
     const Tolerance tolerance{allow_.missing, allow_.extra, allow_.dtype,
                               allow_.options ? OptionsFrom::optimizer : OptionsFrom::file_if_scheduled};
@@ -147,16 +142,41 @@ class Loader {
     const auto json = nlohmann::json::parse(stored->second);
     const auto step = json.at("step").get<std::int64_t>();
     const auto initial = json.at("initial_lr").get<std::vector<double>>();
-    if (!allow_.options && initial != training_.schedule->initial_rates()) {
-      problem(fmt::format("the schedule began at learning rates {} and begins at {} here", fmt::join(initial, ", "),
-                          fmt::join(training_.schedule->initial_rates(), ", ")));
-    }
+    if (!allow_.options) check_initial_rates(initial);
+    if (step < 0 || step > std::numeric_limits<unsigned>::max()) return problem(fmt::format("its schedule is at step {}", step));
     try {
       (void)training_.schedule->rates(step);
     } catch (const std::exception& error) {
       return problem(fmt::format("at step {} of the schedule: {}", step, error.what()));
     }
     prepared_.changes.emplace_back([schedule = training_.schedule, step] { schedule->set_step(step); });
+  }
+
+  /// The stored rates go by the file's groups, which parameters lead to; groups may have been put in another order.
+  void check_initial_rates(const std::vector<double>& stored) {
+    const std::vector<double>& mine = training_.schedule->initial_rates();
+    std::vector<double> theirs = stored;
+    if (training_.optimizer != nullptr && file_.metadata().count("groups") > 0) {
+      std::map<std::string, std::size_t> group_of;
+      const OptimizerState state = state_from_json(nlohmann::json::parse(file_.metadata().at("groups")));
+      for (std::size_t g = 0; g < state.size(); ++g) {
+        for (const ParameterState& parameter : state[g].parameters) group_of[parameter.name] = g;
+      }
+      theirs = mine;  // of groups that the file does not have
+      const NamesOf names = names_of(training_);
+      const auto& groups = training_.optimizer->param_groups();
+      for (std::size_t g = 0; g < groups.size() && g < theirs.size(); ++g) {
+        for (const at::Tensor& parameter : groups[g].params()) {
+          for (const std::string& name : names(parameter)) {
+            const auto found = group_of.find(name);
+            if (found != group_of.end() && found->second < stored.size()) theirs[g] = stored[found->second];
+          }
+        }
+      }
+    }
+    if (theirs != mine)
+      problem(fmt::format("the schedule began at learning rates {} and begins at {} here", fmt::join(theirs, ", "),
+                          fmt::join(mine, ", ")));
   }
 
   void random() {
@@ -219,10 +239,10 @@ fs::path save_checkpoint(const fs::path& where, const Training& training, int ke
     const OptimizerState state = state_of_optimizer(*training.optimizer, names_of(training));
     for (const GroupState& group : state) {
       for (const ParameterState& parameter : group.parameters) {
-        for (const auto& [key, tensor] : parameter.tensors) tensors.emplace_back("optim/" + parameter.name + "/" + key, tensor);
+        for (const auto& [key, tensor] : parameter.tensors) tensors.emplace_back("optim/" + tensor_name(parameter, key), tensor);
       }
     }
-    metadata["groups"] = state_json(state).dump();
+    metadata["groups"] = state_json(state).dump(-1, ' ', false, Json::error_handler_t::replace);
   }
   if (training.schedule != nullptr) {
     metadata["schedule"] =
@@ -244,6 +264,8 @@ Restored load_checkpoint(const fs::path& where, const Training& training, const 
   } catch (const nlohmann::json::exception& error) {
     throw std::runtime_error(
         fmt::format("[checkpoint] {}: its metadata is not what this library writes: {}", path.string(), error.what()));
+  } catch (const c10::Error& error) {
+    throw std::runtime_error(fmt::format("[checkpoint] {}: {}", path.string(), error.what_without_backtrace()));
   } catch (const std::runtime_error& error) {
     throw std::runtime_error(
         fmt::format("[checkpoint] {} does not fit; nothing was changed:\n  {}", path.string(), error.what()));

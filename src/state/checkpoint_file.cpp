@@ -4,13 +4,18 @@
 #include "safetensors_tensors.hpp"
 
 #include <fmt/format.h>
+#include <signal.h>
 #include <torch/version.h>
+#include <unistd.h>
 #include <zlib.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <charconv>
+#include <functional>
 #include <stdexcept>
 #include <system_error>
+#include <tuple>
 
 namespace muon::checkpoint {
 namespace {
@@ -46,18 +51,26 @@ std::int64_t step_of(const fs::path& file) {
   return error == std::errc() && end == digits.data() + digits.size() ? step : -1;
 }
 
-/// A folder's checkpoints, the newest first.
+/// A folder's checkpoints, that written last first: a run that went back to an earlier step has lower numbers than what it left.
 std::vector<fs::path> checkpoints_in(const fs::path& folder) {
-  std::vector<std::pair<std::int64_t, fs::path>> found;
+  std::vector<std::tuple<fs::file_time_type, std::int64_t, fs::path>> found;
   std::error_code error;
   for (fs::directory_iterator entry(folder, error), end; !error && entry != end; entry.increment(error)) {
     const std::int64_t step = step_of(entry->path());
-    if (step >= 0 && entry->is_regular_file(error)) found.emplace_back(step, entry->path());
+    if (step >= 0 && entry->is_regular_file(error)) found.emplace_back(entry->last_write_time(error), step, entry->path());
   }
   std::sort(found.begin(), found.end(), std::greater<>());
   std::vector<fs::path> files;
-  for (auto& [step, file] : found) files.push_back(std::move(file));
+  for (auto& [time, step, file] : found) files.push_back(std::move(file));
   return files;
+}
+
+/// The process that a temporary file's name tells has ended: "...safetensors.1234-0.tmp".
+bool is_left(const std::string& name) {
+  const auto begin = std::min(name.find(extension) + extension.size() + 1, name.size());
+  int process = 0;
+  const auto [end, error] = std::from_chars(name.data() + begin, name.data() + name.size(), process);
+  return error == std::errc() && process > 0 && process != ::getpid() && ::kill(process, 0) != 0 && errno == ESRCH;
 }
 
 /// Temporary files that a killed process left.
@@ -66,7 +79,7 @@ void remove_leftovers(const fs::path& folder) {
   std::vector<fs::path> leftovers;
   for (fs::directory_iterator entry(folder, error), end; !error && entry != end; entry.increment(error)) {
     const std::string name = entry->path().filename().string();
-    if (name.starts_with("step-") && name.ends_with(".tmp") && name.find(extension) != std::string::npos)
+    if (name.starts_with("step-") && name.ends_with(".tmp") && name.find(extension) != std::string::npos && is_left(name))
       leftovers.push_back(entry->path());
   }
   for (const fs::path& file : leftovers) fs::remove(file, error);
@@ -91,9 +104,7 @@ void write_file(const fs::path& file, const std::vector<std::pair<std::string, a
   out.commit();
 }
 
-void check_sum(const fs::path& path) {
-  const MappedFile file(path);
-  const std::string_view bytes = file.bytes(0, file.size());
+void check_sum(const fs::path& path, std::string_view bytes) {
   const std::size_t mark = bytes.find(checksum_mark);
   const std::size_t digits = mark + checksum_mark.size();
   if (mark == std::string_view::npos || bytes.size() - digits < no_checksum.size())
@@ -117,15 +128,19 @@ fs::path write(const fs::path& where, std::int64_t step, const std::vector<std::
   const bool folder = where.extension() != extension;
   const fs::path file = folder ? file_for(where, step) : where;
   if (folder) {
-    std::error_code error;
-    fs::create_directories(where, error);
-    if (error) refuse(where, fmt::format("cannot be made: {}", error.message()));
+    try {
+      make_folders(where);
+    } catch (const std::runtime_error& error) {
+      throw std::runtime_error(fmt::format("[checkpoint] {}", error.what()));
+    }
     remove_leftovers(where);
   }
   try {
     write_file(file, tensors, metadata);
   } catch (const std::runtime_error& error) {
-    throw std::runtime_error(fmt::format("[checkpoint] {}", error.what()));
+    const std::string what = error.what();
+    const bool names_it = what.find(file.string()) != std::string::npos;
+    throw std::runtime_error(fmt::format("[checkpoint] {}{}", names_it ? "" : file.string() + " cannot be written: ", what));
   }
   if (folder && keep > 0) {
     const auto all = checkpoints_in(where);
@@ -165,7 +180,7 @@ Safetensors open(const fs::path& path, bool verify) {
   const auto checksum = metadata.find("checksum");
   const bool proper = checksum != metadata.end() && checksum->second.starts_with("crc32:") && checksum->second.size() == 14;
   if (number < 1 || !proper || metadata.count("step") == 0) refuse(path, "lacks the version, checksum or step of a checkpoint");
-  if (verify) check_sum(path);
+  if (verify) check_sum(path, file.bytes());
   return file;
 }
 

@@ -11,6 +11,7 @@
 #include <cerrno>
 #include <cstring>
 #include <stdexcept>
+#include <system_error>
 #include <utility>
 
 namespace muon {
@@ -32,7 +33,23 @@ fs::path behind_links(fs::path file) {
   return file;
 }
 
+/// What was made or renamed in it; not every file system can.
+void sync_folder(const fs::path& folder) {
+  const int descriptor = ::open(folder.empty() ? "." : folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (descriptor < 0) return;
+  (void)::fsync(descriptor);
+  ::close(descriptor);
+}
+
 }  // namespace
+
+void make_folders(const fs::path& folder) {
+  std::error_code error;
+  if (folder.empty() || fs::is_directory(folder, error)) return;
+  make_folders(folder.parent_path());
+  if (::mkdir(folder.c_str(), 0777) != 0 && !fs::is_directory(folder, error)) refuse(folder, "cannot be made", errno);
+  sync_folder(folder.parent_path());
+}
 
 MappedFile::MappedFile(const fs::path& file) {
   const int descriptor = ::open(file.c_str(), O_RDONLY | O_CLOEXEC);
@@ -94,11 +111,7 @@ void WholeFile::commit() {
   if (::fsync(descriptor_) != 0) fail();
   if (::rename(temporary_.c_str(), file_.c_str()) != 0) fail();
   if (::close(std::exchange(descriptor_, -1)) != 0) fail();
-  const fs::path folder = file_.has_parent_path() ? file_.parent_path() : fs::path(".");
-  const int descriptor = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (descriptor < 0) return;
-  (void)::fsync(descriptor);  // the rename itself; not every file system can
-  ::close(descriptor);
+  sync_folder(file_.parent_path());
 }
 
 }  // namespace muon

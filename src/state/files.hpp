@@ -28,6 +28,10 @@ class MappedFile {
   std::uint64_t size_ = 0;
 };
 
+/// Makes a folder and those above it, so that they are there after a power cut too.
+/// Errors   std::runtime_error naming the folder and the reason.
+void make_folders(const std::filesystem::path& folder);
+
 /// Writes beside `file` under a temporary name; `commit` flushes it to the disk and renames it. Without a commit nothing is left.
 /// Errors   std::runtime_error naming the file and the reason; an existing file is then as it was.
 class WholeFile {

@@ -73,15 +73,15 @@ ModelFile from_index(const fs::path& file) {
 
 // ---- torch.save ----
 
-void find_dicts(const PythonFile& file, const Value& value, const std::string& key, std::vector<std::string>& found) {
+void find_dicts(const PythonFile& file, const Value& value, const std::string& key, int levels, std::vector<std::string>& found) {
   if (!value.is(Value::Kind::dict)) return;
   if (!file.tensors_in(value).empty()) return found.push_back(key);
   const auto& items = file.document().items(value);
   for (std::size_t i = 0; i < items.size(); i += 2) {
-    const bool deep = std::count(key.begin(), key.end(), '.') > 2;
-    if (!deep && items[i].is(Value::Kind::text) && items[i].text != "optimizer" &&
+    if (levels > 0 && items[i].is(Value::Kind::text) && items[i].text != "optimizer" &&
         items[i].text.find("optim") == std::string_view::npos)
-      find_dicts(file, items[i + 1], key.empty() ? std::string(items[i].text) : fmt::format("{}.{}", key, items[i].text), found);
+      find_dicts(file, items[i + 1], key.empty() ? std::string(items[i].text) : fmt::format("{}.{}", key, items[i].text),
+                 levels - 1, found);
   }
 }
 
@@ -89,7 +89,7 @@ ModelFile from_python(const fs::path& path, std::string key) {
   const PythonFile file(path);
   if (key.empty()) {
     std::vector<std::string> found;
-    find_dicts(file, file.at(""), "", found);
+    find_dicts(file, file.at(""), "", 3, found);
     if (found.empty()) refuse(path, "holds no state_dict");
     // one of the usual names among several: the others are averages of weights, or of another use
     for (const char* usual : {"state_dict", "model", "model_state_dict"}) {
@@ -110,7 +110,7 @@ ModelFile from_python(const fs::path& path, std::string key) {
 ModelFile from_script(const fs::path& file) {
   ModelFile model{"TorchScript", {}, {}};
   try {
-    torch::jit::Module module = torch::jit::load(file.string());
+    torch::jit::Module module = torch::jit::load(file.string(), at::kCPU);
     model.parameters = describe(module);
     for (const auto& buffer : module.named_buffers()) model.left_out.push_back({buffer.name, "", buffer.value.sizes().vec()});
   } catch (const c10::Error& error) {

@@ -26,7 +26,7 @@ at::Tensor to_bytes(const OptimizerState& state) {
   for (const GroupState& group : state) {
     for (const ParameterState& parameter : group.parameters) {
       for (const auto& [name, tensor] : parameter.tensors)
-        tensors.emplace_back(parameter.name + "/" + name, safetensors::packed(tensor));
+        tensors.emplace_back(tensor_name(parameter, name), safetensors::packed(tensor));
     }
   }
   const safetensors::Header header = safetensors::header_of(tensors, {{"groups", state_json(state).dump()}});
@@ -48,18 +48,14 @@ OptimizerState from_bytes(const at::Tensor& bytes) {
   const char* const data = static_cast<const char*>(bytes.data_ptr());
   const safetensors::Contents contents = safetensors::read({data, static_cast<std::size_t>(bytes.numel())});
   OptimizerState state = state_from_json(nlohmann::json::parse(contents.header.metadata.at("groups")));
-  std::map<std::string, ParameterState*> parameters;
-  for (GroupState& group : state) {
-    for (ParameterState& parameter : group.parameters) parameters[parameter.name] = &parameter;
-  }
+  StateTensors tensors(state);
   for (const safetensors::Entry& entry : contents.header.entries) {
-    const auto slash = entry.name.rfind('/');
     const auto type = safetensors::scalar_type_of(entry.dtype);
-    if (slash == std::string::npos || !type) throw std::runtime_error(fmt::format("'{}' is not a parameter's state", entry.name));
+    if (!type) throw std::runtime_error(fmt::format("'{}' is not a parameter's state", entry.name));
     const at::Tensor tensor = at::empty(entry.shape, *type);
     if (entry.end > entry.begin)
       std::memcpy(tensor.data_ptr(), data + contents.data + entry.begin, static_cast<std::size_t>(entry.end - entry.begin));
-    parameters.at(entry.name.substr(0, slash))->tensors[entry.name.substr(slash + 1)] = tensor;
+    if (!tensors.put(entry.name, tensor)) throw std::runtime_error(fmt::format("'{}' belongs to no parameter", entry.name));
   }
   return state;
 }

@@ -160,7 +160,8 @@ class Restore {
                             c10::toString(tensor.scalar_type()), c10::toString(parameter.scalar_type())));
         return {};
       }
-      return tensor.to(parameter.options().requires_grad(false), /*non_blocking=*/false, /*copy=*/true);
+      // the parameter's strides, as a step makes it: on CUDA the kernel depends on them
+      return at::empty_like(parameter, parameter.options().requires_grad(false)).copy_(tensor);
     };
     std::shared_ptr<OptimizerParamState> result;
     if (is_muon) {
@@ -242,6 +243,22 @@ OptimizerState state_of_optimizer(const GroupedOptimizer& optimizer, const Names
     result.push_back(std::move(out));
   }
   return result;
+}
+
+std::string tensor_name(const ParameterState& parameter, const std::string& key) { return parameter.name + "/" + key; }
+
+StateTensors::StateTensors(OptimizerState& state) {
+  for (GroupState& group : state) {
+    for (ParameterState& parameter : group.parameters) parameters_[parameter.name] = &parameter;
+  }
+}
+
+bool StateTensors::put(const std::string& name, const at::Tensor& tensor) {
+  const auto slash = name.rfind('/');
+  const auto owner = slash == std::string::npos ? parameters_.end() : parameters_.find(name.substr(0, slash));
+  if (owner == parameters_.end()) return false;
+  owner->second->tensors[name.substr(slash + 1)] = tensor;
+  return true;
 }
 
 Json state_json(const OptimizerState& state) {

@@ -37,7 +37,21 @@ using NamesOf = std::function<std::vector<std::string>(const at::Tensor&)>;
 /// The state as it is; its tensors are the optimizer's own.
 OptimizerState state_of_optimizer(const GroupedOptimizer& optimizer, const NamesOf& names);
 
-/// The state without tensors as JSON, and back. `tensor(parameter, key)` finds or names them.
+/// How a parameter's tensor is called in a file: "fc1.weight/momentum_buffer".
+std::string tensor_name(const ParameterState& parameter, const std::string& key);
+
+/// Puts tensors under such names where they belong.
+class StateTensors {
+ public:
+  explicit StateTensors(OptimizerState& state);
+  /// False if the name is none of a parameter of the state.
+  bool put(const std::string& name, const at::Tensor& tensor);
+
+ private:
+  std::map<std::string, ParameterState*> parameters_;
+};
+
+/// The state without tensors as JSON, and back.
 nlohmann::ordered_json state_json(const OptimizerState& state);
 OptimizerState state_from_json(const nlohmann::json& json);
 

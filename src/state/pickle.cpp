@@ -36,8 +36,11 @@ constexpr std::array<std::string_view, 16> known_globals{"torch._utils _rebuild_
                                                          "torch device"};
 
 bool is_storage(std::string_view global) {
-  return (global.starts_with("torch ") && global.ends_with("Storage") && global.size() > 13) ||
-         global == "torch.storage UntypedStorage" || global == "torch.storage TypedStorage";
+  constexpr auto types = std::to_array<std::string_view>(
+      {"FloatStorage", "DoubleStorage", "HalfStorage", "BFloat16Storage", "LongStorage", "IntStorage", "ShortStorage",
+       "CharStorage", "ByteStorage", "BoolStorage", "ComplexFloatStorage", "ComplexDoubleStorage", "UntypedStorage"});
+  const bool typed = global.starts_with("torch ") && std::find(types.begin(), types.end(), global.substr(6)) != types.end();
+  return typed || global == "torch.storage UntypedStorage" || global == "torch.storage TypedStorage";
 }
 
 /// "torch float32": a dtype.
@@ -131,10 +134,14 @@ class Machine {
   }
 
   Value container(Kind kind, std::vector<Value> items) {
-    entries_ += items.size();
-    if (entries_ > most()) fail("the pickle repeats its values too often");
+    count_entries(items.size());
     document_.containers.push_back(std::move(items));
     return Value{kind, 0, 0, {}, document_.containers.size() - 1};
+  }
+
+  void count_entries(std::size_t count) {
+    entries_ += count;
+    if (entries_ > most()) fail("the pickle repeats its values too often");
   }
 
   std::vector<Value>& items(const Value& value, Kind kind, const char* what) {
@@ -180,13 +187,13 @@ class Machine {
                       "Nothing was executed; save a plain state_dict instead",
                       module, name));
     }
-    document_.globals.push_back(global);
-    push(Value{Kind::global, 0, 0, document_.globals.back(), 0});
+    push(Value{Kind::global, 0, 0, *document_.globals.insert(global).first, 0});
   }
 
   std::vector<std::int64_t> integers(const Value& value) {
     if (value.kind != Kind::tuple && value.kind != Kind::list) fail("a tensor's size or stride is no tuple");
     if (document_.items(value).size() > 64) fail("a tensor has more than 64 dimensions");
+    count_entries(document_.items(value).size());
     std::vector<std::int64_t> numbers;
     for (const Value& item : document_.items(value)) {
       if (item.kind != Kind::integer || item.integer < 0) fail("a tensor's size or stride is no whole number");
@@ -372,10 +379,11 @@ class Machine {
 
   /// No value contains itself, none is nested too deeply, and shared ones, written out, do not explode.
   void check_shape() {
-    constexpr int deepest = 64;
+    constexpr std::size_t deepest = 64;
     std::vector<std::size_t> sizes(document_.containers.size(), 0);  // written out; 0: not yet known
+    std::vector<std::size_t> heights(document_.containers.size(), 0);
     struct Visit {
-      std::size_t container, next, size;
+      std::size_t container, next, size, height;
     };
     std::vector<Visit> path;
     std::vector<bool> open(document_.containers.size(), false);
@@ -386,7 +394,11 @@ class Machine {
       if (open[value.index]) fail("the pickle holds a value that contains itself");
       if (path.size() >= deepest) fail("the pickle is nested too deeply");
       open[value.index] = true;
-      path.push_back({value.index, 0, 1});
+      path.push_back({value.index, 0, 1, 1});
+    };
+    const auto add = [&](Visit& visit, std::size_t container) {
+      visit.size += sizes[container];
+      visit.height = std::max(visit.height, heights[container] + 1);
     };
     if (is_container(document_.root)) enter(document_.root);
     while (!path.empty()) {
@@ -397,15 +409,17 @@ class Machine {
         const Visit done = visit;
         open[done.container] = false;
         sizes[done.container] = done.size;
+        heights[done.container] = done.height;
         path.pop_back();
-        if (!path.empty()) path.back().size += done.size;
+        if (!path.empty()) add(path.back(), done.container);
         continue;
       }
       const Value& item = items[visit.next++];
       if (!is_container(item)) {
         ++visit.size;
       } else if (sizes[item.index] > 0) {
-        visit.size += sizes[item.index];
+        if (path.size() + heights[item.index] > deepest) fail("the pickle is nested too deeply");
+        add(visit, item.index);
       } else {
         enter(item);
       }

@@ -7,7 +7,7 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -48,7 +48,7 @@ struct Document {
   std::vector<std::vector<Value>> containers;  ///< of a dict: key, value, key, value, ...
   std::vector<Tensor> tensors;
   std::vector<Storage> storages;
-  std::deque<std::string> globals;  ///< that the values' texts refer to
+  std::set<std::string> globals;  ///< that the values' texts refer to
 
   const std::vector<Value>& items(const Value& container) const { return containers[container.index]; }
   /// The value of a dict under a text key; null if there is none.

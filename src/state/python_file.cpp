@@ -3,6 +3,7 @@
 #include "safetensors_tensors.hpp"
 
 #include <ATen/ATen.h>
+#include <c10/util/accumulate.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
@@ -149,7 +150,10 @@ at::Tensor PythonFile::tensor(const Value& value) const {
       return at::from_blob(
           data, wanted.shape, wanted.stride, [keep = mapped_](void*) {}, options);
     }
-    std::vector<char> moved(bytes.begin(), bytes.end());  // torch.save aligns; others may not
+    // torch.save aligns; others may not. A copy may be no larger than what it is of.
+    if (c10::multiply_integers(wanted.shape) > static_cast<std::int64_t>(bytes.size() / size))
+      throw std::runtime_error("a tensor repeats its storage, which is not aligned");
+    std::vector<char> moved(bytes.begin(), bytes.end());
     return at::from_blob(moved.data() + static_cast<std::size_t>(wanted.offset) * size, wanted.shape, wanted.stride, options)
         .clone();
   } catch (const std::exception& error) {

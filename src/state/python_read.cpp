@@ -9,13 +9,15 @@
 #include "python_file.hpp"
 
 #include <ATen/ATen.h>
+#include <ATen/MemoryOverlap.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <numeric>
+#include <map>
 #include <set>
 #include <stdexcept>
+#include <utility>
 
 namespace muon {
 namespace {
@@ -52,6 +54,10 @@ class Reader {
       file_.fail(options.key.empty()
                      ? "holds no optimizer's state_dict (a dict of state and param_groups); give the key under which it lies"
                      : fmt::format("holds no optimizer's state_dict under '{}'", options.key));
+    }
+    const auto& states = file_.document().items(*state_);
+    for (std::size_t i = 0; i < states.size(); i += 2) {
+      if (states[i].is(Kind::integer) && states[i + 1].is(Kind::dict)) states_[states[i].integer] = &states[i + 1];
     }
     for (const Value& dict : file_.document().items(*groups)) groups_.push_back({&dict, algorithm_of_group(dict)});
   }
@@ -129,11 +135,8 @@ class Reader {
   }
 
   const Value* state_of(std::int64_t number) const {
-    const auto& items = file_.document().items(*state_);
-    for (std::size_t i = 0; i < items.size(); i += 2) {
-      if (items[i].is(Kind::integer) && items[i].integer == number && items[i + 1].is(Kind::dict)) return &items[i + 1];
-    }
-    return nullptr;
+    const auto found = states_.find(number);
+    return found == states_.end() ? nullptr : found->second;
   }
 
   static std::vector<Place> places_here(const OptimizerState& state, Algorithm algorithm) {
@@ -165,6 +168,8 @@ class Reader {
     }
     const bool named = std::all_of(theirs.begin(), theirs.end(), [](const Place& p) { return !p.name.empty(); }) &&
                        std::any_of(ours.begin(), ours.end(), [](const Place& p) { return !p.name.starts_with("parameter "); });
+    if (!named && !options_.names.empty())
+      fail("names were given, and the parameters here have none: make the optimizer from a plan, or leave the names out");
     if (named) {
       by_name(theirs, ours);
     } else {
@@ -176,11 +181,19 @@ class Reader {
 
   /// Puts ours into the order of theirs.
   void by_name(const std::vector<Place>& theirs, std::vector<Place>& ours) const {
+    std::map<std::string_view, const Place*> known;
+    for (const Place& own : ours) known.emplace(own.name, &own);
     std::vector<Place> ordered;
     std::vector<std::string> missing;
     for (const Place& place : theirs) {
-      const auto found = std::find_if(ours.begin(), ours.end(), [&](const Place& own) { return own.name == place.name; });
-      found == ours.end() ? missing.push_back(place.name) : ordered.push_back(*found);
+      const auto found = known.find(place.name);
+      if (found == known.end()) {
+        missing.push_back(place.name);
+      } else if (found->second == nullptr) {
+        fail(fmt::format("the name '{}' occurs twice", place.name));
+      } else {
+        ordered.push_back(*std::exchange(found->second, nullptr));
+      }
     }
     if (!missing.empty()) fail(fmt::format("no parameter here is called '{}'", fmt::join(missing, "', '")));
     ours = std::move(ordered);
@@ -231,11 +244,23 @@ class Reader {
   void take(OptimizerState& state, const Place& from, const Place& to) const {
     ParameterState& parameter = state[to.group].parameters[to.index];
     parameter.tensors.clear();
-    if (from.state == nullptr) return;
+    if (from.state == nullptr || file_.document().items(*from.state).empty()) return;
+    const std::string needed = groups_[from.group].algorithm == Algorithm::muon ? "momentum_buffer" : "exp_avg";
     for (const char* key : {"momentum_buffer", "exp_avg", "exp_avg_sq", "max_exp_avg_sq"}) {
       const Value* const value = get(*from.state, key);
-      if (value != nullptr && value->is(Kind::tensor)) parameter.tensors[key] = file_.tensor(*value);
+      if (value == nullptr || value->is(Kind::none)) continue;
+      if (!value->is(Kind::tensor)) fail(fmt::format("{} of '{}' is no tensor", key, parameter.name));
+      const Sizes& shape = file_.description(*value).shape;
+      if (shape != parameter.shape) {
+        fail(fmt::format("{} of '{}' has shape {} there; the parameter has {}", key, parameter.name, shape_text(shape),
+                         shape_text(parameter.shape)));
+      }
+      parameter.tensors[key] = file_.tensor(*value);
     }
+    const Value* const present = get(*from.state, needed);
+    if (parameter.tensors.count(needed) == 0 && (present == nullptr || !present->is(Kind::none)))
+      fail(fmt::format("the state of '{}' has no {}; it is of an optimizer that this library does not know", parameter.name,
+                       needed));
     if (const Value* const step = get(*from.state, "step")) {
       const bool tensor = step->is(Kind::tensor);
       if (!tensor && !step->is_number()) fail(fmt::format("the step of '{}' is no number", parameter.name));
@@ -291,6 +316,7 @@ class Reader {
   Json with_options_of(Json options, const Value& dict) const {
     for (const auto& [key, value] : options.items()) {
       const Value* const theirs = get(dict, key);
+      if (theirs != nullptr && theirs->is(Kind::none) && key == "adjust_lr_fn") value = "original";  // PyTorch's default
       const auto json = theirs == nullptr ? std::nullopt : json_of(*theirs);
       if (!json) continue;
       if (key == "ns_coefficients") {  // PyTorch: one step for all
@@ -307,6 +333,7 @@ class Reader {
   PythonFile file_;
   const PythonStateOptions& options_;
   const Value* state_ = nullptr;
+  std::map<std::int64_t, const Value*> states_;
   std::vector<Group> groups_;
 };
 
@@ -322,7 +349,11 @@ std::string unwrapped(std::string name) {
 
 void load_python_optimizer(const std::filesystem::path& file, GroupedOptimizer& optimizer, const PythonStateOptions& options) {
   const c10::NoGradGuard no_grad;
-  Reader(file, options).run(optimizer);
+  try {
+    Reader(file, options).run(optimizer);
+  } catch (const c10::Error& error) {
+    throw std::runtime_error(fmt::format("[python_state] {}: {}", file.string(), error.what_without_backtrace()));
+  }
 }
 
 std::vector<std::pair<std::string, at::Tensor>> load_python_tensors(const std::filesystem::path& path, const std::string& key) {
@@ -335,31 +366,36 @@ std::vector<std::pair<std::string, at::Tensor>> load_python_tensors(const std::f
 void load_python_model(const std::filesystem::path& path, const NamedTensors& model, const PythonStateOptions& options) {
   const c10::NoGradGuard no_grad;
   const PythonFile file(path);
-  auto tensors = file.tensors_in(file.at(options.key));
-  const auto known = [&](const std::string& name) {
-    return std::any_of(tensors.begin(), tensors.end(), [&](const auto& entry) { return entry.first == name; });
-  };
-  const auto entries = model.entries();
-  const bool direct = std::any_of(entries.begin(), entries.end(), [&](const auto& entry) { return known(entry.names.front()); });
+  const auto list = file.tensors_in(file.at(options.key));
+  std::map<std::string, pickle::Value> tensors(list.begin(), list.end());
+  const auto& entries = model.entries();
+  const bool direct =
+      std::any_of(entries.begin(), entries.end(), [&](const auto& entry) { return tensors.count(entry.names.front()) > 0; });
   if (!direct) {
-    for (auto& entry : tensors) entry.first = unwrapped(entry.first);
+    tensors.clear();
+    for (const auto& [name, value] : list) tensors[unwrapped(name)] = value;
   }
   std::vector<std::string> problems;
   std::vector<std::pair<at::Tensor, at::Tensor>> changes;
   std::set<std::string> used;
   for (const NamedTensors::Entry& entry : entries) {
-    const auto found = std::find_if(tensors.begin(), tensors.end(), [&](const auto& stored) {
-      return std::find(entry.names.begin(), entry.names.end(), stored.first) != entry.names.end();
-    });
+    auto found = tensors.end();
+    for (auto name = entry.names.begin(); name != entry.names.end() && found == tensors.end(); ++name)
+      found = tensors.find(*name);
     used.insert(entry.names.begin(), entry.names.end());
     if (found == tensors.end()) {
       problems.push_back(fmt::format("the file has no '{}'", entry.names.front()));
       continue;
     }
+    const auto& shape = file.description(found->second).shape;
+    if (entry.tensor.sizes() != shape) {
+      problems.push_back(fmt::format("'{}' has shape {} in the file and {} in the model", found->first, shape_text(shape),
+                                     shape_text(entry.tensor.sizes())));
+      continue;
+    }
     const at::Tensor stored = file.tensor(found->second);
-    if (stored.sizes() != entry.tensor.sizes()) {
-      problems.push_back(fmt::format("'{}' has shape {} in the file and {} in the model", found->first,
-                                     shape_text(stored.sizes()), shape_text(entry.tensor.sizes())));
+    if (at::has_internal_overlap(entry.tensor) == at::MemOverlap::Yes) {
+      problems.push_back(fmt::format("'{}' is expanded in the model: several entries share one memory", found->first));
     } else if (stored.scalar_type() != entry.tensor.scalar_type() && !options.allow_dtype) {
       problems.push_back(fmt::format("'{}' is of type {} in the file and {} in the model", found->first,
                                      c10::toString(stored.scalar_type()), c10::toString(entry.tensor.scalar_type())));

@@ -16,6 +16,7 @@
 #include <torch/optim/adamw.h>
 
 #include <algorithm>
+#include <exception>
 #include <stdexcept>
 
 namespace muon {
@@ -54,8 +55,13 @@ void write(const std::filesystem::path& file, const IValue& value) {
     pickler.pushIValue(value);
     pickler.stop();
     WholeFile out(file);
+    std::exception_ptr failure;  // the writer's destructor writes again, and an exception may not leave it
     caffe2::serialize::PyTorchStreamWriter zip([&](const void* bytes, std::size_t count) {
-      out.write(bytes, count);
+      try {
+        if (!failure) out.write(bytes, count);
+      } catch (const std::runtime_error&) {
+        failure = std::current_exception();
+      }
       return count;
     });
     zip.writeRecord("data.pkl", pickle.data(), pickle.size());
@@ -66,6 +72,7 @@ void write(const std::filesystem::path& file, const IValue& value) {
       zip.writeRecord(fmt::format("data/{}", number++), data.data(), data.sizeInBytes());
     }
     zip.writeEndOfFile();
+    if (failure) std::rethrow_exception(failure);
     out.commit();
   } catch (const c10::Error& error) {
     throw std::runtime_error(
@@ -87,7 +94,16 @@ enum class Style { torch_muon, torch_adamw, muon_with_aux_adam };
 Dict muon_group(const MuonOptions& o, Style style) {
   Dict group;
   group.set("lr", o.lr()).set("momentum", o.momentum()).set("weight_decay", o.weight_decay());
-  if (style == Style::muon_with_aux_adam) return group.set("use_muon", true);
+  if (style == Style::muon_with_aux_adam) {
+    const bool five_steps = o.method() != Method::polynomial || o.ns_coefficients() == jordan_steps(1);
+    if (!o.nesterov() || o.adjust_lr_fn() != AdjustLr::original || !five_steps) {
+      throw std::invalid_argument(
+          "[python_state] MuonWithAuxAdam has Nesterov momentum, the original scale and its own coefficients alone; a group here "
+          "has "
+          "others");
+    }
+    return group.set("use_muon", true);
+  }
   if (o.ns_coefficients().size() != 1) {
     throw std::invalid_argument(
         "[python_state] the group has coefficients for each step; torch.optim.Muon has one triple for all");
@@ -104,7 +120,10 @@ Dict adamw_group(const torch::optim::AdamWOptions& o, Style style) {
   Dict group;
   const auto [beta1, beta2] = o.betas();
   group.set("lr", o.lr()).set("betas", tuple_of({beta1, beta2})).set("eps", o.eps()).set("weight_decay", o.weight_decay());
-  if (style == Style::muon_with_aux_adam) return group.set("use_muon", false);
+  if (style == Style::muon_with_aux_adam) {
+    if (o.amsgrad()) throw std::invalid_argument("[python_state] MuonWithAuxAdam has no amsgrad; a group here has");
+    return group.set("use_muon", false);
+  }
   return group.set("amsgrad", o.amsgrad())
       .set("maximize", false)
       .set("foreach", IValue())

@@ -16,6 +16,9 @@
 #if TORCH_VERSION_MAJOR > 2 || (TORCH_VERSION_MAJOR == 2 && TORCH_VERSION_MINOR >= 3)
 #define MUON_HAS_UNSIGNED_AND_FLOAT8
 #endif
+#if TORCH_VERSION_MAJOR > 2 || (TORCH_VERSION_MAJOR == 2 && TORCH_VERSION_MINOR >= 7)
+#define MUON_HAS_FLOAT8_E8M0
+#endif
 
 namespace muon {
 namespace {
@@ -45,6 +48,9 @@ constexpr Type types[] = {
     {"F8_E4M3", at::ScalarType::Float8_e4m3fn},
     {"F8_E5M2FNUZ", at::ScalarType::Float8_e5m2fnuz},
     {"F8_E4M3FNUZ", at::ScalarType::Float8_e4m3fnuz},
+#endif
+#ifdef MUON_HAS_FLOAT8_E8M0
+    {"F8_E8M0", at::ScalarType::Float8_e8m0fnu},
 #endif
 };
 
@@ -130,6 +136,8 @@ const TensorInfo& Safetensors::info(std::string_view name) const {
   return tensors_[found->second];
 }
 
+std::string_view Safetensors::bytes() const { return mapped_->bytes(0, mapped_->size()); }
+
 at::Tensor Safetensors::tensor(std::string_view name) const {
   const TensorInfo& wanted = info(name);
   const auto type = safetensors::scalar_type_of(wanted.dtype);
@@ -159,7 +167,9 @@ void write_safetensors(const std::filesystem::path& file, const std::vector<std:
     }
     out.commit();
   } catch (const std::runtime_error& error) {
-    throw std::runtime_error(fmt::format("[safetensors] {}", error.what()));
+    const std::string what = error.what();
+    const bool names_it = what.find(file.string()) != std::string::npos;
+    throw std::runtime_error(fmt::format("[safetensors] {}{}", names_it ? "" : file.string() + " cannot be written: ", what));
   }
 }
 

@@ -8,6 +8,8 @@
 #include <limits>
 #include <set>
 #include <stdexcept>
+#include <tuple>
+#include <unordered_set>
 #include <utility>
 
 namespace muon::safetensors {
@@ -30,68 +32,123 @@ std::uint64_t bits_of(std::string_view dtype) {
   return known->second;
 }
 
-/// Refuses a key that an object has twice; the parser alone would keep the last.
-Json parse_strictly(std::string_view text) {
-  std::vector<std::set<std::string>> keys;
-  const auto watch = [&](int, Json::parse_event_t event, Json& value) {
-    if (event == Json::parse_event_t::object_start) {
-      // a header has two levels; deep nesting is no header
-      if (keys.size() >= 8) fail("the header is nested too deeply");
-      keys.emplace_back();
-    } else if (event == Json::parse_event_t::object_end) {
-      keys.pop_back();
-    } else if (event == Json::parse_event_t::key && !keys.back().insert(value.get<std::string>()).second) {
-      fail(fmt::format("the name '{}' occurs twice", value.get<std::string>()));
+/// Fills a header as the parser goes: no tree of the whole, and no name twice, of which a tree would keep the last.
+class Handler : public nlohmann::json_sax<Json> {
+ public:
+  explicit Handler(Header& header) : header_(header) {}
+
+  bool start_object(std::size_t) override {
+    if (++depth_ > 2 || in_list_) fail("the header is nested too deeply");
+    if (depth_ == 2 && !metadata_) begin_entry();
+    return true;
+  }
+  bool end_object() override {
+    if (depth_-- == 2 && !metadata_) end_entry();
+    return true;
+  }
+  bool key(std::string& text) override {
+    if (depth_ == 1) {
+      if (!names_.insert(text).second) fail(fmt::format("the name '{}' occurs twice", text));
+      metadata_ = text == "__metadata__";
+      name_ = text;
+    } else {
+      field_ = text;
+      if (metadata_ && header_.metadata.count(text) > 0) fail(fmt::format("the name '{}' occurs twice", text));
+      if (!metadata_ && !fields_.insert(text).second) fail(fmt::format("'{}': {} occurs twice", name_, text));
     }
     return true;
-  };
-  try {
-    return Json::parse(text.begin(), text.end(), watch);
-  } catch (const Json::parse_error& error) {
-    fail(fmt::format("the header is not JSON, at byte {}", error.byte));
   }
-}
+  bool start_array(std::size_t) override {
+    if (depth_ != 2 || metadata_ || in_list_ || (field_ != "shape" && field_ != "data_offsets")) return refuse();
+    in_list_ = true;
+    return true;
+  }
+  bool end_array() override {
+    in_list_ = false;
+    return true;
+  }
+  bool string(std::string& text) override {
+    if (depth_ == 2 && metadata_ && !in_list_) {
+      header_.metadata[field_] = text;
+    } else if (depth_ == 2 && field_ == "dtype" && !in_list_) {
+      entry_.dtype = text;
+    } else {
+      return refuse();
+    }
+    return true;
+  }
+  bool number_unsigned(number_unsigned_t number) override {
+    if (!in_list_) return refuse();
+    if (number > static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max()))
+      fail(fmt::format("'{}': {} is too large", name_, number));
+    if (field_ == "shape") {
+      entry_.shape.push_back(static_cast<std::int64_t>(number));
+    } else {
+      offsets_.push_back(number);
+    }
+    return true;
+  }
+  bool number_integer(number_integer_t) override { return refuse(); }
+  bool number_float(number_float_t, const std::string&) override { return refuse(); }
+  bool boolean(bool) override { return refuse(); }
+  bool null() override { return refuse(); }
+  bool binary(Json::binary_t&) override { return refuse(); }
+  bool parse_error(std::size_t byte, const std::string&, const Json::exception&) override {
+    fail(fmt::format("the header is not JSON, at byte {}", byte));
+  }
 
-std::uint64_t whole(const Json& value, const std::string& name) {
-  if (!value.is_number_unsigned()) fail(fmt::format("'{}': shape and data_offsets need whole numbers", name));
-  const auto number = value.get<std::uint64_t>();
-  if (number > static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max()))
-    fail(fmt::format("'{}': {} is too large", name, number));
-  return number;
-}
+ private:
+  bool refuse() const {
+    if (depth_ == 0) fail("the header is not a JSON object");
+    if (metadata_ && depth_ == 1) fail("__metadata__ is not an object");
+    if (metadata_) fail(fmt::format("__metadata__ '{}' is not a text", field_));
+    if (in_list_) fail(fmt::format("'{}': shape and data_offsets need whole numbers", name_));
+    fail(depth_ == 1 ? fmt::format("'{}' has no proper description", name_)
+                     : fmt::format("'{}' has no proper {}", name_, field_));
+  }
 
-Entry parse_entry(const std::string& name, const Json& json) {
-  const auto field = [&](const char* key, bool fits) {
-    if (!fits) fail(fmt::format("'{}' has no proper {}", name, key));
-  };
-  field("description", json.is_object() && json.size() == 3);
-  field("dtype", json.contains("dtype") && json["dtype"].is_string());
-  field("shape", json.contains("shape") && json["shape"].is_array());
-  field("data_offsets", json.contains("data_offsets") && json["data_offsets"].is_array() && json["data_offsets"].size() == 2);
-  Entry entry;
-  entry.name = name;
-  entry.dtype = json["dtype"].get<std::string>();
-  for (const Json& size : json["shape"]) entry.shape.push_back(static_cast<std::int64_t>(whole(size, name)));
-  entry.begin = whole(json["data_offsets"][0], name);
-  entry.end = whole(json["data_offsets"][1], name);
-  std::uint64_t bytes = 0;
-  try {
-    bytes = tensor_bytes(entry.dtype, entry.shape);
-  } catch (const std::runtime_error& error) {
-    fail(fmt::format("'{}': {}", name, error.what()));
+  void begin_entry() {
+    entry_ = {};
+    entry_.name = name_;
+    offsets_.clear();
+    fields_.clear();
   }
-  if (entry.begin > entry.end || entry.end - entry.begin != bytes) {
-    fail(fmt::format("'{}' takes {} bytes by its shape and has the offsets {} to {}", name, bytes, entry.begin, entry.end));
+
+  void end_entry() {
+    if (fields_ != std::set<std::string>{"dtype", "shape", "data_offsets"} || offsets_.size() != 2)
+      fail(fmt::format("'{}' needs dtype, shape and two data_offsets, and nothing else", name_));
+    entry_.begin = offsets_[0];
+    entry_.end = offsets_[1];
+    std::uint64_t bytes = 0;
+    try {
+      bytes = tensor_bytes(entry_.dtype, entry_.shape);
+    } catch (const std::runtime_error& error) {
+      fail(fmt::format("'{}': {}", name_, error.what()));
+    }
+    if (entry_.begin > entry_.end || entry_.end - entry_.begin != bytes) {
+      fail(fmt::format("'{}' takes {} bytes by its shape and has the offsets {} to {}", name_, bytes, entry_.begin, entry_.end));
+    }
+    header_.entries.push_back(std::move(entry_));
   }
-  return entry;
-}
+
+  Header& header_;
+  int depth_ = 0;
+  bool metadata_ = false, in_list_ = false;
+  std::string name_, field_;
+  std::set<std::string> fields_;
+  std::unordered_set<std::string> names_;
+  std::vector<std::uint64_t> offsets_;
+  Entry entry_;
+};
 
 }  // namespace
 
 std::uint64_t tensor_bytes(std::string_view dtype, const std::vector<std::int64_t>& shape) {
-  std::uint64_t bits = bits_of(dtype);
+  std::uint64_t bits = bits_of(dtype), room = bits;  // room: sizes of 0 as 1, which LibTorch's strides multiply as well
   for (const std::int64_t size : shape) {
-    if (size < 0 || __builtin_mul_overflow(bits, static_cast<std::uint64_t>(size), &bits)) fail("its shape overflows");
+    const auto factor = static_cast<std::uint64_t>(std::max<std::int64_t>(size, 1));
+    if (size < 0 || __builtin_mul_overflow(room, factor, &room) || room >> 62 != 0) fail("its shape overflows");
+    bits *= static_cast<std::uint64_t>(size);
   }
   if (bits % 8 != 0) fail("its shape is not a whole number of bytes");
   return bits / 8;
@@ -107,20 +164,9 @@ std::uint64_t header_length(std::string_view first_bytes, std::uint64_t file_byt
 }
 
 Header parse_header(std::string_view text, std::uint64_t data_bytes) {
-  const Json json = parse_strictly(text);
-  if (!json.is_object()) fail("the header is not a JSON object");
   Header header;
-  for (const auto& [name, value] : json.items()) {
-    if (name != "__metadata__") {
-      header.entries.push_back(parse_entry(name, value));
-      continue;
-    }
-    if (!value.is_object()) fail("__metadata__ is not an object");
-    for (const auto& [key, metadata] : value.items()) {
-      if (!metadata.is_string()) fail(fmt::format("__metadata__ '{}' is not a text", key));
-      header.metadata[key] = metadata.get<std::string>();
-    }
-  }
+  Handler handler(header);
+  Json::sax_parse(text.begin(), text.end(), &handler);
   std::sort(header.entries.begin(), header.entries.end(),
             [](const Entry& a, const Entry& b) { return std::tie(a.begin, a.end, a.name) < std::tie(b.begin, b.end, b.name); });
   std::uint64_t end = 0;
@@ -136,14 +182,15 @@ Header parse_header(std::string_view text, std::uint64_t data_bytes) {
 }
 
 std::string header_bytes(const Header& header) {
-  nlohmann::ordered_json json = nlohmann::ordered_json::object();
-  if (!header.metadata.empty()) json["__metadata__"] = header.metadata;
-  for (const Entry& entry : header.entries) {
-    json[entry.name] = {{"dtype", entry.dtype}, {"shape", entry.shape}, {"data_offsets", {entry.begin, entry.end}}};
-  }
-  std::string text;
+  std::string text = "{";
   try {
-    text = json.dump();
+    const auto separated = [&] { return text.size() > 1 ? "," : ""; };
+    if (!header.metadata.empty()) text += fmt::format("\"__metadata__\":{}", Json(header.metadata).dump());
+    for (const Entry& entry : header.entries) {
+      text += fmt::format(R"({}{}:{{"dtype":"{}","shape":{},"data_offsets":[{},{}]}})", separated(), Json(entry.name).dump(),
+                          entry.dtype, Json(entry.shape).dump(), entry.begin, entry.end);
+    }
+    text += "}";
   } catch (const Json::exception&) {
     fail("a name or metadata is not valid UTF-8");
   }

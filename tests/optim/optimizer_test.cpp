@@ -295,14 +295,6 @@ TEST_F(OptimizerTest, ARefusedGroupChangesNothing) {
   EXPECT_EQ(optimizer.param_groups().size(), 2u);
 }
 
-TEST_F(OptimizerTest, SavingAndLoadingRefuseInsteadOfDoingNothing) {
-  muon::Muon optimizer(Tensors{parameter({2, 2})});
-  torch::serialize::OutputArchive out;
-  torch::serialize::InputArchive in;
-  expect_mentions(message_of<std::runtime_error>([&] { optimizer.save(out); }), {"Muon", "not supported"});
-  expect_mentions(message_of<std::runtime_error>([&] { optimizer.load(in); }), {"Muon", "not supported"});
-}
-
 // ---- the same numbers as elsewhere ----
 
 class AdamWGroup : public testing::TestWithParam<bool> {};

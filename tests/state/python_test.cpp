@@ -5,8 +5,11 @@
 #include "training.hpp"
 
 #include <gmock/gmock.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
+#include <csignal>
 #include <cstdlib>
 
 namespace {
@@ -229,6 +232,62 @@ TEST(Python, EveryTruncationAndManyFlippedBitsAreSafe) {
     write(folder / "bad.pt", bad);
     (void)error_of(try_all);  // a flipped bit in a weight cannot be seen; it may only not crash
   }
+}
+
+TEST(Python, NoneOfAdjustLrIsPythonsDefault) {
+  const ParametersImpl p;
+  const fs::path stored = stored_files / "muon_and_adamw.muon.pt";  // made with adjust_lr_fn=None
+  muon::Muon optimizer({{{p["first"], p["second"]},
+                         std::make_unique<muon::MuonOptions>(muon::MuonOptions().adjust_lr_fn(muon::AdjustLr::match_rms_adamw))},
+                        {{p["third"]}, std::make_unique<muon::MuonOptions>()}});
+  muon::load_python_optimizer(stored, optimizer);
+  EXPECT_EQ(static_cast<muon::MuonOptions&>(optimizer.param_groups()[0].options()).adjust_lr_fn(), muon::AdjustLr::original);
+}
+
+TEST(Python, NamesAreNeverIgnoredNorUsedTwice) {
+  const ParametersImpl p;
+  muon::Muon unnamed({p["third"], p["second"], p["first"]}, 0.3);
+  const fs::path file = stored_files / "named.muon.pt";
+  EXPECT_THAT(error_of([&] {
+                muon::load_python_optimizer(file, unnamed, {.names = {"third", "second", "first"}});
+              }),
+              HasSubstr("the parameters here have none"));
+  const auto named = Peer{"named"}.make(p);
+  EXPECT_THAT(error_of([&] {
+                muon::load_python_optimizer(file, *named, {.names = {"third", "second", "third"}});
+              }),
+              HasSubstr("the name 'third' occurs twice"));
+}
+
+TEST(Python, RefusesToWriteWhatThereIsNoPlaceFor) {
+  Folder folder;
+  const ParametersImpl p;
+  muon::Muon steps({p["first"]}, muon::MuonOptions().ns_preset(muon::polar_express_steps()));
+  EXPECT_THAT(error_of([&] { muon::save_python_optimizer(folder / "a.pt", steps); }), HasSubstr("coefficients for each step"));
+  muon::MuonWithAuxAdam both({{{p["first"]}, std::make_unique<muon::MuonOptions>(muon::MuonOptions().nesterov(false))},
+                              {{p["bias"]}, std::make_unique<torch::optim::AdamWOptions>()}});
+  EXPECT_THAT(error_of([&] { muon::save_python_optimizer(folder / "a.pt", both); }), HasSubstr("Nesterov"));
+  EXPECT_FALSE(fs::exists(folder / "a.pt"));
+}
+
+TEST(Python, AFullDiskIsAnErrorAndLeavesTheOldFile) {
+  Folder folder;
+  Session run(mixed);
+  muon::save_python_model(folder / "m.pt", *run.net);
+  const std::string good = read(folder / "m.pt");
+  const pid_t child = ::fork();
+  if (child == 0) {
+    std::signal(SIGXFSZ, SIG_IGN);
+    const rlimit limit{500, 500};
+    if (::setrlimit(RLIMIT_FSIZE, &limit) != 0) ::_exit(1);
+    const std::string error = error_of([&] { muon::save_python_model(folder / "m.pt", *run.net); });
+    ::_exit(error.find("m.pt cannot be written: File too large") != std::string::npos ? 0 : 2);
+  }
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << status;
+  EXPECT_EQ(read(folder / "m.pt"), good);
+  EXPECT_EQ(std::distance(fs::directory_iterator(folder.path), {}), 1);
 }
 
 }  // namespace

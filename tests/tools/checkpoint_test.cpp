@@ -89,6 +89,18 @@ TEST_F(Resume, RefusesOtherOptionsAndOtherFiles) {
   EXPECT_EQ(contents("a/model.pt"), contents("b/model.pt"));
 }
 
+TEST_F(Resume, AFolderInUseOrOfAnotherRunIsLeftAlone) {
+  ASSERT_EQ(shell(quick + " --save-every 100 --run-dir a --checkpoint points").status, 0);
+  EXPECT_THAT(shell(quick + " --run-dir b --checkpoint points").out, HasSubstr("points holds checkpoints of another run"));
+  EXPECT_FALSE(fs::exists("b"));
+  const Result second = shell(
+      "$muon train --data random --threads 1 --steps 100000 --save-every 50 --run-dir c >first.txt 2>&1 & first=$!; sleep 3; " +
+      std::string("$muon train --data random --threads 1 --steps 100000 --save-every 50 --run-dir c --resume; s=$?; "
+                  "kill $first; wait $first; exit $s"));
+  EXPECT_EQ(second.status, 2);
+  EXPECT_THAT(second.out, HasSubstr("another muon train is at work in c"));
+}
+
 TEST_F(PlanFile, PrintsTableJsonAndPython) {
   muon::write_safetensors("m.safetensors", {{"model.embed_tokens.weight", torch::zeros({8, 4})},
                                             {"model.layers.0.self_attn.q_proj.weight", torch::zeros({4, 4})},

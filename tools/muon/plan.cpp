@@ -56,7 +56,8 @@ void add_plan_options(CLI::App& command, PlanOptions& o) {
   command.footer(
       "FILE is a .safetensors file, the index of a sharded one (model.safetensors.index.json), a state_dict by\n"
       "Python's torch.save (.pt, .pth, .bin), a TorchScript module, or a folder with one of them. Only names and\n"
-      "shapes are read, so size does not matter, and nothing in the file is executed.\n"
+      "shapes are read, so size does not matter, and nothing in the file is executed; but a TorchScript module is\n"
+      "loaded as a whole by LibTorch, as torch::jit::load does it.\n"
       "A question mark in the last column is a guess that deserves a look.\n\n"
       "Examples:\n"
       "  muon plan model.safetensors\n"

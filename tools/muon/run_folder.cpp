@@ -5,10 +5,14 @@
 
 #include <muon/state/checkpoint.hpp>
 
+#include <fcntl.h>
 #include <fmt/chrono.h>
 #include <fmt/format.h>
+#include <sys/file.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <ctime>
 #include <system_error>
 
@@ -24,6 +28,15 @@ fs::path new_name(const std::string& model) {
   return path;
 }
 
+/// A lock on a folder for as long as it lives; null if another process has it. A killed process holds none.
+std::shared_ptr<void> lock(const fs::path& folder) {
+  const int descriptor = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (descriptor < 0) return nullptr;
+  const std::shared_ptr<void> holder(nullptr, [descriptor](void*) { ::close(descriptor); });
+  const bool taken = ::flock(descriptor, LOCK_EX | LOCK_NB) == 0 || errno == ENOLCK || errno == EOPNOTSUPP;
+  return taken ? std::shared_ptr<void>(holder, reinterpret_cast<void*>(1)) : nullptr;
+}
+
 /// The newest run of this model in runs/ that was stopped: it has a checkpoint and no summary. Names begin with the time.
 fs::path newest_stopped(const std::string& model) {
   fs::path newest;
@@ -31,8 +44,10 @@ fs::path newest_stopped(const std::string& model) {
   for (fs::directory_iterator entry("runs", error), end; !error && entry != end; entry.increment(error)) {
     const fs::path& path = entry->path();
     const bool of_model = path.filename().string().find("-" + model) != std::string::npos;
-    if (of_model && path > newest && !fs::exists(path / "summary.json") && muon::latest_checkpoint(path / "checkpoints"))
+    if (of_model && path > newest && !fs::exists(path / "summary.json") && muon::latest_checkpoint(path / "checkpoints") &&
+        lock(path) != nullptr) {
       newest = path;
+    }
   }
   return newest;
 }
@@ -62,7 +77,8 @@ std::string shell_quoted(const std::string& text) {
 }  // namespace
 
 RunFolder find_run_folder(const TrainOptions& o) {
-  RunFolder folder{o.run_dir, {}, std::nullopt};
+  RunFolder folder;
+  folder.path = o.run_dir;
   if (!o.resume.empty()) {
     fs::path from = named_by_resume(o);
     if (fs::is_directory(from / "checkpoints")) {
@@ -80,14 +96,20 @@ RunFolder find_run_folder(const TrainOptions& o) {
   return folder;
 }
 
-void make_run_folder(const RunFolder& folder) {
+void make_run_folder(RunFolder& folder) {
+  if (!folder.resume_from && muon::latest_checkpoint(folder.checkpoints)) {
+    throw UsageError(fmt::format("{} holds checkpoints of another run; go on with --resume, or give another folder",
+                                 folder.checkpoints.string()));
+  }
   std::error_code error;
-  fs::create_directories(folder.path, error);
+  folder.made = fs::create_directories(folder.path, error);
   if (error) throw std::runtime_error(fmt::format("--run-dir {} cannot be made: {}", folder.path.string(), error.message()));
   if (fs::exists(folder.path / "summary.json")) {
     throw UsageError(fmt::format("--run-dir {} holds the result of another run; give another folder", folder.path.string()));
   }
   check_writable(folder.path / "summary.json");
+  folder.lock = lock(folder.path);
+  if (folder.lock == nullptr) throw UsageError(fmt::format("another muon train is at work in {}", folder.path.string()));
 }
 
 std::string resume_command(const TrainOptions& o, const fs::path& folder) {

@@ -3,12 +3,18 @@
 #include <torch/torch.h>
 #include <torch/version.h>
 
+#include <limits>
+
 namespace cli {
 namespace {
 
 using Json = nlohmann::ordered_json;
 
 }  // namespace
+
+double number(const nlohmann::json& json) {
+  return json.is_null() ? std::numeric_limits<double>::quiet_NaN() : json.get<double>();
+}
 
 Json results_json(const std::vector<EpochResult>& results) {
   Json json = Json::array();
@@ -26,8 +32,11 @@ Json results_json(const std::vector<EpochResult>& results) {
 std::vector<EpochResult> results_from_json(const nlohmann::json& json) {
   std::vector<EpochResult> results;
   for (const auto& r : json) {
-    results.push_back(
-        {r.at("epoch"), r.at("step"), r.at("train_loss"), {r.at("test_loss"), r.at("test_accuracy")}, r.at("seconds")});
+    results.push_back({r.at("epoch"),
+                       r.at("step"),
+                       number(r.at("train_loss")),
+                       {number(r.at("test_loss")), r.at("test_accuracy")},
+                       r.at("seconds")});
   }
   return results;
 }

@@ -26,6 +26,9 @@ struct EpochResult {
   double seconds;
 };
 
+/// JSON has no NaN and no infinity: they are written as null, and null is read as NaN.
+double number(const nlohmann::json& json);
+
 nlohmann::ordered_json results_json(const std::vector<EpochResult>& results);
 std::vector<EpochResult> results_from_json(const nlohmann::json& json);
 

@@ -174,7 +174,7 @@ class Training {
     step_ = restored.step;
     epoch_ = position.at("epoch");
     batches_ = position.at("batches");
-    loss_sum_.fill_(position.at("loss_sum").get<double>());
+    loss_sum_.fill_(number(position.at("loss_sum")));
     results_ = results_from_json(nlohmann::json::parse(restored.notes.at("results")));
     fmt::print("resumed after step {} from {}\n\n", step_, file.string());
   }
@@ -197,7 +197,8 @@ class Training {
     progress.clear();
     if (options_.optimizer == "sgd") {
       fmt::print("\nstopped by {} after step {}; --optimizer sgd has no checkpoints\n", StopSignal::name(signal), step_);
-      fs::remove(folder_.path);  // if nothing is in it
+      std::error_code ignored;
+      if (folder_.made) fs::remove(folder_.path, ignored);  // if nothing is in it
       return 128 + signal;
     }
     const fs::path file = save();

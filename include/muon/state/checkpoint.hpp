@@ -100,7 +100,7 @@ std::filesystem::path save_checkpoint(const std::filesystem::path& where, const 
 ///          for (std::int64_t step = restored.step; step < total; ++step) ...
 Restored load_checkpoint(const std::filesystem::path& where, const Training& training, const Allow& allow = {});
 
-/// The newest checkpoint of a folder, by its step; none if the folder has none or does not exist.
+/// The checkpoint of a folder that was written last; none if the folder has none or does not exist.
 std::optional<std::filesystem::path> latest_checkpoint(const std::filesystem::path& folder);
 
 /// What a checkpoint says of itself, without its tensors.

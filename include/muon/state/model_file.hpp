@@ -25,6 +25,7 @@ struct ModelFile {
 /// Of TorchScript the module types are known as well.
 ///
 /// Cost     Headers only, whatever the file's size; a TorchScript module is loaded.
+/// Safety   Nothing in a file is executed, but for TorchScript: torch::jit::load may run the module's __setstate__.
 /// Errors   std::runtime_error naming the file: not of these, damaged, a shard that is missing, several dicts and no key.
 ///
 /// Example  muon::Plan plan(muon::describe_file("model.safetensors").parameters, muon::default_rules());

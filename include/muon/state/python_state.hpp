@@ -27,7 +27,7 @@ namespace muon {
 /// How a Muon keeps its momentum.
 enum class MomentumConvention {
   ema,  ///< buffer = mu buffer + (1 - mu) gradient: torch.optim.Muon, Keller Jordan's, and this library
-  sum,  ///< buffer = mu buffer + gradient, larger by 1 / (1 - mu): Moonlight, dion
+  sum,  ///< buffer = mu buffer + gradient, larger by 1 / (1 - mu), as Moonlight's and dion's formulas have it
 };
 
 struct PythonStateOptions {
@@ -36,8 +36,8 @@ struct PythonStateOptions {
   /// Only the groups of this kind, here and, where both kinds are there, in the file. Python often has two optimizers in two
   /// files.
   std::optional<Algorithm> only = std::nullopt;
-  /// Of the file. Known for torch.optim.Muon and MuonWithAuxAdam, which are recognized by their options; for others, saying it is
-  /// needed. Guessing is refused.
+  /// Of the file. Known for torch.optim.Muon and MuonWithAuxAdam, which are recognized by their options. For another whose groups
+  /// have `momentum` and whose state has `momentum_buffer`, saying it is needed: guessing is refused.
   std::optional<MomentumConvention> momentum_convention = std::nullopt;
   /// Names of the file's parameters in its order, where it has none of its own ("param_names", PyTorch 2.6 and newer).
   std::vector<std::string> names = {};
@@ -51,6 +51,7 @@ struct PythonStateOptions {
 /// Order    By name if the file or `names` has names. Else by place, as in Python: the Muon parameters of the file in order to
 ///          those of `optimizer` in order, and AdamW's likewise; a file of MuonWithAuxAdam, which sorts by size, is recognized.
 ///          Every shape is compared. Parameters of one shape that come in another order cannot be told apart: use names.
+///          An optimizer without names here (made from tensors) goes by place, whatever names the file has.
 /// Options  Those in the file are taken (lr, momentum, betas, ...); those it does not have stay.
 /// Errors   std::runtime_error naming the file, and nothing is changed: damaged, a global that is not allowed (its name), no
 ///          optimizer under `key`, an unknown kind of group, counts, shapes or dtypes that differ, `maximize`.
@@ -64,8 +65,9 @@ void load_python_optimizer(const std::filesystem::path& file, GroupedOptimizer& 
 ///          in its optimizer. Where names are known, the file holds them as "param_names", from which Python can make the same:
 ///              state = torch.load("o.pt"); parameters = dict(model.named_parameters())
 ///              muon = torch.optim.Muon([(n, parameters[n]) for n in state["param_groups"][0]["param_names"]])
+/// Lost     Python has no views and no methods: it will orthogonalize a parameter as one matrix, by its own polynomial.
 /// Errors   std::runtime_error naming the file and the reason. std::invalid_argument: no such groups; a name that `order` lacks;
-///          coefficients per step, which torch.optim.Muon does not have.
+///          options that the class there does not have (coefficients for each step, amsgrad, another scale).
 void save_python_optimizer(const std::filesystem::path& file, const GroupedOptimizer& optimizer,
                            std::optional<Algorithm> only = std::nullopt, const std::vector<std::string>& order = {});
 

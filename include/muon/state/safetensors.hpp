@@ -46,6 +46,8 @@ class Safetensors {
   bool contains(std::string_view name) const { return index_.find(name) != index_.end(); }
   const TensorInfo& info(std::string_view name) const;
   const std::map<std::string, std::string>& metadata() const { return metadata_; }
+  /// The whole file, as long as this object lives.
+  std::string_view bytes() const;
 
   /// On the CPU, over the mapped file, which it keeps open; writing to it changes this process's memory and not the file.
   /// Errors   std::runtime_error: no such name; a dtype this LibTorch does not have.

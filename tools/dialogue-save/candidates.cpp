@@ -154,6 +154,7 @@ Candidate choose(const std::vector<Candidate>& candidates, const Options& option
   for (const Candidate& candidate : candidates) {
     if (!running.empty() && candidate.conversation.id == running) return candidate;
   }
+  if (candidates.size() == 1) return candidates.front();
   for (const Candidate& candidate : candidates) {
     try {
       if (first_question(candidate, options.read)) return candidate;

@@ -38,7 +38,8 @@ int run(dialogue::Options& options) {
     tell(report);
   } catch (const dialogue::Failure& failure) {
     fmt::print(stderr, "dialogue-save: {}\n", failure.what());
-    status = failure.status();
+    // assistants understand a hook's status 2 as a veto
+    status = options.hook && failure.status() == Exit::usage ? Exit::unreadable : failure.status();
   } catch (const std::exception& error) {
     fmt::print(stderr, "dialogue-save: {}\n", error.what());
   }

@@ -72,7 +72,7 @@ class BlockReader {
     if (cursor.blank()) {
       close_from(matched);
       leaf_ = Leaf::none;
-      return;
+      return begin(false);
     }
     std::vector<Container> opened = open_containers(cursor, all && leaf_ == Leaf::paragraph);
     if (opened.empty() && leaf_ == Leaf::paragraph && continues_paragraph(cursor, all)) return paragraph_line(cursor, all);
@@ -80,6 +80,7 @@ class BlockReader {
     close_from(matched);
     containers_.insert(containers_.end(), opened.begin(), opened.end());
     if (!cursor.blank()) open_leaf(cursor);
+    begin(leaf_ == Leaf::paragraph && containers_.empty());
   }
 
   Layout layout() const {
@@ -165,8 +166,6 @@ class BlockReader {
 
   void open_leaf(const LineCursor& cursor) {
     const std::string_view rest = unindented(cursor);
-    const bool first = !begun_;
-    begun_ = true;
     if (cursor.indent() > 3) {
       leaf_ = Leaf::code;
     } else if (const auto fence = opening_fence(rest)) {
@@ -183,8 +182,13 @@ class BlockReader {
       paragraph_lines_ = 1;
       definition_ = unfinished_definition(rest);
     }
-    first_paragraph_ = first && leaf_ == Leaf::paragraph && containers_.empty();
-    if (first && !first_paragraph_) starts_block_ = true;
+  }
+
+  /// A block has begun, or an empty line is there. What is not a paragraph at the very start must not share a line with a label.
+  void begin(bool paragraph) {
+    first_paragraph_ = !begun_ && paragraph;
+    if (!begun_ && !paragraph) starts_block_ = true;
+    begun_ = true;
   }
 
   /// `[name]:` with its address still to come: the next line would become it.

@@ -8,9 +8,10 @@ namespace dialogue {
 namespace {
 
 void add_choice_options(CLI::App& app, Options& options) {
-  const auto file = app.add_option("FILE", options.file, "Read this file: a session, a database or an export");
+  const auto file = app.add_option("FILE", options.file, "Read this file: a session, a database or an export")->type_name("");
   app.add_option("--from", options.from, "What to read; by default whatever the file is, or every store there is")
-      ->check(CLI::IsMember({"auto", "claude", "cursor", "chatgpt", "messages"}))
+      ->check(CLI::IsMember({"auto", "claude", "cursor", "chatgpt", "messages"}).description(""))
+      ->type_name("{auto,claude,cursor,chatgpt,messages}")
       ->capture_default_str();
   app.add_option("--workspace", options.workspace, "The folder whose conversations count; by default the current one")
       ->type_name("DIR")
@@ -24,14 +25,14 @@ void add_content_options(CLI::App& app, Options& options) {
   const std::map<std::string, bool> branches = {{"active", false}, {"all", true}};
   const std::map<std::string, Commands> commands = {{"stored", Commands::as_stored}, {"full", Commands::full}, {"typed", Commands::typed}};
   app.add_option("--branches", options.read.all_branches, "active: the conversation as it stands; all: rewound, edited and regenerated turns too")
-      ->transform(CLI::CheckedTransformer(branches).description("{active,all}"))
-      ->type_name("")
+      ->transform(CLI::CheckedTransformer(branches).description(""))
+      ->type_name("{active,all}")
       ->default_str("active")
       ->group("What is saved");
   app.add_flag("--sidechains", options.read.sidechains, "What subagents were asked and answered, too")->group("What is saved");
   app.add_option("--commands", options.read.commands, "Custom commands as the store has them, with their full text, or only as typed")
-      ->transform(CLI::CheckedTransformer(commands).description("{stored,full,typed}"))
-      ->type_name("")
+      ->transform(CLI::CheckedTransformer(commands).description(""))
+      ->type_name("{stored,full,typed}")
       ->default_str("stored")
       ->group("What is saved");
   app.add_flag("--exclude-self", options.rounds.exclude_self, "Without a last round that asks to save the conversation")->group("What is saved");

@@ -45,6 +45,17 @@ Result shell(const std::string& command) {
   return result;
 }
 
+void in_process(const std::function<void()>& work) {
+  const pid_t child = ::fork();
+  if (child == 0) {
+    work();
+    ::_exit(testing::Test::HasFailure() ? 1 : 0);
+  }
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  EXPECT_EQ(status, 0);
+}
+
 std::string contents(const fs::path& file) {
   std::ifstream in(file, std::ios::binary);
   std::ostringstream text;

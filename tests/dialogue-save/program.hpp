@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -15,6 +16,9 @@ struct Result {
 
 /// Runs a shell command; `$tool` in it is the program.
 Result shell(const std::string& command);
+
+/// Runs this in a process of its own, so that what it needs of memory is not taken for that of a program started later.
+void in_process(const std::function<void()>& work);
 
 std::string contents(const std::filesystem::path& file);
 void write_file(const std::filesystem::path& file, const std::string& bytes);

@@ -41,8 +41,9 @@ class Splitter {
     return wanted;
   }
 
+  /// What was cut off, even if it is only the end of the array, is given as a value that cannot be parsed.
   void finish() {
-    if (open()) visit_({{begin_, value_.size()}, value_});
+    if (depth_ > 0) visit_({{begin_, value_.size()}, value_});
   }
 
  private:

@@ -105,7 +105,7 @@ class BlockReader {
         if (cursor.indent() > 3 || !unindented(cursor).starts_with('>')) break;
         cursor = after_quote_mark(cursor);
       } else if (cursor.blank()) {
-        if (container.empty) break;
+        if (container.empty && cursor.indent() < container.content) break;
       } else {
         if (cursor.indent() < container.content) break;
         cursor.skip_columns(container.content);
@@ -159,9 +159,11 @@ class BlockReader {
       leaf_ = Leaf::none;
       starts_block_ = starts_block_ || first_paragraph_;
     } else if (all && table_delimiter(rest)) {
-      leaf_ = Leaf::table;
+      // at the very start a label before the header would be a cell of its own, or part of one
       starts_block_ = starts_block_ || (first_paragraph_ && paragraph_lines_ == 2);
+      if (table_cells(previous_) == table_cells(rest)) leaf_ = Leaf::table;
     }
+    previous_ = rest;
   }
 
   void open_leaf(const LineCursor& cursor) {
@@ -180,6 +182,7 @@ class BlockReader {
     } else if (leaf_ != Leaf::table) {
       leaf_ = Leaf::paragraph;
       paragraph_lines_ = 1;
+      previous_ = rest;
       definition_ = unfinished_definition(rest);
     }
   }
@@ -211,6 +214,7 @@ class BlockReader {
   Fence fence_;
   std::string html_end_;
   std::size_t paragraph_lines_ = 0;
+  std::string_view previous_;  // line of the paragraph
   bool definition_ = false;
   bool begun_ = false, first_paragraph_ = false, starts_block_ = false;
 };

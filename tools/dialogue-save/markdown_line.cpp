@@ -74,6 +74,15 @@ bool table_delimiter(std::string_view line) {
   return dash && other;
 }
 
+std::size_t table_cells(std::string_view line) {
+  while (!line.empty() && blank(line.back())) line.remove_suffix(1);
+  std::size_t cells = 1;
+  for (std::size_t i = 1; i + 1 < line.size(); ++i) {  // the bars between cells: not the first and last byte, not escaped ones
+    if (line[i] == '|' && line[i - 1] != '\\') ++cells;
+  }
+  return cells;
+}
+
 std::optional<Marker> list_marker(std::string_view line) {
   std::size_t length = 1;
   bool first = true;

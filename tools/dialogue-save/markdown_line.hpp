@@ -20,7 +20,9 @@ bool closes(const Fence& fence, std::string_view line);
 bool thematic_break(std::string_view line);
 bool atx_heading(std::string_view line);
 bool setext_underline(std::string_view line);
+/// The line under the header of a table. It makes a table only where both have as many cells.
 bool table_delimiter(std::string_view line);
+std::size_t table_cells(std::string_view line);
 
 /// A list marker: its bytes, and whether it may begin a list in the middle of a paragraph.
 struct Marker {

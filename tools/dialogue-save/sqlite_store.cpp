@@ -12,7 +12,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr int patience_ms = 5000;  // a writer's transaction is over long before
+constexpr int patience_ms = 2000;  // longer than any transaction; and there is still the copy
 
 /// The file and what belongs to it, with sizes and times: the same before and after copying if no one wrote meanwhile.
 constexpr std::array<const char*, 3> parts = {"", "-wal", "-journal"};

@@ -35,10 +35,26 @@ class Splitter {
   explicit Splitter(const JsonFile::Visit& visit) : visit_(visit) {}
 
   /// false: the visitor wants no more, or the array has ended.
-  bool feed(char c) {
-    const bool wanted = in_string_ ? string_byte(c) : structure_byte(c);
-    ++offset_;
-    return wanted;
+  bool feed(std::string_view chunk) {
+    std::size_t kept = 0;  // bytes of the chunk that are in value_ or in no value
+    for (std::size_t i = 0; i < chunk.size(); ++i) {
+      const bool was_open = open();
+      const bool more = in_string_ ? string_byte(chunk[i]) : structure_byte(chunk[i]);
+      if (open() == was_open && more) continue;
+      if (was_open) {
+        value_ += chunk.substr(kept, i + 1 - kept);
+        if (!visit_({{begin_, value_.size()}, value_})) return false;
+        value_.clear();
+      } else if (!more) {
+        return false;
+      } else {
+        begin_ = offset_ + i;
+      }
+      kept = was_open ? i + 1 : i;
+    }
+    if (open()) value_ += chunk.substr(kept);
+    offset_ += chunk.size();
+    return true;
   }
 
   /// What was cut off, even if it is only the end of the array, is given as a value that cannot be parsed.
@@ -50,7 +66,6 @@ class Splitter {
   bool open() const { return depth_ > base_; }
 
   bool string_byte(char c) {
-    if (open()) value_ += c;
     if (escaped_) {
       escaped_ = false;
     } else if (c == '\\') {
@@ -66,18 +81,12 @@ class Splitter {
     if (c == '{' || c == '[') {
       if (!begun_ && c == '[') base_ = 1;
       begun_ = true;
-      if (depth_ == base_) begin_ = offset_;
       ++depth_;
-      if (open()) value_ += c;
-      return true;
+    } else if (c == '}' || c == ']') {
+      if (depth_ <= base_) return depth_ = 0, false;
+      --depth_;
     }
-    if (open()) value_ += c;
-    if (c != '}' && c != ']') return true;
-    if (depth_ <= base_) return false;
-    if (--depth_ > base_) return true;
-    const bool wanted = visit_({{begin_, value_.size()}, value_});
-    value_.clear();
-    return wanted;
+    return true;
   }
 
   const JsonFile::Visit& visit_;
@@ -127,9 +136,7 @@ void JsonFile::each_value(const Visit& visit) {
   Splitter splitter(visit);
   std::vector<char> buffer(1 << 16);
   while (const std::size_t count = std::fread(buffer.data(), 1, buffer.size(), file_.get())) {
-    for (std::size_t i = 0; i < count; ++i) {
-      if (!splitter.feed(buffer[i])) return;
-    }
+    if (!splitter.feed({buffer.data(), count})) return;
   }
   check();
   splitter.finish();

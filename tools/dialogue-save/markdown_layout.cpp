@@ -224,7 +224,8 @@ class BlockReader {
 Layout layout_of(std::string_view text) {
   BlockReader reader;
   while (!text.empty()) {
-    const std::size_t end = std::min(text.find_first_of("\r\n"), text.size());
+    const auto newline = std::find_if(text.begin(), text.end(), [](char c) { return c == '\n' || c == '\r'; });
+    const auto end = static_cast<std::size_t>(newline - text.begin());
     reader.line(text.substr(0, end));
     const std::size_t next = end + (text.substr(end).starts_with("\r\n") ? 2 : 1);
     text.remove_prefix(std::min(next, text.size()));

@@ -66,12 +66,15 @@ std::optional<Found> secret_at(std::string_view text) {
   return std::nullopt;
 }
 
+/// The first bytes of all prefixes.
+bool may_begin(char c) { return c == 'g' || c == 's' || c == 'A' || c == 'x' || c == 'e' || c == '-'; }
+
 /// Calls visit(position, found) for each secret; a prefix within a word is none.
 template <class Visit>
 void each_secret(std::string_view text, Visit visit) {
-  for (std::size_t at = 0; (at = text.find_first_of("gsAxe-", at)) != text.npos;) {
-    const bool within_word = at > 0 && alphanumeric(text[at - 1]);
-    const auto found = within_word ? std::nullopt : secret_at(text.substr(at));
+  for (std::size_t at = 0; at < text.size();) {
+    const bool candidate = may_begin(text[at]) && (at == 0 || !alphanumeric(text[at - 1]));
+    const auto found = candidate ? secret_at(text.substr(at)) : std::nullopt;
     if (found) visit(at, *found);
     at += found ? found->length : 1;
   }

@@ -136,7 +136,9 @@ std::vector<Candidate> find_candidates(const Options& options, Report& report) {
 std::optional<std::string> first_question(const Candidate& candidate, const ReadOptions& options) {
   std::optional<std::string> question;
   Report unused;
-  candidate.format->read(candidate.conversation, options, unused, [&](Message&& message) {
+  ReadOptions first = options;
+  first.first_only = true;
+  candidate.format->read(candidate.conversation, first, unused, [&](Message&& message) {
     if (message.role == Role::user) question = std::move(message.text);
     return !question;
   });

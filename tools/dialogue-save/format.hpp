@@ -27,6 +27,7 @@ struct ReadOptions {
   bool all_branches = false;  // rewound, edited and regenerated turns too
   bool sidechains = false;    // what subagents were asked and answered
   Commands commands = Commands::as_stored;
+  bool first_only = false;  // only the first question is wanted, even if it was rewound: a reader need not look further
 };
 
 struct Format {

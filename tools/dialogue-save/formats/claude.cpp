@@ -45,7 +45,7 @@ Record record_of(const Json& json, const Span& where) {
 }
 
 /// All records with a place in the tree or a text, each uuid once: a resumed session repeats lines.
-std::vector<Record> index_of(JsonFile& file, Report& report) {
+std::vector<Record> index_of(JsonFile& file, bool first_only, Report& report) {
   std::vector<Record> records;
   std::set<std::string, std::less<>> seen;
   file.each_line([&](const JsonFile::Value& line) {
@@ -59,7 +59,7 @@ std::vector<Record> index_of(JsonFile& file, Report& report) {
     Record record = record_of(*json, line.where);
     const bool first = record.uuid.empty() ? record.kind != ClaudeKind::none : seen.insert(record.uuid).second;
     if (first) records.push_back(std::move(record));
-    return true;
+    return !(first && first_only && records.back().tree.prompt && !records.back().tree.sidechain);
   });
   return records;
 }
@@ -108,7 +108,7 @@ std::vector<Record> chosen(std::vector<Record> records, const ReadOptions& optio
 void read(const Conversation& conversation, const ReadOptions& options, Report& report, const Sink& sink) {
   JsonFile file(conversation.file);
   const bool subagent_file = conversation.id.starts_with("agent-");
-  const std::vector<Record> records = chosen(index_of(file, report), options, subagent_file);
+  const std::vector<Record> records = chosen(index_of(file, options.first_only, report), options, subagent_file);
   for (std::size_t i = 0; i < records.size(); ++i) {
     const auto text_of = [&](const Record& record, Json& json) {
       json = parse_json(file.text_at(record.where), report).value_or(Json());

@@ -12,10 +12,24 @@ namespace {
 
 using namespace std::string_literals;
 
-const std::vector<std::string> fragments = {
-    "\"",      "\\",  "\\n",     "\\\"", "\\u0041", "```\n", "~~~~ x\n", "---\n", "\n---\n\n", "### 问题 1\n用户：", "助手：",   "  \n",
-    "\n",      "\r\n", "\t",      " ",    "你好",    "，",    "😀",       "👩‍🔬",    "\0"s,       "\x1b[31mred\x1b[0m",      "<b>",      "- item\n",
-    "| a | b |\n", "> ",  "plain words", "x",    "{\"a\":[1]}", "\xEF\xBF\xBD", "\xC2\xA0", "\xEE\x88\x80", "&lt;", "\x7F", "\v", "\xE2\x80\xA8"};
+const std::vector<std::string> fragments = {"\"",          "\\",
+                                            "\\n",         "\\\"",
+                                            "\\u0041",     "```\n",
+                                            "~~~~ x\n",    "---\n",
+                                            "\n---\n\n",   "### 问题 1\n用户：",
+                                            "助手：",      "  \n",
+                                            "\n",          "\r\n",
+                                            "\t",          " ",
+                                            "你好",        "，",
+                                            "😀",           "👩‍🔬",
+                                            "\0"s,         "\x1b[31mred\x1b[0m",
+                                            "<b>",         "- item\n",
+                                            "| a | b |\n", "> ",
+                                            "plain words", "x",
+                                            "{\"a\":[1]}", "\xEF\xBF\xBD",
+                                            "\xC2\xA0",    "\xEE\x88\x80",
+                                            "&lt;",        "\x7F",
+                                            "\v",          "\xE2\x80\xA8"};
 
 std::string random_text(std::mt19937& random) {
   std::string text;
@@ -85,10 +99,12 @@ TEST_F(Bytes, OfTheProgramAreThoseOfItsFunctions) {
 }
 
 TEST_F(Bytes, OfTheGrammarAndNothingElseWithRaw) {
-  const std::string text = markdown_of({{dialogue::Role::user, "\n- a\n- b \n"}, {dialogue::Role::assistant, "```\nopen"}, {dialogue::Role::assistant, "x"}},
-                                       {.raw = true});
+  const std::string text = markdown_of(
+      {{dialogue::Role::user, "\n- a\n- b \n"}, {dialogue::Role::assistant, "```\nopen"}, {dialogue::Role::assistant, "x"}},
+      {.raw = true});
   EXPECT_EQ(text,
-            "# Chat Dialogue Log\n\n## 对话时间\n2025-10-16 18:40:38\n\n---\n\n## 对话内容\n\n### 问题 1\n用户：- a\n- b  \n助手：```\nopen\n\nx\n");
+            "# Chat Dialogue Log\n\n## 对话时间\n2025-10-16 18:40:38\n\n---\n\n## 对话内容\n\n### 问题 1\n用户：- a\n- b  "
+            "\n助手：```\nopen\n\nx\n");
 }
 
 TEST_F(Bytes, AreTheSameInEveryLocaleAndForTheSameTime) {

@@ -30,8 +30,9 @@ Json text_block(const std::string& text) { return {{"type", "text"}, {"text", te
 TEST_F(Claude, WhatAProgramWroteInTheUsersNameIsNoQuestion) {
   ClaudeSession session;
   session.ask("real");
-  for (const char* text : {"<local-command-stdout>x</local-command-stdout>", "Caveat: The messages below were generated", "<bash-input>ls</bash-input>",
-                           "<task-notification>", "[Request interrupted by user]", "<local-command-caveat>x", "<bash-stderr>"}) {
+  for (const char* text : {"<local-command-stdout>x</local-command-stdout>", "Caveat: The messages below were generated",
+                           "<bash-input>ls</bash-input>", "<task-notification>", "[Request interrupted by user]",
+                           "<local-command-caveat>x", "<bash-stderr>"}) {
     session.ask(text);
   }
   session.add("user", {{"content", "meta"}}, {{"isMeta", true}});
@@ -45,19 +46,23 @@ TEST_F(Claude, WhatAProgramWroteInTheUsersNameIsNoQuestion) {
 
 TEST_F(Claude, WrappersOfTheEditorAreDroppedWholeAndOnlyAroundTheText) {
   ClaudeSession session;
-  session.add("user", blocks({text_block("<ide_opened_file>a.cpp</ide_opened_file>"), text_block("first"), text_block("second\n<system-reminder>x</system-reminder>")}));
+  session.add("user", blocks({text_block("<ide_opened_file>a.cpp</ide_opened_file>"), text_block("first"),
+                              text_block("second\n<system-reminder>x</system-reminder>")}));
   session.ask("<ide_selection>lines</ide_selection>\nwhy?");
   session.ask("what does <system-reminder> mean, and </system-reminder>?");
-  EXPECT_THAT(texts(session), ElementsAre("Q:first\n\nsecond", "Q:\nwhy?", "Q:what does <system-reminder> mean, and </system-reminder>?"));
+  EXPECT_THAT(texts(session),
+              ElementsAre("Q:first\n\nsecond", "Q:\nwhy?", "Q:what does <system-reminder> mean, and </system-reminder>?"));
 }
 
 TEST_F(Claude, CommandsAreWhatWasTyped) {
   ClaudeSession session;
-  session.ask("<command-name>/review</command-name>\n<command-message>review</command-message>\n<command-args>a < b</command-args>");
+  session.ask(
+      "<command-name>/review</command-name>\n<command-message>review</command-message>\n<command-args>a < b</command-args>");
   session.add("user", {{"content", "The body of the command."}}, {{"isMeta", true}});
   session.ask("<command-message>old</command-message>\n<command-name>old</command-name>");
   EXPECT_THAT(texts(session), ElementsAre("Q:/review a < b", "Q:/old"));
-  EXPECT_THAT(texts(session, {.commands = dialogue::Commands::full}), ElementsAre("Q:/review a < b\n\nThe body of the command.", "Q:/old"));
+  EXPECT_THAT(texts(session, {.commands = dialogue::Commands::full}),
+              ElementsAre("Q:/review a < b\n\nThe body of the command.", "Q:/old"));
 }
 
 TEST_F(Claude, PicturesAreNamedOnlyWhereTheMessageWouldBeEmpty) {
@@ -71,12 +76,18 @@ TEST_F(Claude, PicturesAreNamedOnlyWhereTheMessageWouldBeEmpty) {
 TEST_F(Claude, WhatWasTypedDuringAnAnswerIsAQuestionOnce) {
   ClaudeSession session;
   session.ask("first").reply("working");
-  session.line(R"({"type":"queue-operation","operation":"remove","content":"and tests"})" "\n");
-  session.line(R"({"type":"queue-operation","operation":"enqueue","content":"not this"})" "\n");
-  session.add("attachment", nullptr, {{"attachment", {{"type", "queued_command"}, {"commandMode", "prompt"}, {"prompt", "and tests"}}}});
+  session.line(R"({"type":"queue-operation","operation":"remove","content":"and tests"})"
+               "\n");
+  session.line(R"({"type":"queue-operation","operation":"enqueue","content":"not this"})"
+               "\n");
   session.add("attachment", nullptr,
-              {{"attachment", {{"type", "queued_command"}, {"commandMode", "prompt"}, {"origin", {{"kind", "task"}}}, {"prompt", "from a program"}}}});
-  session.line(R"({"type":"queue-operation","operation":"remove","content":"only here"})" "\n");
+              {{"attachment", {{"type", "queued_command"}, {"commandMode", "prompt"}, {"prompt", "and tests"}}}});
+  session.add(
+      "attachment", nullptr,
+      {{"attachment",
+        {{"type", "queued_command"}, {"commandMode", "prompt"}, {"origin", {{"kind", "task"}}}, {"prompt", "from a program"}}}});
+  session.line(R"({"type":"queue-operation","operation":"remove","content":"only here"})"
+               "\n");
   EXPECT_THAT(texts(session), ElementsAre("Q:first", "A:working", "Q:and tests", "Q:only here"));
 }
 
@@ -103,7 +114,11 @@ TEST_F(Claude, AReplayOfTheSameTimeIsKept) {
   session.ask("1").reply("one");
   const std::string fork = session.last();
   const Json same = {{"timestamp", "2025-10-16T11:00:00Z"}};
-  session.add("user", {{"content", "2"}}, same).reply("first").rewind_to(fork).add("user", {{"content", "2"}}, same).reply("again");
+  session.add("user", {{"content", "2"}}, same)
+      .reply("first")
+      .rewind_to(fork)
+      .add("user", {{"content", "2"}}, same)
+      .reply("again");
   EXPECT_THAT(texts(session), ElementsAre("Q:1", "A:one", "Q:2", "A:first", "Q:2", "A:again"));
 }
 
@@ -111,7 +126,10 @@ TEST_F(Claude, DanglingParentsCompactionsAndCirclesLoseNothing) {
   ClaudeSession session;
   session.ask("1").reply("one");
   session.rewind_to("no such record").ask("2").reply("two");
-  session.rewind_to("").add("system", nullptr, {{"subtype", "compact_boundary"}, {"logicalParentUuid", session.last()}}).ask("3").reply("three");
+  session.rewind_to("")
+      .add("system", nullptr, {{"subtype", "compact_boundary"}, {"logicalParentUuid", session.last()}})
+      .ask("3")
+      .reply("three");
   session.add("user", {{"content", "4"}}, {{"uuid", "circle"}, {"parentUuid", "circle"}});
   EXPECT_THAT(texts(session), ElementsAre("Q:1", "A:one", "Q:2", "A:two", "Q:3", "A:three", "Q:4"));
 }
@@ -160,7 +178,8 @@ TEST_F(Claude, AFolderWithAVeryLongPathIsFoundByWhatItsFilesSay) {
   fs::create_directories(deep);
   const std::string cut = claude_folder(home, deep).filename().string().substr(0, 200);
   ClaudeSession session;
-  write_file(home / ".claude/projects" / (cut + "-1a2b3c") / "s.jsonl", session.add("user", {{"content", "deep"}}, {{"cwd", deep.string()}}).text());
+  write_file(home / ".claude/projects" / (cut + "-1a2b3c") / "s.jsonl",
+             session.add("user", {{"content", "deep"}}, {{"cwd", deep.string()}}).text());
   EXPECT_THAT(shell("$tool -o - --workspace " + deep.string()).out, HasSubstr("用户：deep"));
 }
 

@@ -37,7 +37,8 @@ TEST_F(Cursor, ABubbleThatIsNamedAndNotThereIsCounted) {
   CursorDatabase database("state.vscdb");
   database.put_composer("c", {ask("1"), reply("one"), ask("2")});
   database.run("DELETE FROM cursorDiskKV WHERE CAST(value AS TEXT) LIKE '%\"text\":\"2\"%'");
-  database.run("UPDATE cursorDiskKV SET value = CAST(substr(value, 1, 20) AS BLOB) WHERE CAST(value AS TEXT) LIKE '%\"text\":\"one\"%'");
+  database.run(
+      "UPDATE cursorDiskKV SET value = CAST(substr(value, 1, 20) AS BLOB) WHERE CAST(value AS TEXT) LIKE '%\"text\":\"one\"%'");
   dialogue::Report report;
   EXPECT_THAT(read_texts("state.vscdb", {}, &report), ElementsAre("Q:1"));
   EXPECT_EQ(report.damaged, 2u);
@@ -45,7 +46,8 @@ TEST_F(Cursor, ABubbleThatIsNamedAndNotThereIsCounted) {
 
 TEST_F(Cursor, OlderConversationsHoldTheirBubblesThemselves) {
   CursorDatabase database("state.vscdb");
-  const Json conversation = {{{"type", 1}, {"bubbleId", "x"}, {"text", "first wording"}}, {{"type", 2}, {"bubbleId", "y"}, {"text", "answer"}}};
+  const Json conversation = {{{"type", 1}, {"bubbleId", "x"}, {"text", "first wording"}},
+                             {{"type", 2}, {"bubbleId", "y"}, {"text", "answer"}}};
   database.put("cursorDiskKV", "composerData:c", Json{{"composerId", "c"}, {"conversation", conversation}}.dump());
   database.put("cursorDiskKV", "bubbleId:c:x", Json{{"text", "newer wording"}}.dump());
   EXPECT_THAT(read_texts("state.vscdb"), ElementsAre("Q:newer wording", "A:answer"));
@@ -53,8 +55,13 @@ TEST_F(Cursor, OlderConversationsHoldTheirBubblesThemselves) {
 
 TEST_F(Cursor, TheOldChatPanelIsRead) {
   CursorDatabase database("state.vscdb");
-  const Json user_bubble = {{"type", "user"}, {"text", ""}, {"initText", R"({"root":{"children":[{"type":"paragraph","children":[{"type":"text","text":"typed"}]}]}})"}};
-  const Json bubbles = {user_bubble, {{"type", "ai"}, {"rawText", "said"}}, {{"type", "user"}, {"text", "shown"}, {"delegate", {{"a", "delegated"}}}}};
+  const Json user_bubble = {
+      {"type", "user"},
+      {"text", ""},
+      {"initText", R"({"root":{"children":[{"type":"paragraph","children":[{"type":"text","text":"typed"}]}]}})"}};
+  const Json bubbles = {user_bubble,
+                        {{"type", "ai"}, {"rawText", "said"}},
+                        {{"type", "user"}, {"text", "shown"}, {"delegate", {{"a", "delegated"}}}}};
   const Json tabs = {{{"tabId", "old"}, {"chatTitle", "Old"}, {"lastSendTime", 1700000000000}, {"bubbles", Json::array()}},
                      {{"tabId", "new"}, {"chatTitle", "New"}, {"lastSendTime", 1710000000000}, {"bubbles", bubbles}}};
   database.put("ItemTable", "workbench.panel.aichat.view.aichat.chatdata", Json{{"tabs", tabs}}.dump());
@@ -62,9 +69,11 @@ TEST_F(Cursor, TheOldChatPanelIsRead) {
 }
 
 TEST_F(Cursor, TheEditorsStateIsTextMentionsAndBreaks) {
-  EXPECT_EQ(dialogue::lexical_text(R"({"root":{"children":[{"type":"paragraph","children":[{"type":"text","text":"see "},{"type":"mention","mentionName":"a.cpp"},
+  EXPECT_EQ(
+      dialogue::lexical_text(
+          R"({"root":{"children":[{"type":"paragraph","children":[{"type":"text","text":"see "},{"type":"mention","mentionName":"a.cpp"},
       {"type":"linebreak"},{"type":"text","text":"and"}]},{"type":"paragraph","children":[]},{"type":"paragraph","children":[{"type":"text","text":"go"}]}]}})"),
-            "see a.cpp\nand\n\ngo");
+      "see a.cpp\nand\n\ngo");
   EXPECT_EQ(dialogue::lexical_text("not JSON"), "");
 }
 
@@ -78,11 +87,16 @@ TEST_F(Cursor, CommandBodiesInWhatWasTypedStayUnlessTheyAreUnwanted) {
 }
 
 TEST_F(Cursor, TranscriptsGiveWhatIsInsideTheQuery) {
-  write_file("t.jsonl",
-             R"({"role":"user","message":{"content":[{"type":"text","text":"<cursor_commands>\nbody\n</cursor_commands>\n<user_query>\n/review <b>\n</user_query>"}]}})" "\n"
-             R"({"role":"assistant","message":{"content":[{"type":"text","text":"shown\n[REDACTED]"},{"type":"tool_use","name":"x"}]}})" "\n"
-             R"({"role":"assistant","message":{"content":[{"type":"text","text":"about [REDACTED] marks"}]}})" "\n"
-             R"({"role":"user","message":{"content":"<timestamp>now</timestamp>\nno query"}})" "\n");
+  write_file(
+      "t.jsonl",
+      R"({"role":"user","message":{"content":[{"type":"text","text":"<cursor_commands>\nbody\n</cursor_commands>\n<user_query>\n/review <b>\n</user_query>"}]}})"
+      "\n"
+      R"({"role":"assistant","message":{"content":[{"type":"text","text":"shown\n[REDACTED]"},{"type":"tool_use","name":"x"}]}})"
+      "\n"
+      R"({"role":"assistant","message":{"content":[{"type":"text","text":"about [REDACTED] marks"}]}})"
+      "\n"
+      R"({"role":"user","message":{"content":"<timestamp>now</timestamp>\nno query"}})"
+      "\n");
   EXPECT_THAT(read_texts("t.jsonl"), ElementsAre("Q:/review <b>", "A:shown\n", "A:about [REDACTED] marks", "Q:\nno query"));
   dialogue::Options full;
   full.read.commands = dialogue::Commands::full;
@@ -95,7 +109,8 @@ TEST_F(Cursor, AFoldersConversationsAreThoseThatEitherSideNames) {
   CursorDatabase database(user() / "globalStorage/state.vscdb");
   for (const char* id : {"by-list", "by-tab", "unnamed"}) database.put_composer(id, {ask(id)});
   database.put_composer("by-id", {ask("by-id")}, {{"workspaceIdentifier", {{"id", "w1"}}}});
-  database.put_composer("by-path", {ask("by-path")}, {{"workspaceIdentifier", {{"uri", {{"fsPath", fs::current_path().string()}}}}}});
+  database.put_composer("by-path", {ask("by-path")},
+                        {{"workspaceIdentifier", {{"uri", {{"fsPath", fs::current_path().string()}}}}}});
   database.put_composer("other", {ask("other")}, {{"workspaceIdentifier", {{"id", "w2"}}}, {"lastUpdatedAt", 1900000000000}});
   const Result list = shell("$tool --list");
   for (const char* id : {"by-list", "by-tab", "by-id", "by-path"}) EXPECT_THAT(list.out, HasSubstr(id));
@@ -107,7 +122,8 @@ TEST_F(Cursor, ATranscriptBesideTheDatabaseIsTheSameConversation) {
   add_workspace("w1", project_uri(), {{"selectedComposerIds", {"c-1"}}});
   CursorDatabase(user() / "globalStorage/state.vscdb").put_composer("c-1", {ask("from the database")});
   std::string name = claude_folder(home, ".").filename().string().substr(1);
-  write_file(home / ".cursor/projects" / name / "agent-transcripts/c-1/c-1.jsonl", cursor_transcript({ask("from the transcript")}));
+  write_file(home / ".cursor/projects" / name / "agent-transcripts/c-1/c-1.jsonl",
+             cursor_transcript({ask("from the transcript")}));
   write_file(home / ".cursor/projects" / name / "agent-transcripts/c-2.jsonl", cursor_transcript({ask("only a transcript")}));
   EXPECT_THAT(shell("$tool --session c-1 -o -").out, HasSubstr("用户：from the database"));
   EXPECT_THAT(shell("$tool --session c-2 -o -").out, HasSubstr("用户：only a transcript"));

@@ -13,8 +13,10 @@ using testing::HasSubstr;
 
 class Export : public InFolder {};
 
-Json node(const std::string& id, const Json& parent, const std::vector<std::string>& children, const std::string& role, const Json& content) {
-  const Json message = role.empty() ? Json() : Json{{"id", id}, {"author", {{"role", role}}}, {"content", content}, {"create_time", 1.5}};
+Json node(const std::string& id, const Json& parent, const std::vector<std::string>& children, const std::string& role,
+          const Json& content) {
+  const Json message =
+      role.empty() ? Json() : Json{{"id", id}, {"author", {{"role", role}}}, {"content", content}, {"create_time", 1.5}};
   return {{"id", id}, {"parent", parent}, {"children", children}, {"message", message}};
 }
 Json text(const std::string& part) { return {{"content_type", "text"}, {"parts", {part}}}; }
@@ -32,7 +34,8 @@ TEST_F(Export, OfChatGptFollowsTheCurrentBranch) {
   EXPECT_THAT(read_texts("conversations.json"), ElementsAre("Q:second wording", "A:to the second"));
   dialogue::Options all;
   all.read.all_branches = true;
-  EXPECT_THAT(read_texts("conversations.json", all), ElementsAre("Q:first wording", "A:to the first", "Q:second wording", "A:to the second"));
+  EXPECT_THAT(read_texts("conversations.json", all),
+              ElementsAre("Q:first wording", "A:to the first", "Q:second wording", "A:to the second"));
 }
 
 TEST_F(Export, OfChatGptWithoutACurrentNodeOrWithACircleEnds) {
@@ -47,8 +50,10 @@ TEST_F(Export, OfChatGptWithoutACurrentNodeOrWithACircleEnds) {
 }
 
 TEST_F(Export, OfChatGptJoinsPartsAndNamesPictures) {
-  const Json parts = {{"content_type", "multimodal_text"},
-                      {"parts", {{{"content_type", "image_asset_pointer"}}, "look", {{"content_type", "audio_transcription"}, {"text", "and listen"}}}}};
+  const Json parts = {
+      {"content_type", "multimodal_text"},
+      {"parts",
+       {{{"content_type", "image_asset_pointer"}}, "look", {{"content_type", "audio_transcription"}, {"text", "and listen"}}}}};
   const Json picture = {{"content_type", "multimodal_text"}, {"parts", {{{"content_type", "image_asset_pointer"}}}}};
   const Json mapping = {{"a", node("a", nullptr, {"b"}, "user", parts)}, {"b", node("b", "a", {}, "user", picture)}};
   write_file("c.json", Json::array({{{"id", "c"}, {"current_node", "b"}, {"mapping", mapping}}}).dump());
@@ -71,8 +76,11 @@ TEST_F(Export, OfManyConversationsGivesTheNewestOrTheOneThatIsNamed) {
 }
 
 TEST_F(Export, OfMessagesComesInManyShapes) {
-  const Json list = {{{"role", "developer"}, {"content", "no"}}, {{"role", "user"}, {"content", "q"}}, {{"role", "assistant"}, {"content", {{{"type", "output_text"}, {"text", "a"}}}}}};
-  for (const Json& shape : {list, Json{{"model", "m"}, {"messages", list}}, Json{{"input", list}}, Json::array({{{"messages", list}}})}) {
+  const Json list = {{{"role", "developer"}, {"content", "no"}},
+                     {{"role", "user"}, {"content", "q"}},
+                     {{"role", "assistant"}, {"content", {{{"type", "output_text"}, {"text", "a"}}}}}};
+  for (const Json& shape :
+       {list, Json{{"model", "m"}, {"messages", list}}, Json{{"input", list}}, Json::array({{{"messages", list}}})}) {
     for (const int indent : {-1, 2}) {
       write_file("m.json", "\xEF\xBB\xBF" + shape.dump(indent));
       EXPECT_THAT(read_texts("m.json"), ElementsAre("Q:q", "A:a")) << shape;

@@ -1,5 +1,6 @@
-// Memory that does not grow with the store: a database and a session with one very long line. DIALOGUE_SAVE_FULL_SIZE=1 makes them
-// 1 GB, 300 MB and 50 MB; without it they are a tenth of that, and so are the limits beyond what the program needs by itself.
+// Memory that does not grow with the store: a database and a session with one very long line. DIALOGUE_SAVE_FULL_SIZE=1 makes
+// them 1 GB, 300 MB and 50 MB; without it they are a tenth of that, and so are the limits beyond what the program needs by
+// itself.
 #include "program.hpp"
 #include "stores.hpp"
 
@@ -60,8 +61,8 @@ TEST_P(LargeSession, IsReadInLittleMemory) {
     const std::string longest(megabytes(50), 'y'), filler(1'000'000, 'x');
     std::ofstream file("s.jsonl", std::ios::binary);
     const auto add = [&](const std::string& uuid, const std::string& type, const std::string& block, const std::string& text) {
-      file << R"({"type":")" << type << R"(","parentUuid":null,"uuid":")" << uuid << R"(","message":{"content":[{"type":")" << block << "\",\"" << (block == "text" ? "text" : "content") << "\":\""
-           << text << "\"}]}}\n";
+      file << R"({"type":")" << type << R"(","parentUuid":null,"uuid":")" << uuid << R"(","message":{"content":[{"type":")"
+           << block << "\",\"" << (block == "text" ? "text" : "content") << "\":\"" << text << "\"}]}}\n";
     };
     add("q", "user", "text", "the question");
     for (std::size_t i = 0; i < megabytes(300) / filler.size(); ++i) {
@@ -78,9 +79,10 @@ TEST_P(LargeSession, IsReadInLittleMemory) {
 
 INSTANTIATE_TEST_SUITE_P(WithMost, LargeSession, testing::Values("tool", "answers"));
 
-TEST_F(Large, MessagesAreReadOneByOne) {
+TEST_F(Large, AnArrayInOneLineIsReadMessageByMessage) {
   in_process([] {
-    const std::string turn = messages_array({ask("q"), reply(std::string(1'000'000, 'a'))}), inside = turn.substr(1, turn.rfind(']') - 1);
+    const std::string turn = nlohmann::json::parse(messages_array({ask("q"), reply(std::string(1'000'000, 'a'))})).dump(),
+                      inside = turn.substr(1, turn.rfind(']') - 1);
     std::ofstream file("m.json", std::ios::binary);
     file << "[";
     for (std::size_t i = 0; i < megabytes(300) / 1'000'000; ++i) file << (i > 0 ? "," : "") << inside;

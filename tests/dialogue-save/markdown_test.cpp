@@ -40,7 +40,8 @@ Page expected(std::size_t rounds) { return {rounds, rounds, rounds}; }
 class Markdown : public InFolder {
  protected:
   void SetUp() override {
-    if (shell("cmark-gfm --version").status != 0) GTEST_SKIP() << "cmark-gfm is not installed (Debian: apt-get install cmark-gfm)";
+    if (shell("cmark-gfm --version").status != 0)
+      GTEST_SKIP() << "cmark-gfm is not installed (Debian: apt-get install cmark-gfm)";
   }
   /// Each text once as a question and once as an answer.
   static std::vector<Message> both_ways(const std::vector<std::string>& texts) {
@@ -55,13 +56,62 @@ class Markdown : public InFolder {
   }
 };
 
-const std::vector<std::string> awkward = {
-    "```\ncode\n```", "# heading", "- item", "1. item\n2. item", "> quote", "| a | b |\n|---|---|\n| 1 | 2 |", "---", "<div>html</div>", "    code",
-    "title\n===", "title\n---", "a | b\n--|--\n1 | 2",
-    "```\nnever closed", "~~~~ cpp\nnever closed\n```", "text\n```\nnever closed", "   ```\nnever closed", "<!-- never closed", "<pre>\nnever closed", "<?php",
-    "text\n- item", "text\n\n2. item", "text\n> quote", "text\n\n| a |\n|---|\n| 1 |", "text\n\n<div>\nhtml", "text\n<details>", "- item\n  ```\n  open in item",
-    "> ```\n> open in quote", "- a\n\n      code", "1) a\n   - b\n     > c", "text\n\n[name]:", "-", "*\n\n  x", "-\n\n  ```\nopen", "a\n    - not a list",
-    "a\n2. not a list", "***", "+ a\n\ttab", "-\t```\n\topen", ">\t```\n> open", "```a`b\nno fence", "``` a\r\nopen\r\n", "a\r```\ropen", "<script>\n</script> closed", "<!-- a --> b", "</div>", "<a href=\"x\">", "<b>\n", "text\n<b>", "`", "**", "\\", "a\\", "<", "[", "![", "&amp"};
+const std::vector<std::string> awkward = {"```\ncode\n```",
+                                          "# heading",
+                                          "- item",
+                                          "1. item\n2. item",
+                                          "> quote",
+                                          "| a | b |\n|---|---|\n| 1 | 2 |",
+                                          "---",
+                                          "<div>html</div>",
+                                          "    code",
+                                          "title\n===",
+                                          "title\n---",
+                                          "a | b\n--|--\n1 | 2",
+                                          "```\nnever closed",
+                                          "~~~~ cpp\nnever closed\n```",
+                                          "text\n```\nnever closed",
+                                          "   ```\nnever closed",
+                                          "<!-- never closed",
+                                          "<pre>\nnever closed",
+                                          "<?php",
+                                          "text\n- item",
+                                          "text\n\n2. item",
+                                          "text\n> quote",
+                                          "text\n\n| a |\n|---|\n| 1 |",
+                                          "text\n\n<div>\nhtml",
+                                          "text\n<details>",
+                                          "- item\n  ```\n  open in item",
+                                          "> ```\n> open in quote",
+                                          "- a\n\n      code",
+                                          "1) a\n   - b\n     > c",
+                                          "text\n\n[name]:",
+                                          "-",
+                                          "*\n\n  x",
+                                          "-\n\n  ```\nopen",
+                                          "a\n    - not a list",
+                                          "a\n2. not a list",
+                                          "***",
+                                          "+ a\n\ttab",
+                                          "-\t```\n\topen",
+                                          ">\t```\n> open",
+                                          "```a`b\nno fence",
+                                          "``` a\r\nopen\r\n",
+                                          "a\r```\ropen",
+                                          "<script>\n</script> closed",
+                                          "<!-- a --> b",
+                                          "</div>",
+                                          "<a href=\"x\">",
+                                          "<b>\n",
+                                          "text\n<b>",
+                                          "`",
+                                          "**",
+                                          "\\",
+                                          "a\\",
+                                          "<",
+                                          "[",
+                                          "![",
+                                          "&amp"};
 
 TEST_F(Markdown, HasAsManyRoundsAsWereAsked) {
   const std::vector<Message> messages = both_ways(awkward);
@@ -74,8 +124,10 @@ TEST_F(Markdown, IsBrokenWithoutTheAddedLines) {
 }
 
 TEST_F(Markdown, HoldsForRandomBlocks) {
-  const std::vector<std::string> pieces = {"```",  "````", "~~~", "- ",  "* ",  "1. ", "2) ", "> ",  "    ", "  ",   "\t",  "\n", "\n", "\n",  "\n\n",
-                                           "text", "word", "# ",  "---", "===", "***", "|",   "|-|", "| a |", "<div>", "<!--", "-->", "</pre>", "<pre>", "<b>", "[x]:", " ", "\r\n"};
+  const std::vector<std::string> pieces = {"```",    "````",  "~~~", "- ",   "* ",  "1. ",   "2) ",   "> ",   "    ",
+                                           "  ",     "\t",    "\n",  "\n",   "\n",  "\n\n",  "text",  "word", "# ",
+                                           "---",    "===",   "***", "|",    "|-|", "| a |", "<div>", "<!--", "-->",
+                                           "</pre>", "<pre>", "<b>", "[x]:", " ",   "\r\n"};
   std::mt19937 random(3);
   for (int batch = 0; batch < 100; ++batch) {
     std::vector<std::string> texts;
@@ -86,16 +138,19 @@ TEST_F(Markdown, HoldsForRandomBlocks) {
       if (text.find_first_not_of(" \t\r\n") != text.npos) texts.push_back(text);
     }
     if (page_of(markdown_of(both_ways(texts))) == expected(2 * texts.size())) continue;
-    for (const std::string& text : texts) EXPECT_EQ(page_of(markdown_of(both_ways({text}))), expected(2)) << testing::PrintToString(text);
+    for (const std::string& text : texts)
+      EXPECT_EQ(page_of(markdown_of(both_ways({text}))), expected(2)) << testing::PrintToString(text);
   }
 }
 
 TEST(Layout, GluesPlainTextAndSeparatesBlocks) {
-  for (const char* plain : {"text", "  text", "#no heading", "-no item", "1.no item", "`code` first", "*emphasis*", "**bold**", "<https://a.b>", "a\n# b", "a\n\nb\n---"}) {
+  for (const char* plain : {"text", "  text", "#no heading", "-no item", "1.no item", "`code` first", "*emphasis*", "**bold**",
+                            "<https://a.b>", "a\n# b", "a\n\nb\n---"}) {
     EXPECT_FALSE(layout_of(plain).starts_block) << plain;
   }
-  for (const char* block : {"```\n", "~~~", "# a", "#", "- a", "+ a", "1. a", "7) a", "> a", ">a", "a | b\n--|--", "---", "* * *", "<div>", "</p>", "<!-- a -->", "    a",
-                            "\ta", "a\n---", "a\nb\n==="}) {
+  for (const char* block :
+       {"```\n",        "~~~", "# a",   "#",     "- a",  "+ a",        "1. a",  "7) a", "> a",    ">a",
+        "a | b\n--|--", "---", "* * *", "<div>", "</p>", "<!-- a -->", "    a", "\ta",  "a\n---", "a\nb\n==="}) {
     EXPECT_TRUE(layout_of(block).starts_block) << block;
   }
 }
@@ -104,7 +159,8 @@ TEST(Layout, KnowsWhatAbsorbsTheNextLine) {
   for (const char* safe : {"a", "- a\n\nb", "```\na\n```", "# a", "a | b", "> a\n\nb", "<div>\n\na", "|a|\n|-|\n\nb", "---"}) {
     EXPECT_FALSE(layout_of(safe).absorbs_next) << safe;
   }
-  for (const char* absorbing : {"- a", "- a\nlazy", "1. a\n\n   b", "> a", "|a|\n|-|", "|a|\n|-|\n|b|", "<div>\na", "- ```\n  a\n  ```"}) {
+  for (const char* absorbing :
+       {"- a", "- a\nlazy", "1. a\n\n   b", "> a", "|a|\n|-|", "|a|\n|-|\n|b|", "<div>\na", "- ```\n  a\n  ```"}) {
     EXPECT_TRUE(layout_of(absorbing).absorbs_next) << absorbing;
   }
 }

@@ -8,7 +8,8 @@
 #include <vector>
 
 /// The messages of the newest conversation of a file.
-inline std::vector<dialogue::Message> read_messages(const std::string& file, dialogue::Options options = {}, dialogue::Report* report = nullptr) {
+inline std::vector<dialogue::Message> read_messages(const std::string& file, dialogue::Options options = {},
+                                                    dialogue::Report* report = nullptr) {
   dialogue::Report own;
   dialogue::Report& counts = report ? *report : own;
   options.file = file;
@@ -22,7 +23,8 @@ inline std::vector<dialogue::Message> read_messages(const std::string& file, dia
 }
 
 /// "Q:" and "A:" before each text, for comparisons that can be read.
-inline std::vector<std::string> read_texts(const std::string& file, const dialogue::Options& options = {}, dialogue::Report* report = nullptr) {
+inline std::vector<std::string> read_texts(const std::string& file, const dialogue::Options& options = {},
+                                           dialogue::Report* report = nullptr) {
   std::vector<std::string> texts;
   for (const dialogue::Message& message : read_messages(file, options, report)) {
     texts.push_back((message.role == dialogue::Role::user ? "Q:" : "A:") + message.text);

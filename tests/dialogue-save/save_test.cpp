@@ -93,20 +93,25 @@ TEST_F(Save, TheJsonBesideItIsLossless) {
 }
 
 TEST_F(Save, TheRoundThatAsksToSaveIsLeftOutOnRequest) {
-  write_file("s.jsonl", claude_jsonl({ask("/dialogue_save first"), reply("a"), ask("q"), ask("/dialogue_save"), reply("saving")}));
+  write_file("s.jsonl",
+             claude_jsonl({ask("/dialogue_save first"), reply("a"), ask("q"), ask("/dialogue_save"), reply("saving")}));
   EXPECT_THAT(shell("$tool s.jsonl -o -").out, HasSubstr("### 问题 3\n用户：/dialogue_save  \n助手：saving\n"));
-  EXPECT_THAT(shell("$tool s.jsonl -o - --exclude-self").out, AllOf(HasSubstr("用户：/dialogue_save first"), EndsWith("### 问题 2\n用户：q  \n助手：\n")));
+  EXPECT_THAT(shell("$tool s.jsonl -o - --exclude-self").out,
+              AllOf(HasSubstr("用户：/dialogue_save first"), EndsWith("### 问题 2\n用户：q  \n助手：\n")));
 }
 
 TEST_F(Save, SecretsAreToldOfAndLeftOutOnRequest) {
-  const std::string token = "ghp_" + std::string(36, 'A'), key = "-----BEGIN RSA PRIVATE KEY-----\nAAAA\n-----END RSA PRIVATE KEY-----";
-  write_file("s.jsonl", claude_jsonl({ask("use " + token + "."), reply("no task-" + std::string(50, 'a') + "\n" + key + "\nend")}));
+  const std::string token = "ghp_" + std::string(36, 'A'),
+                    key = "-----BEGIN RSA PRIVATE KEY-----\nAAAA\n-----END RSA PRIVATE KEY-----";
+  write_file("s.jsonl",
+             claude_jsonl({ask("use " + token + "."), reply("no task-" + std::string(50, 'a') + "\n" + key + "\nend")}));
   const Result kept = shell("$tool s.jsonl -o -");
   EXPECT_THAT(kept.out, HasSubstr("use " + token + "."));
   EXPECT_THAT(kept.err, HasSubstr("2 keys or tokens"));
   const Result redacted = shell("$tool s.jsonl --redact --json -o r.md");
   for (const char* file : {"r.md", "r.json"}) {
-    EXPECT_THAT(contents(file), AllOf(HasSubstr("use [REDACTED:GITHUB_TOKEN]."), HasSubstr("[REDACTED:PRIVATE_KEY]"), HasSubstr("no task-aaa"), Not(HasSubstr("AAAA"))));
+    EXPECT_THAT(contents(file), AllOf(HasSubstr("use [REDACTED:GITHUB_TOKEN]."), HasSubstr("[REDACTED:PRIVATE_KEY]"),
+                                      HasSubstr("no task-aaa"), Not(HasSubstr("AAAA"))));
   }
 }
 
@@ -138,7 +143,9 @@ TEST_F(Save, AHookNamesTheTranscriptTheFolderOrTheId) {
 
 TEST_F(Save, TheListIsForPeopleAndForPrograms) {
   const fs::path store = claude_folder(home, ".");
-  write_file(store / "aaaa.jsonl", claude_jsonl({ask("first line\nsecond")}) + R"({"type":"summary","summary":"Summed up","leafUuid":"x"})" "\n");
+  write_file(store / "aaaa.jsonl", claude_jsonl({ask("first line\nsecond")}) +
+                                       R"({"type":"summary","summary":"Summed up","leafUuid":"x"})"
+                                       "\n");
   write_file(store / "bbbb.jsonl", claude_jsonl({ask("first line\nsecond")}));
   const Result list = shell("$tool --list");
   EXPECT_THAT(list.out, AllOf(HasSubstr("claude    aaaa  Summed up\n"), HasSubstr("claude    bbbb  first line\n")));
@@ -150,15 +157,18 @@ TEST_F(Save, TheListIsForPeopleAndForPrograms) {
 TEST_F(Save, HelpNamesEveryOption) {
   const Result run = shell("$tool --help");
   EXPECT_EQ(run.status, 0);
-  for (const char* option : {"--from", "--workspace", "--session", "--list", "--out-dir", "--output", "--time", "--utc", "--commands", "--branches", "--sidechains",
-                             "--exclude-self", "--redact", "--raw", "--strict", "--json", "--final-rule", "--hook", "claude", "cursor", "chatgpt", "messages"}) {
+  for (const char* option :
+       {"--from",       "--workspace", "--session",    "--list",         "--out-dir", "--output", "--time",   "--utc",
+        "--commands",   "--branches",  "--sidechains", "--exclude-self", "--redact",  "--raw",    "--strict", "--json",
+        "--final-rule", "--hook",      "claude",       "cursor",         "chatgpt",   "messages"}) {
     EXPECT_THAT(run.out, HasSubstr(option));
   }
 }
 
 TEST_F(Refuses, WrongCommandLines) {
-  for (const char* options : {"--from nothing", "--branches some", "--unknown", "s.jsonl --workspace .", "s.jsonl -o x.md --out-dir y", "s.jsonl --time noon",
-                              "s.jsonl --json -o -", "s.jsonl --time '2025-13-01 00:00:00'"}) {
+  for (const char* options :
+       {"--from nothing", "--branches some", "--unknown", "s.jsonl --workspace .", "s.jsonl -o x.md --out-dir y",
+        "s.jsonl --time noon", "s.jsonl --json -o -", "s.jsonl --time '2025-13-01 00:00:00'"}) {
     EXPECT_EQ(shell(std::string("$tool ") + options).status, 2) << options;
   }
   write_file("m.jsonl", messages_jsonl({ask("q")}));
@@ -171,18 +181,21 @@ TEST_F(Refuses, WrongCommandLines) {
 TEST_F(Refuses, ToSaveWhereThereIsNothing) {
   const Result run = shell("$tool");
   EXPECT_EQ(run.status, 3);
-  for (const char* place : {".claude/projects", ".config/Cursor/User", ".cursor/projects", "agent-transcripts"}) EXPECT_THAT(run.err, HasSubstr(place));
+  for (const char* place : {".claude/projects", ".config/Cursor/User", ".cursor/projects", "agent-transcripts"})
+    EXPECT_THAT(run.err, HasSubstr(place));
   EXPECT_EQ(shell("$tool --list").status, 3);
   EXPECT_EQ(shell("$tool --session abc").status, 3);
   write_file("empty.jsonl", "");
   write_file("answers.jsonl", messages_jsonl({reply("only an answer")}));
   write_file("tools.jsonl", ClaudeSession().tool().text());
-  for (const char* file : {"empty.jsonl", "answers.jsonl", "tools.jsonl"}) EXPECT_EQ(shell(std::string("$tool ") + file).status, 3) << file;
+  for (const char* file : {"empty.jsonl", "answers.jsonl", "tools.jsonl"})
+    EXPECT_EQ(shell(std::string("$tool ") + file).status, 3) << file;
   expect_nothing_left("cc_dialogue");
 }
 
 TEST_F(Refuses, AnAmbiguousId) {
-  for (const char* id : {"abc1", "abc2"}) write_file(claude_folder(home, ".") / (std::string(id) + ".jsonl"), claude_jsonl({ask(id)}));
+  for (const char* id : {"abc1", "abc2"})
+    write_file(claude_folder(home, ".") / (std::string(id) + ".jsonl"), claude_jsonl({ask(id)}));
   const Result run = shell("$tool --session abc");
   EXPECT_EQ(run.status, 2);
   EXPECT_THAT(run.err, AllOf(HasSubstr("abc1"), HasSubstr("abc2")));
@@ -206,17 +219,31 @@ TEST_F(Refuses, FilesThatAreNoConversation) {
 
 TEST_F(Refuses, DamageOnlyWithStrict) {
   const std::string good = claude_jsonl({ask("q"), reply("a")});
-  const std::string surrogate = R"({"type":"user","uuid":"x","message":{"content":"lone \ud83d and \ude00, pair \ud83d\ude00, escaped \\ud83d"}})" "\n";
-  const std::string bytes = "{\"type\":\"user\",\"uuid\":\"y\",\"message\":{\"content\":\"latin \xE9, cut \xF0\x9F\x98, CESU \xED\xA0\xBD\xED\xB8\x80\"}}\n";
+  const std::string surrogate =
+      R"({"type":"user","uuid":"x","message":{"content":"lone \ud83d and \ude00, pair \ud83d\ude00, escaped \\ud83d"}})"
+      "\n";
+  const std::string bytes =
+      "{\"type\":\"user\",\"uuid\":\"y\",\"message\":{\"content\":\"latin \xE9, cut \xF0\x9F\x98, CESU "
+      "\xED\xA0\xBD\xED\xB8\x80\"}}\n";
   write_file("d.jsonl", good + "{\"type\":\"user\", damaged\n" + surrogate + bytes);
   const Result run = shell("$tool d.jsonl -o -");
   EXPECT_EQ(run.status, 0);
   EXPECT_THAT(run.out, HasSubstr("用户：lone \uFFFD and \uFFFD, pair 😀, escaped \\ud83d  \n"));
   EXPECT_THAT(run.out, HasSubstr("用户：latin \uFFFD, cut \uFFFD\uFFFD\uFFFD, CESU 😀  \n"));
-  EXPECT_THAT(run.err, AllOf(HasSubstr("1 damaged record"), HasSubstr("6 invalid characters"), HasSubstr("1 characters repaired")));
+  EXPECT_THAT(run.err,
+              AllOf(HasSubstr("1 damaged record"), HasSubstr("6 invalid characters"), HasSubstr("1 characters repaired")));
   EXPECT_EQ(shell("$tool d.jsonl --strict").status, 5);
   expect_nothing_left("cc_dialogue");
   EXPECT_EQ(shell("$tool s.jsonl --strict -o -").status, 0);
+}
+
+TEST_F(Refuses, JsonThatIsNestedWithoutEnd) {
+  const std::string deep = std::string(200'000, '[') + std::string(200'000, ']');
+  write_file("d.jsonl", claude_jsonl({ask("q")}) +
+                            R"({"type":"user","uuid":"x","message":{"content":[{"type":"text","text":"t"},)" + deep + "]}}\n");
+  const Result run = shell("$tool d.jsonl -o -");
+  EXPECT_EQ(run.status, 0) << run.err;
+  EXPECT_THAT(run.err, HasSubstr("1 damaged record"));
 }
 
 TEST_F(Refuses, AStoreThatIsDamagedButNotTheOthers) {
@@ -243,13 +270,15 @@ TEST_F(Refuses, ToWriteWhereItCannot) {
 TEST_F(Refuses, AReadOnlyFolder) {
   const bool root = ::geteuid() == 0;
   const std::string as_other = root ? "setpriv --reuid 65534 --regid 65534 --clear-groups " : "";
-  if (root && shell(as_other + "$tool --version").status != 0) GTEST_SKIP() << "as root, and another user cannot run the program from its folder";
+  if (root && shell(as_other + "$tool --version").status != 0)
+    GTEST_SKIP() << "as root, and another user cannot run the program from its folder";
   fs::permissions(folder, fs::perms(0755));
   fs::create_directories("fixed");
   fs::permissions("fixed", fs::perms(0555));
   const Result run = shell(as_other + "$tool s.jsonl --out-dir fixed");
   EXPECT_EQ(run.status, 4);
-  EXPECT_THAT(run.err, AllOf(HasSubstr("[write] cannot create a file there"), HasSubstr("fixed"), HasSubstr("Permission denied")));
+  EXPECT_THAT(run.err,
+              AllOf(HasSubstr("[write] cannot create a file there"), HasSubstr("fixed"), HasSubstr("Permission denied")));
   expect_nothing_left("fixed");
 }
 
@@ -260,7 +289,8 @@ TEST_F(Refuses, AFullDisk) {
   EXPECT_THAT(run.err, HasSubstr("[write] cannot write"));
   expect_nothing_left("cc_dialogue");
   fs::create_directories("small");
-  if (shell("mount -t tmpfs -o size=64k tmpfs small").status != 0) GTEST_SKIP() << "a full file system needs the right to mount one; the file size limit was tested";
+  if (shell("mount -t tmpfs -o size=64k tmpfs small").status != 0)
+    GTEST_SKIP() << "a full file system needs the right to mount one; the file size limit was tested";
   EXPECT_EQ(shell("$tool large.jsonl --out-dir small").status, 4);
   expect_nothing_left("small");
   shell("umount small");

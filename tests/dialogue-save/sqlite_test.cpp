@@ -71,7 +71,10 @@ TEST_F(Sqlite, RowsInTheLogOfARunningWriterAreSeenAndNothingChanges) {
   EXPECT_EQ(contents("state.vscdb"), database);
   EXPECT_EQ(contents("state.vscdb-wal"), log);
   writer.end();
-  EXPECT_EQ(shell("sqlite3 state.vscdb 'PRAGMA journal_mode'").status == 0 ? shell("sqlite3 state.vscdb 'PRAGMA journal_mode'").out : "wal\n", "wal\n");
+  EXPECT_EQ(shell("sqlite3 state.vscdb 'PRAGMA journal_mode'").status == 0
+                ? shell("sqlite3 state.vscdb 'PRAGMA journal_mode'").out
+                : "wal\n",
+            "wal\n");
 }
 
 TEST_F(Sqlite, TheLogOfAWriterThatCrashedIsReadAndStays) {
@@ -86,7 +89,8 @@ TEST_F(Sqlite, TheLogOfAWriterThatCrashedIsReadAndStays) {
 TEST_F(Sqlite, InAFolderThatMustNotBeWrittenToACopyIsRead) {
   const bool root = ::geteuid() == 0;
   const std::string as_other = root ? "setpriv --reuid 65534 --regid 65534 --clear-groups " : "";
-  if (root && shell(as_other + "$tool --version").status != 0) GTEST_SKIP() << "as root, and another user cannot run the program from its folder";
+  if (root && shell(as_other + "$tool --version").status != 0)
+    GTEST_SKIP() << "as root, and another user cannot run the program from its folder";
   OtherProcess("state.vscdb", write_to_log).end();
   fs::remove("state.vscdb-shm");
   fs::permissions(folder, fs::perms(0755));
@@ -128,11 +132,15 @@ TEST_F(Sqlite, QueriesUseTheIndex) {
   { CursorDatabase("state.vscdb").put_composer("c", {ask("1")}); }
   sqlite3* database = nullptr;
   ASSERT_EQ(sqlite3_open("state.vscdb", &database), SQLITE_OK);
-  for (const std::string& query : {dialogue::SqliteStore::value_query("cursorDiskKV"), dialogue::SqliteStore::range_query("cursorDiskKV")}) {
+  for (const std::string& query :
+       {dialogue::SqliteStore::value_query("cursorDiskKV"), dialogue::SqliteStore::range_query("cursorDiskKV")}) {
     std::string plan;
     sqlite3_exec(
         database, ("EXPLAIN QUERY PLAN " + query).c_str(),
-        [](void* text, int columns, char** values, char**) { return static_cast<std::string*>(text)->append(values[columns - 1]), 0; }, &plan, nullptr);
+        [](void* text, int columns, char** values, char**) {
+          return static_cast<std::string*>(text)->append(values[columns - 1]), 0;
+        },
+        &plan, nullptr);
     EXPECT_THAT(plan, HasSubstr("SEARCH cursorDiskKV USING INDEX"));
     EXPECT_THAT(plan, testing::Not(HasSubstr("TEMP B-TREE")));
   }

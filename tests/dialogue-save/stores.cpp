@@ -15,8 +15,12 @@ std::string time_at(int n) { return "2025-10-16T10:" + number(n / 60 % 60) + ":"
 
 ClaudeSession& ClaudeSession::add(const std::string& type, const Json& message, const Json& more) {
   const std::string uuid = "u" + std::to_string(++count_);
-  Json record = {{"type", type}, {"uuid", uuid},           {"parentUuid", parent_.empty() ? Json() : Json(parent_)},
-                 {"sessionId", "s"}, {"timestamp", time_at(count_)}, {"isSidechain", false}};
+  Json record = {{"type", type},
+                 {"uuid", uuid},
+                 {"parentUuid", parent_.empty() ? Json() : Json(parent_)},
+                 {"sessionId", "s"},
+                 {"timestamp", time_at(count_)},
+                 {"isSidechain", false}};
   if (!message.is_null()) record["message"] = message;
   record.update(more);
   text_ += record.dump() + "\n";
@@ -30,8 +34,11 @@ ClaudeSession& ClaudeSession::reply(const std::string& text) {
 }
 
 ClaudeSession& ClaudeSession::tool() {
-  add("assistant", {{"role", "assistant"}, {"model", "m"}, {"content", {{{"type", "tool_use"}, {"id", "t"}, {"name", "Grep"}, {"input", {{"q", "x"}}}}}}});
-  return add("user", {{"role", "user"}, {"content", {{{"type", "tool_result"}, {"tool_use_id", "t"}, {"content", "a tool's result"}}}}});
+  add("assistant", {{"role", "assistant"},
+                    {"model", "m"},
+                    {"content", {{{"type", "tool_use"}, {"id", "t"}, {"name", "Grep"}, {"input", {{"q", "x"}}}}}}});
+  return add("user",
+             {{"role", "user"}, {"content", {{{"type", "tool_result"}, {"tool_use_id", "t"}, {"content", "a tool's result"}}}}});
 }
 
 ClaudeSession& ClaudeSession::line(const std::string& text) {
@@ -46,7 +53,8 @@ ClaudeSession& ClaudeSession::rewind_to(const std::string& uuid) {
 
 std::string claude_jsonl(const Turns& turns) {
   ClaudeSession session;
-  session.line(R"({"type":"file-history-snapshot","messageId":"m","snapshot":{}})" "\n");
+  session.line(R"({"type":"file-history-snapshot","messageId":"m","snapshot":{}})"
+               "\n");
   bool after_reply = false;
   for (const Turn& turn : turns) {
     if (turn.user) {
@@ -57,14 +65,18 @@ std::string claude_jsonl(const Turns& turns) {
     }
     after_reply = !turn.user;
   }
-  return session.line(R"({"type":"last-prompt","lastPrompt":"x"})" "\n").text();
+  return session
+      .line(R"({"type":"last-prompt","lastPrompt":"x"})"
+            "\n")
+      .text();
 }
 
 std::string cursor_transcript(const Turns& turns) {
   std::string text;
   for (const Turn& turn : turns) {
-    const std::string wrapped =
-        turn.user ? "<timestamp>Thursday, Oct 16, 2025, 6:40 PM (UTC+8)</timestamp>\n<user_query>\n" + turn.text + "\n</user_query>" : turn.text;
+    const std::string wrapped = turn.user ? "<timestamp>Thursday, Oct 16, 2025, 6:40 PM (UTC+8)</timestamp>\n<user_query>\n" +
+                                                turn.text + "\n</user_query>"
+                                          : turn.text;
     Json content = {{{"type", "text"}, {"text", wrapped}}};
     if (!turn.user) content.push_back({{"type", "tool_use"}, {"name", "grep"}, {"input", {{"q", "x"}}}});
     text += Json{{"role", turn.user ? "user" : "assistant"}, {"message", {{"content", content}}}}.dump() + "\n";
@@ -78,7 +90,11 @@ std::string chatgpt_export(const Turns& turns, const std::string& id, double upd
   int count = 0;
   const auto add = [&](const std::string& role, const Json& content, const Json& more) {
     const std::string node = "n" + std::to_string(++count);
-    Json message = {{"id", node}, {"author", {{"role", role}}}, {"content", content}, {"create_time", 1760640000.25 + count}, {"recipient", "all"}};
+    Json message = {{"id", node},
+                    {"author", {{"role", role}}},
+                    {"content", content},
+                    {"create_time", 1760640000.25 + count},
+                    {"recipient", "all"}};
     message.update(more);
     mapping[node] = {{"id", node}, {"message", message}, {"parent", parent}, {"children", Json::array()}};
     mapping[parent]["children"].push_back(node);
@@ -99,7 +115,12 @@ std::string chatgpt_export(const Turns& turns, const std::string& id, double upd
     parent = mapping[current]["parent"];
     add("assistant", {{"content_type", "text"}, {"parts", {"an abandoned answer"}}}, Json::object());
   }
-  return Json::array({{{"conversation_id", id}, {"title", "A talk"}, {"update_time", updated}, {"current_node", current}, {"mapping", mapping}}}).dump(1);
+  return Json::array({{{"conversation_id", id},
+                       {"title", "A talk"},
+                       {"update_time", updated},
+                       {"current_node", current},
+                       {"mapping", mapping}}})
+      .dump(1);
 }
 
 std::string messages_array(const Turns& turns) {
@@ -135,7 +156,8 @@ void CursorDatabase::run(const std::string& sql) {
 
 void CursorDatabase::put(const std::string& table, const std::string& key, const std::string& value) {
   sqlite3_stmt* statement = nullptr;
-  ASSERT_EQ(sqlite3_prepare_v2(database_, ("INSERT INTO " + table + " VALUES (?1, ?2)").c_str(), -1, &statement, nullptr), SQLITE_OK);
+  ASSERT_EQ(sqlite3_prepare_v2(database_, ("INSERT INTO " + table + " VALUES (?1, ?2)").c_str(), -1, &statement, nullptr),
+            SQLITE_OK);
   sqlite3_bind_text(statement, 1, key.data(), static_cast<int>(key.size()), SQLITE_STATIC);
   sqlite3_bind_blob(statement, 2, value.data(), static_cast<int>(value.size()), SQLITE_STATIC);
   EXPECT_EQ(sqlite3_step(statement), SQLITE_DONE);
@@ -156,14 +178,22 @@ void CursorDatabase::put_composer(const std::string& id, const Turns& turns, con
   for (const Turn& turn : turns) {
     if (!turn.user) {
       add({{"type", 2}, {"text", ""}, {"thinking", {{"text", "hidden"}}}}, true);
-      add({{"type", 2}, {"text", "a tool's text"}, {"capabilityType", 15}, {"toolFormerData", {{"name", "grep"}, {"result", "a tool's result"}}}}, true);
+      add({{"type", 2},
+           {"text", "a tool's text"},
+           {"capabilityType", 15},
+           {"toolFormerData", {{"name", "grep"}, {"result", "a tool's result"}}}},
+          true);
     }
     Json bubble = {{"type", turn.user ? 1 : 2}, {"text", turn.text}, {"createdAt", time_at(count)}};
     if (!turn.user) bubble["codeBlocks"] = {{{"content", "repeated"}, {"languageId", "cpp"}}};
     add(bubble, true);
   }
   add({{"type", 1}, {"text", "an abandoned question"}}, false);
-  Json composer = {{"composerId", id}, {"name", "A talk"}, {"createdAt", 1760640000000}, {"lastUpdatedAt", 1760640500000}, {"fullConversationHeadersOnly", headers}};
+  Json composer = {{"composerId", id},
+                   {"name", "A talk"},
+                   {"createdAt", 1760640000000},
+                   {"lastUpdatedAt", 1760640500000},
+                   {"fullConversationHeadersOnly", headers}};
   composer.update(more);
   put("cursorDiskKV", "composerData:" + id, composer.dump());
 }

@@ -24,7 +24,8 @@ class ClaudeSession {
   ClaudeSession& reply(const std::string& text);
   ClaudeSession& tool();
   /// Any record; `more` overrides its fields.
-  ClaudeSession& add(const std::string& type, const nlohmann::json& message, const nlohmann::json& more = nlohmann::json::object());
+  ClaudeSession& add(const std::string& type, const nlohmann::json& message,
+                     const nlohmann::json& more = nlohmann::json::object());
   ClaudeSession& line(const std::string& text);
   /// The next record follows the one with this id, as after a rewind.
   ClaudeSession& rewind_to(const std::string& uuid);

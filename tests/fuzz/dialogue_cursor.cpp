@@ -1,4 +1,5 @@
-// Cursor's database: the lines of the input are the values of a conversation's rows; an input without lines is the database itself.
+// Cursor's database: the lines of the input are the values of a conversation's rows; an input without lines is the database
+// itself.
 #include "dialogue_reader.hpp"
 
 #include <sqlite3.h>
@@ -17,7 +18,8 @@ namespace {
 namespace fs = std::filesystem;
 
 const std::vector<std::string>& keys() {
-  static const std::vector<std::string> all = {"composerData:c", "bubbleId:c:1", "bubbleId:c:2", "bubbleId:c:3", "composerData:d"};
+  static const std::vector<std::string> all = {"composerData:c", "bubbleId:c:1", "bubbleId:c:2", "bubbleId:c:3",
+                                               "composerData:d"};
   return all;
 }
 
@@ -34,7 +36,8 @@ void make_database(const fs::path& file, std::string_view text) {
   sqlite3* database = nullptr;
   sqlite3_open(file.c_str(), &database);
   sqlite3_exec(database,
-               "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; BEGIN; CREATE TABLE ItemTable (key TEXT UNIQUE ON CONFLICT REPLACE, value BLOB);"
+               "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; BEGIN; CREATE TABLE ItemTable (key TEXT UNIQUE ON CONFLICT "
+               "REPLACE, value BLOB);"
                "CREATE TABLE cursorDiskKV (key TEXT UNIQUE ON CONFLICT REPLACE, value BLOB)",
                nullptr, nullptr, nullptr);
   for (std::size_t i = 0; i <= keys().size() && !text.empty(); ++i) {
@@ -55,7 +58,8 @@ void make_database(const fs::path& file, std::string_view text) {
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   static const dialogue::Format format = dialogue::cursor_format();
-  static const fs::path file = fs::path(fs::exists("/dev/shm") ? "/dev/shm" : "/tmp") / ("dialogue-fuzz-" + std::to_string(::getpid()) + ".vscdb");
+  static const fs::path file =
+      fs::path(fs::exists("/dev/shm") ? "/dev/shm" : "/tmp") / ("dialogue-fuzz-" + std::to_string(::getpid()) + ".vscdb");
   fs::remove(file);
   const std::string_view text(reinterpret_cast<const char*>(data), size);
   if (text.find('\n') != text.npos && !text.starts_with("SQLite")) {

@@ -48,9 +48,10 @@ const Format& format_of(const Options& options) {
   if (head.bytes.empty()) throw Failure(Exit::nothing_found, fmt::format("[find] '{}' is empty", options.file.string()));
   if (options.from != "auto") return *last;
   const bool zip = head.bytes.starts_with("PK\x03\x04");
-  throw Failure(Exit::unreadable, fmt::format("[find] '{}' is no conversation that is known; got {}; {}", options.file.string(),
-                                              zip ? "a zip archive" : "something else",
-                                              zip ? "unpack it and name the file conversations.json in it" : "say with --from what it is"));
+  throw Failure(Exit::unreadable,
+                fmt::format("[find] '{}' is no conversation that is known; got {}; {}", options.file.string(),
+                            zip ? "a zip archive" : "something else",
+                            zip ? "unpack it and name the file conversations.json in it" : "say with --from what it is"));
 }
 
 void add_stores(const Options& options, std::vector<Candidate>& found, Report& report) {
@@ -83,14 +84,16 @@ std::string line_of(const Candidate& candidate, const std::string& title) {
   if (!report.failed.empty()) what += fmt::format("\nnot readable\n  {}", fmt::join(report.failed, "\n  "));
   if (report.damaged > 0) what += fmt::format("\n{} damaged records were skipped; is the file complete?", report.damaged);
   const bool unread = !report.failed.empty() || report.damaged > 0;
-  throw Failure(unread ? Exit::unreadable : Exit::nothing_found, fmt::format("[find] {}\nName a FILE, or another folder with --workspace", what));
+  throw Failure(unread ? Exit::unreadable : Exit::nothing_found,
+                fmt::format("[find] {}\nName a FILE, or another folder with --workspace", what));
 }
 
 [[noreturn]] void ambiguous(const std::vector<Candidate>& matching, const std::string& session) {
   std::string list;
   for (const Candidate& candidate : matching) list += "\n  " + line_of(candidate, candidate.conversation.title);
-  throw Failure(Exit::usage, fmt::format("[find] --session must name one conversation; '{}' begins the ids of {}; give more of one:{}", session,
-                                         matching.size(), list));
+  throw Failure(Exit::usage,
+                fmt::format("[find] --session must name one conversation; '{}' begins the ids of {}; give more of one:{}",
+                            session, matching.size(), list));
 }
 
 std::vector<Candidate> matching(const std::vector<Candidate>& candidates, const std::string& session) {
@@ -128,8 +131,9 @@ std::vector<Candidate> find_candidates(const Options& options, Report& report) {
     return options.file.empty() && !seen.insert(candidate.conversation.format + candidate.conversation.id).second;
   });
   std::reverse(found.begin(), found.end());  // where there is no time, what was written last is taken for the newest
-  std::stable_sort(found.begin(), found.end(),
-                   [](const Candidate& a, const Candidate& b) { return a.conversation.updated.value_or(0) > b.conversation.updated.value_or(0); });
+  std::stable_sort(found.begin(), found.end(), [](const Candidate& a, const Candidate& b) {
+    return a.conversation.updated.value_or(0) > b.conversation.updated.value_or(0);
+  });
   return found;
 }
 

@@ -16,7 +16,7 @@ enum class Role { user, assistant };
 
 struct Message {
   Role role = Role::user;
-  std::string text = {};  // UTF-8, as it was typed or answered; may hold any character, NUL too
+  std::string text = {};                      // UTF-8, as it was typed or answered; may hold any character, NUL too
   std::optional<Millis> time = std::nullopt;  // absent where the source has none; never made up
   std::string id = {};
 };

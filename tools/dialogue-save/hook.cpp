@@ -12,9 +12,10 @@ namespace fs = std::filesystem;
 void apply_hook(const std::string& input, Options& options, Report& report) {
   const std::optional<Json> json = parse_json(input, report);
   if (!json || !json->is_object()) {
-    throw Failure(Exit::unreadable, fmt::format("[hook] --hook reads an object of JSON from standard input; got {} bytes of something else; "
-                                                "call it from a hook, or leave --hook out",
-                                                input.size()));
+    throw Failure(Exit::unreadable,
+                  fmt::format("[hook] --hook reads an object of JSON from standard input; got {} bytes of something else; "
+                              "call it from a hook, or leave --hook out",
+                              input.size()));
   }
   const Json& roots = member(*json, "workspace_roots");
   std::string folder = text_member(*json, "cwd");

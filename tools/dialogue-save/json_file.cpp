@@ -112,7 +112,8 @@ void JsonFile::seek(std::uint64_t offset) {
 
 void JsonFile::check() const {
   if (!std::ferror(file_.get())) return;
-  throw Failure(Exit::unreadable, fmt::format("[read] '{}' could not be read to its end; got {}; check the disk", path_, std::strerror(errno)));
+  throw Failure(Exit::unreadable,
+                fmt::format("[read] '{}' could not be read to its end; got {}; check the disk", path_, std::strerror(errno)));
 }
 
 void JsonFile::each_line(const Visit& visit) {
@@ -143,12 +144,15 @@ void JsonFile::each_value(const Visit& visit) {
 }
 
 bool JsonFile::has_lines() {
+  const std::string start = head(1 << 10);
+  const std::size_t first = start.find_first_not_of(blanks);
+  if (first == start.npos || start[first] != '{') return false;  // an array may be one line as long as the file
   int lines = 0;
   bool by_lines = false;
   each_line([&](const Value& line) {
     const std::string_view text = line.text.substr(line.text.find_first_not_of(blanks));
-    by_lines = text.starts_with('{') && (lines > 0 || nlohmann::json::accept(text.begin(), text.end()));
-    return ++lines < 2 && !by_lines && text.starts_with('{');
+    by_lines = lines == 0 ? nlohmann::json::accept(text.begin(), text.end()) : text.starts_with('{');
+    return ++lines < 2 && !by_lines;
   });
   return by_lines;
 }

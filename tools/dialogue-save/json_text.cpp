@@ -1,11 +1,15 @@
 #include "json_text.hpp"
 
-#include <chrono>
+#include <algorithm>
 #include <charconv>
+#include <chrono>
 #include <cmath>
 
 namespace dialogue {
 namespace {
+
+/// Levels of objects and arrays. No store has a tenth of them, and copying a value recurses.
+constexpr int deepest_json = 1000;
 
 constexpr std::string_view replacement = "\xEF\xBF\xBD";
 
@@ -56,7 +60,11 @@ class Repair {
   /// `escapes`: a backslash begins a JSON escape.
   void run(bool escapes) {
     while (at_ < text_.size()) {
-      if (escapes && text_[at_] == '\\') {
+      const char c = text_[at_];
+      if (escapes && c == '"') in_string_ = !in_string_;
+      if (escapes && !in_string_) depth_ += (c == '[' || c == '{') - (c == ']' || c == '}');
+      deepest_ = std::max(deepest_, depth_);
+      if (escapes && c == '\\') {
         escape();
       } else if (const std::size_t length = utf8_length(text_, at_)) {
         at_ += length;
@@ -66,6 +74,7 @@ class Repair {
     }
   }
   bool changed() const { return copied_ > 0; }
+  int deepest() const { return deepest_; }
   std::string result() && { return std::move(out_.append(text_.substr(copied_))); }
 
  private:
@@ -99,6 +108,8 @@ class Repair {
   Report& report_;
   std::string out_;
   std::size_t at_ = 0, copied_ = 0;
+  bool in_string_ = false;
+  int depth_ = 0, deepest_ = 0;
 };
 
 std::optional<int> digits(std::string_view text, std::size_t at, std::size_t count) {
@@ -122,6 +133,7 @@ std::optional<Json> parse_json(std::string_view text, Report& report) {
   Report counts;  // kept only if the rest is JSON: a damaged record is counted once
   Repair repair(text, counts);
   repair.run(true);
+  if (repair.deepest() > deepest_json) return std::nullopt;
   Json json = repair.changed() ? Json::parse(std::move(repair).result(), nullptr, false)
                                : Json::parse(text.begin(), text.end(), nullptr, false);
   if (json.is_discarded()) return std::nullopt;
@@ -156,7 +168,8 @@ std::optional<Millis> parse_time(std::string_view iso) {
   namespace chrono = std::chrono;
   const auto year = digits(iso, 0, 4), month = digits(iso, 5, 2), day = digits(iso, 8, 2);
   const auto hour = digits(iso, 11, 2), minute = digits(iso, 14, 2), second = digits(iso, 17, 2);
-  if (!year || !month || !day || !hour || !minute || !second || iso[4] != '-' || iso[7] != '-' || iso[13] != ':') return std::nullopt;
+  if (!year || !month || !day || !hour || !minute || !second || iso[4] != '-' || iso[7] != '-' || iso[13] != ':')
+    return std::nullopt;
   const chrono::year_month_day date(chrono::year(*year), chrono::month(static_cast<unsigned>(*month)),
                                     chrono::day(static_cast<unsigned>(*day)));
   if (!date.ok() || *hour > 23 || *minute > 59 || *second > 60) return std::nullopt;
@@ -167,7 +180,8 @@ std::optional<Millis> parse_time(std::string_view iso) {
     for (std::size_t i = 1; i <= 3; ++i) fraction = fraction * 10 + (i < end ? rest[i] - '0' : 0);
     rest.remove_prefix(end);
   }
-  const Millis minutes = Millis{chrono::sys_days(date).time_since_epoch().count()} * 1440 + *hour * 60 + *minute - zone_minutes(rest);
+  const Millis minutes =
+      Millis{chrono::sys_days(date).time_since_epoch().count()} * 1440 + *hour * 60 + *minute - zone_minutes(rest);
   return (minutes * 60 + *second) * 1000 + fraction;
 }
 

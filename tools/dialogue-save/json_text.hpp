@@ -12,7 +12,7 @@ namespace dialogue {
 
 using Json = nlohmann::json;
 
-/// Nothing where `text` is not JSON. Bytes that are not UTF-8 and lone surrogates become U+FFFD, a character encoded as two
+/// Nothing where `text` is not JSON, or is nested absurdly. Bytes that are not UTF-8 and lone surrogates become U+FFFD, a character encoded as two
 /// surrogates (CESU-8) becomes that character; `report` counts both.
 std::optional<Json> parse_json(std::string_view text, Report& report);
 

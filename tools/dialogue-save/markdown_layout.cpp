@@ -116,7 +116,9 @@ class BlockReader {
     return matched;
   }
 
-  void close_from(std::size_t matched) { containers_.erase(containers_.begin() + static_cast<std::ptrdiff_t>(matched), containers_.end()); }
+  void close_from(std::size_t matched) {
+    containers_.erase(containers_.begin() + static_cast<std::ptrdiff_t>(matched), containers_.end());
+  }
 
   /// The containers that begin in what is left of the line.
   static std::vector<Container> open_containers(LineCursor& cursor, bool in_paragraph) {

@@ -15,12 +15,13 @@ std::size_t run_of(std::string_view line, char c) { return std::min(line.find_fi
 
 /// Elements that begin a block wherever they begin a line.
 constexpr std::array<std::string_view, 62> block_tags = {
-    "address", "article",  "aside",  "base",     "basefont", "blockquote", "body",   "caption", "center",   "col",     "colgroup",
-    "dd",      "details",  "dialog", "dir",      "div",      "dl",         "dt",     "fieldset", "figcaption", "figure", "footer",
-    "form",    "frame",    "frameset", "h1",     "h2",       "h3",         "h4",     "h5",      "h6",       "head",    "header",
-    "hr",      "html",     "iframe", "legend",   "li",       "link",       "main",   "menu",    "menuitem", "nav",     "noframes",
-    "ol",      "optgroup", "option", "p",        "param",    "section",    "source", "summary", "table",    "tbody",   "td",
-    "tfoot",   "th",       "thead",  "title",    "tr",       "track",      "ul"};
+    "address",  "article",    "aside",  "base",    "basefont", "blockquote", "body",     "caption",  "center",
+    "col",      "colgroup",   "dd",     "details", "dialog",   "dir",        "div",      "dl",       "dt",
+    "fieldset", "figcaption", "figure", "footer",  "form",     "frame",      "frameset", "h1",       "h2",
+    "h3",       "h4",         "h5",     "h6",      "head",     "header",     "hr",       "html",     "iframe",
+    "legend",   "li",         "link",   "main",    "menu",     "menuitem",   "nav",      "noframes", "ol",
+    "optgroup", "option",     "p",      "param",   "section",  "source",     "summary",  "table",    "tbody",
+    "td",       "tfoot",      "th",     "thead",   "title",    "tr",         "track",    "ul"};
 
 /// Whether the line is one whole tag and nothing else: attributes are taken for whatever is between name and '>'.
 bool lone_tag(std::string_view line) {
@@ -100,8 +101,8 @@ std::optional<Marker> list_marker(std::string_view line) {
 }
 
 bool contains_ignoring_case(std::string_view text, std::string_view lower_case) {
-  return std::search(text.begin(), text.end(), lower_case.begin(), lower_case.end(), [](char a, char b) { return lower(a) == b; }) !=
-         text.end();
+  return std::search(text.begin(), text.end(), lower_case.begin(), lower_case.end(),
+                     [](char a, char b) { return lower(a) == b; }) != text.end();
 }
 
 std::optional<Html> html_start(std::string_view line) {
@@ -109,7 +110,8 @@ std::optional<Html> html_start(std::string_view line) {
   if (line.starts_with("<!--")) return Html{"-->"};
   if (line.starts_with("<?")) return Html{"?>"};
   if (line.starts_with("<![CDATA[")) return Html{"]]>"};
-  if (line.starts_with("<!")) return line.size() > 2 && line[2] >= 'A' && line[2] <= 'Z' ? std::optional(Html{">"}) : std::nullopt;
+  if (line.starts_with("<!"))
+    return line.size() > 2 && line[2] >= 'A' && line[2] <= 'Z' ? std::optional(Html{">"}) : std::nullopt;
   const bool closing = line[1] == '/';
   std::string name;
   std::size_t end = closing ? 2 : 1;

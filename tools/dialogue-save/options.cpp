@@ -23,32 +23,41 @@ void add_choice_options(CLI::App& app, Options& options) {
 
 void add_content_options(CLI::App& app, Options& options) {
   const std::map<std::string, bool> branches = {{"active", false}, {"all", true}};
-  const std::map<std::string, Commands> commands = {{"stored", Commands::as_stored}, {"full", Commands::full}, {"typed", Commands::typed}};
-  app.add_option("--branches", options.read.all_branches, "active: the conversation as it stands; all: rewound, edited and regenerated turns too")
+  const std::map<std::string, Commands> commands = {
+      {"stored", Commands::as_stored}, {"full", Commands::full}, {"typed", Commands::typed}};
+  app.add_option("--branches", options.read.all_branches,
+                 "active: the conversation as it stands; all: rewound, edited and regenerated turns too")
       ->transform(CLI::CheckedTransformer(branches).description(""))
       ->type_name("{active,all}")
       ->default_str("active")
       ->group("What is saved");
   app.add_flag("--sidechains", options.read.sidechains, "What subagents were asked and answered, too")->group("What is saved");
-  app.add_option("--commands", options.read.commands, "Custom commands as the store has them, with their full text, or only as typed")
+  app.add_option("--commands", options.read.commands,
+                 "Custom commands as the store has them, with their full text, or only as typed")
       ->transform(CLI::CheckedTransformer(commands).description(""))
       ->type_name("{stored,full,typed}")
       ->default_str("stored")
       ->group("What is saved");
-  app.add_flag("--exclude-self", options.rounds.exclude_self, "Without a last round that asks to save the conversation")->group("What is saved");
+  app.add_flag("--exclude-self", options.rounds.exclude_self, "Without a last round that asks to save the conversation")
+      ->group("What is saved");
   app.add_flag("--redact", options.redact, "Keys and tokens become [REDACTED:<LABEL>]")->group("What is saved");
   app.add_flag("--strict", options.strict, "Fail, and save nothing, if anything was damaged")->group("What is saved");
 }
 
 void add_output_options(CLI::App& app, Options& options) {
-  const auto folder = app.add_option("--out-dir", options.out_dir, "The folder for cc_<date>_<time>.md")->type_name("DIR")->capture_default_str();
-  app.add_option("-o,--output", options.output, "This file, which must not exist; - is standard output")->type_name("FILE")->excludes(folder);
-  app.add_option("--time", options.time, "The time in header and name: now, start or last (of the conversation), or YYYY-MM-DD HH:MM:SS")
+  const auto folder =
+      app.add_option("--out-dir", options.out_dir, "The folder for cc_<date>_<time>.md")->type_name("DIR")->capture_default_str();
+  app.add_option("-o,--output", options.output, "This file, which must not exist; - is standard output")
+      ->type_name("FILE")
+      ->excludes(folder);
+  app.add_option("--time", options.time,
+                 "The time in header and name: now, start or last (of the conversation), or YYYY-MM-DD HH:MM:SS")
       ->type_name("TIME")
       ->capture_default_str()
       ->group("How it is written");
   app.add_flag("--utc", options.utc, "Times in UTC instead of the local zone")->group("How it is written");
-  app.add_flag("--json", options.json, "A file .json with the messages beside the Markdown; with --list, a list as JSON")->group("How it is written");
+  app.add_flag("--json", options.json, "A file .json with the messages beside the Markdown; with --list, a list as JSON")
+      ->group("How it is written");
   app.add_flag("--raw", options.rounds.raw, "Add no line where a message would break the page")->group("How it is written");
   app.add_flag("--final-rule", options.rounds.final_rule, "A rule --- after the last round too")->group("How it is written");
 }

@@ -69,19 +69,24 @@ fs::path publish(OutputFile& markdown, JsonSidecar* sidecar, const Options& opti
     const fs::path name = target(options, time, attempt);
     const fs::path json = fs::path(name).replace_extension(".json");
     const bool taken = fs::exists(fs::symlink_status(name)) || (sidecar && fs::exists(fs::symlink_status(json)));
-    // a name that is free here may be taken the next moment: publish() looks again, and an orphaned .json does no harm
-    if (!taken && (!sidecar || sidecar->file.publish(json)) && markdown.publish(name)) return name;
+    // a name that is free here may be taken the next moment, so publish() looks again
+    if (!taken && markdown.publish(name)) {
+      if (sidecar && !sidecar->file.publish(json)) break;
+      return name;
+    }
     if (!options.output.empty()) break;
   }
-  throw Failure(Exit::unreadable, fmt::format("[write] '{}' exists and is never overwritten; name another file", target(options, time, 1).string()));
+  throw Failure(Exit::unreadable, fmt::format("[write] '{}'{} exists and is never overwritten; name another file",
+                                              target(options, time, 1).string(), sidecar ? " or its .json" : ""));
 }
 
 void fail_if_damaged(const Report& report) {
   const std::size_t characters = report.replaced + report.repaired;
   if (report.damaged + characters == 0) return;
-  throw Failure(Exit::damaged, fmt::format("[read] --strict saves nothing that is damaged; got {} damaged records and {} damaged characters; "
-                                           "leave --strict out to save what is left",
-                                           report.damaged, characters));
+  throw Failure(Exit::damaged,
+                fmt::format("[read] --strict saves nothing that is damaged; got {} damaged records and {} damaged characters; "
+                            "leave --strict out to save what is left",
+                            report.damaged, characters));
 }
 
 void tell_choice(const Candidate& candidate, std::size_t of) {
@@ -92,7 +97,8 @@ void tell_choice(const Candidate& candidate, std::size_t of) {
 }
 
 /// Passes every message on to the writers; returns the number of rounds.
-std::size_t write_all(const Candidate& candidate, const Options& options, RoundWriter& rounds, JsonSidecar* sidecar, Report& report) {
+std::size_t write_all(const Candidate& candidate, const Options& options, RoundWriter& rounds, JsonSidecar* sidecar,
+                      Report& report) {
   std::size_t secrets = 0;
   candidate.format->read(candidate.conversation, options.read, report, [&](Message&& message) {
     const std::size_t found = count_secrets(message.text);
@@ -103,8 +109,9 @@ std::size_t write_all(const Candidate& candidate, const Options& options, RoundW
     return true;
   });
   if (secrets > 0) {
-    report.warnings.push_back(options.redact ? fmt::format("{} keys or tokens are redacted", secrets)
-                                             : fmt::format("{} keys or tokens seem to be in it; --redact leaves them out", secrets));
+    report.warnings.push_back(options.redact
+                                  ? fmt::format("{} keys or tokens are redacted", secrets)
+                                  : fmt::format("{} keys or tokens seem to be in it; --redact leaves them out", secrets));
   }
   return rounds.finish();
 }
@@ -118,7 +125,8 @@ void save(const Options& options, Report& report) {
   tell_choice(candidate, candidates.size());
   const std::string time = save_time(options, candidate);
   const bool to_output = options.output == "-";
-  if (to_output && options.json) throw Failure(Exit::usage, "[write] --json needs a file beside which it can lie; got -o -; name one");
+  if (to_output && options.json)
+    throw Failure(Exit::usage, "[write] --json needs a file beside which it can lie; got -o -; name one");
 
   std::optional<OutputFile> markdown;
   to_output ? markdown.emplace() : markdown.emplace(folder_of(options));

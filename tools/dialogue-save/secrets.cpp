@@ -59,7 +59,8 @@ std::optional<Found> secret_at(std::string_view text) {
     if (!text.starts_with(kind.prefix)) continue;
     const bool dotted = kind.label == "JWT";
     std::size_t end = kind.prefix.size();
-    while (end < text.size() && (alphanumeric(text[end]) || text[end] == '-' || text[end] == '_' || (dotted && text[end] == '.'))) ++end;
+    while (end < text.size() && (alphanumeric(text[end]) || text[end] == '-' || text[end] == '_' || (dotted && text[end] == '.')))
+      ++end;
     const bool parts = !dotted || std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(end), '.') == 2;
     if (end - kind.prefix.size() >= kind.tail && parts) return Found{end, kind.label};
   }

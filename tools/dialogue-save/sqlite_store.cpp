@@ -31,7 +31,8 @@ std::string state_of(const fs::path& file) {
 std::string uri_of(const fs::path& file, const char* mode) {
   std::string uri = "file:";
   for (const char c : fs::absolute(file).string()) {
-    const bool plain = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '/' || c == '.' || c == '_';
+    const bool plain =
+        (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '/' || c == '.' || c == '_';
     uri += plain ? std::string(1, c) : fmt::format("%{:02X}", static_cast<unsigned char>(c));
   }
   return fmt::format("{}?mode={}", uri, mode);
@@ -39,7 +40,8 @@ std::string uri_of(const fs::path& file, const char* mode) {
 
 std::string_view column(sqlite3_stmt* row, int index) {
   // as text, which is UTF-8 whatever the database's encoding, or as the bytes of a blob
-  const void* data = sqlite3_column_type(row, index) == SQLITE_BLOB ? sqlite3_column_blob(row, index) : sqlite3_column_text(row, index);
+  const void* data =
+      sqlite3_column_type(row, index) == SQLITE_BLOB ? sqlite3_column_blob(row, index) : sqlite3_column_text(row, index);
   const int size = sqlite3_column_bytes(row, index);
   return data ? std::string_view(static_cast<const char*>(data), static_cast<std::size_t>(size)) : std::string_view();
 }
@@ -88,7 +90,8 @@ SqliteStore::SqliteStore(const fs::path& file) : file_(file) {
       copy_ = std::make_unique<Copy>(file);
       code = open(copy_->path(), true);
     } catch (const fs::filesystem_error& error) {
-      throw Failure(Exit::unreadable, fmt::format("[sqlite] '{}' can neither be opened nor copied; got {}; free some space in the temporary folder, or close the program that uses it",
+      throw Failure(Exit::unreadable, fmt::format("[sqlite] '{}' can neither be opened nor copied; got {}; free some space in "
+                                                  "the temporary folder, or close the program that uses it",
                                                   file.string(), error.what()));
     }
   }
@@ -101,12 +104,13 @@ int SqliteStore::open(const fs::path& file, bool own_copy) {
   sqlite3* database = nullptr;
   // a copy is ours to recover from the journal that came along
   const std::string uri = uri_of(file, own_copy ? "rw" : "ro");
-  const int code = sqlite3_open_v2(uri.c_str(), &database, (own_copy ? SQLITE_OPEN_READWRITE : SQLITE_OPEN_READONLY) | SQLITE_OPEN_URI, nullptr);
+  const int code = sqlite3_open_v2(uri.c_str(), &database,
+                                   (own_copy ? SQLITE_OPEN_READWRITE : SQLITE_OPEN_READONLY) | SQLITE_OPEN_URI, nullptr);
   database_.reset(database);
   if (code != SQLITE_OK) return code;
   sqlite3_extended_result_codes(database, 1);
   sqlite3_busy_timeout(database, patience_ms);
-  return try_query("SELECT count(*), NULL FROM sqlite_master WHERE name IN (?1, ?2)", "", "", [](sqlite3_stmt*) { return true; });
+  return try_query("SELECT count(*) FROM sqlite_master", "", "", [](sqlite3_stmt*) { return true; });
 }
 
 int SqliteStore::try_query(const std::string& sql, const std::string& first, const std::string& second, const Row& row) {
@@ -114,10 +118,9 @@ int SqliteStore::try_query(const std::string& sql, const std::string& first, con
   int code = sqlite3_prepare_v2(database_.get(), sql.c_str(), -1, &prepared, nullptr);
   const std::unique_ptr<sqlite3_stmt, int (*)(sqlite3_stmt*)> statement(prepared, sqlite3_finalize);
   if (code != SQLITE_OK) return code;
-  int index = 0;
-  for (const std::string& text : {std::cref(first), std::cref(second)}) {
-    if (index < sqlite3_bind_parameter_count(prepared)) sqlite3_bind_text(prepared, ++index, text.data(), static_cast<int>(text.size()), SQLITE_STATIC);
-  }
+  const int parameters = sqlite3_bind_parameter_count(prepared);
+  if (parameters > 0) sqlite3_bind_text(prepared, 1, first.data(), static_cast<int>(first.size()), SQLITE_STATIC);
+  if (parameters > 1) sqlite3_bind_text(prepared, 2, second.data(), static_cast<int>(second.size()), SQLITE_STATIC);
   while ((code = sqlite3_step(prepared)) == SQLITE_ROW) {
     if (!row(prepared)) return SQLITE_OK;
   }
@@ -132,20 +135,22 @@ void SqliteStore::fail(int code) const {
   const int reason = code & 0xFF;
   const bool damaged = reason == SQLITE_CORRUPT || reason == SQLITE_NOTADB;
   const bool locked = reason == SQLITE_BUSY || reason == SQLITE_LOCKED;
-  throw Failure(Exit::unreadable,
-                fmt::format("[sqlite] cannot read '{}'; got {}; {}", file_.string(), sqlite3_errstr(reason),
-                            damaged  ? "make a copy and try 'sqlite3 COPY .recover', or take a backup of it"
-                            : locked ? "close the program that uses it and try again"
-                                     : "check that you may read it and its folder"));
+  throw Failure(Exit::unreadable, fmt::format("[sqlite] cannot read '{}'; got {}; {}", file_.string(), sqlite3_errstr(reason),
+                                              damaged  ? "make a copy and try 'sqlite3 COPY .recover', or take a backup of it"
+                                              : locked ? "close the program that uses it and try again"
+                                                       : "check that you may read it and its folder"));
 }
 
 bool SqliteStore::has_table(const std::string& table) {
   bool found = false;
-  query("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?1", table, "", [&](sqlite3_stmt*) { return found = true, false; });
+  query("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?1", table, "",
+        [&](sqlite3_stmt*) { return found = true, false; });
   return found;
 }
 
-std::string SqliteStore::value_query(const std::string& table) { return fmt::format("SELECT key, value FROM {} WHERE key = ?1", table); }
+std::string SqliteStore::value_query(const std::string& table) {
+  return fmt::format("SELECT key, value FROM {} WHERE key = ?1", table);
+}
 
 std::string SqliteStore::range_query(const std::string& table) {
   return fmt::format("SELECT key, value FROM {} WHERE key >= ?1 AND key < ?2 ORDER BY key", table);
@@ -160,7 +165,8 @@ std::optional<std::string> SqliteStore::value(const std::string& table, const st
   return found;
 }
 
-void SqliteStore::each(const std::string& table, const std::string& prefix, const std::function<void(std::string_view, std::string_view)>& visit) {
+void SqliteStore::each(const std::string& table, const std::string& prefix,
+                       const std::function<void(std::string_view, std::string_view)>& visit) {
   std::string end = prefix;
   ++end.back();  // the first text that no longer begins with the prefix
   query(range_query(table), prefix, end, [&](sqlite3_stmt* row) { return visit(column(row, 0), column(row, 1)), true; });

@@ -27,7 +27,8 @@ class SqliteStore {
   /// The value of a key, of a table (key, value). Nothing if there is no such key or its value is NULL. Uses the table's index.
   std::optional<std::string> value(const std::string& table, const std::string& key);
   /// All keys that begin with `prefix` and their values, by key; the value is valid during the call.
-  void each(const std::string& table, const std::string& prefix, const std::function<void(std::string_view key, std::string_view value)>& visit);
+  void each(const std::string& table, const std::string& prefix,
+            const std::function<void(std::string_view key, std::string_view value)>& visit);
 
   /// The statements behind `value` and `each`: a comparison that SQLite answers from the index, which LIKE does not.
   static std::string value_query(const std::string& table);

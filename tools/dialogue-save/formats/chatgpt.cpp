@@ -42,7 +42,8 @@ std::optional<Message> message_of(const Json& node) {
   const bool user = role == "user", answer = role == "assistant" && (recipient.empty() || recipient == "all");
   const bool hidden = flag_member(member(json, "metadata"), "is_visually_hidden_from_conversation");
   if ((!user && !answer) || hidden || (type != "text" && type != "multimodal_text")) return std::nullopt;
-  Message message{user ? Role::user : Role::assistant, text_of(content), time_of(member(json, "create_time")), text_member(json, "id")};
+  Message message{user ? Role::user : Role::assistant, text_of(content), time_of(member(json, "create_time")),
+                  text_member(json, "id")};
   return is_blank(message.text) ? std::nullopt : std::optional(std::move(message));
 }
 
@@ -104,7 +105,8 @@ std::vector<Conversation> in_file(const fs::path& path, Report& report) {
     } else {
       std::string id = text_member(*json, "conversation_id");
       if (id.empty()) id = text_member(*json, "id");
-      Conversation conversation{"chatgpt", path, std::move(id), text_member(*json, "title"), time_of(member(*json, "update_time")), value.where};
+      Conversation conversation{
+          "chatgpt", path, std::move(id), text_member(*json, "title"), time_of(member(*json, "update_time")), value.where};
       if (!conversation.updated) conversation.updated = time_of(member(*json, "create_time"));
       found.push_back(std::move(conversation));
     }

@@ -18,10 +18,11 @@ struct TreeRecord {
 
 /// For each record, whether it is still part of the conversation.
 ///
-/// A rewind writes nothing: the next prompt just takes an earlier record for its parent, and the abandoned turns stay in the file.
-/// But parallel tool calls fork the tree too, parents are missing, and a compaction makes new roots, so that following parents from
-/// the last record would lose text. Hence: only a fork between subtrees whose first typed prompts differ in time is a rewind.
-/// There the subtree that was written to last is kept, and in the others the typed prompts with all that follows them are dropped.
+/// A rewind writes nothing: the next prompt just takes an earlier record for its parent, and the abandoned turns stay in the
+/// file. But parallel tool calls fork the tree too, parents are missing, and a compaction makes new roots, so that following
+/// parents from the last record would lose text. Hence: only a fork between subtrees whose first typed prompts differ in time is
+/// a rewind. There the subtree that was written to last is kept, and in the others the typed prompts with all that follows them
+/// are dropped.
 std::vector<bool> active_records(std::vector<TreeRecord> records);
 
 }  // namespace dialogue

@@ -8,13 +8,13 @@
 namespace dialogue {
 namespace {
 
-constexpr std::array<std::string_view, 4> wrappers = {"ide_opened_file", "ide_selection", "system-reminder", "post-tool-use-hook"};
+constexpr std::array<std::string_view, 4> wrappers = {"ide_opened_file", "ide_selection", "system-reminder",
+                                                      "post-tool-use-hook"};
 
 /// How a text begins that a program wrote in the user's name. A question that only mentions such a tag is a question.
 constexpr std::array<std::string_view, 9> not_typed = {
-    "<local-command-stdout>", "<local-command-stderr>", "<local-command-caveat>", "Caveat: The messages below",
-    "<bash-input>",           "<bash-stdout>",          "<bash-stderr>",          "<task-notification>",
-    "[Request interrupted by user"};
+    "<local-command-stdout>", "<local-command-stderr>", "<local-command-caveat>", "Caveat: The messages below",  "<bash-input>",
+    "<bash-stdout>",          "<bash-stderr>",          "<task-notification>",    "[Request interrupted by user"};
 
 const Json& content_of(const Json& record) { return member(member(record, "message"), "content"); }
 
@@ -70,7 +70,8 @@ ClaudeKind claude_kind(const Json& record) {
   if (type == "user") return user_kind(record);
   if (type == "attachment") return attachment_kind(record);
   if (type == "queue-operation") {
-    return text_member(record, "operation") == "remove" && member(record, "content").is_string() ? ClaudeKind::removed : ClaudeKind::none;
+    return text_member(record, "operation") == "remove" && member(record, "content").is_string() ? ClaudeKind::removed
+                                                                                                 : ClaudeKind::none;
   }
   const bool answer = type == "assistant" && text_member(member(record, "message"), "model") != "<synthetic>" &&
                       (content_of(record).is_string() || has_block(content_of(record), "text"));
@@ -79,8 +80,8 @@ ClaudeKind claude_kind(const Json& record) {
 
 bool claude_type_known(const Json& record) {
   constexpr std::array<std::string_view, 14> known = {
-      "user", "assistant",    "summary",   "system",       "attachment",            "queue-operation", "file-history-snapshot",
-      "mode", "custom-title", "ai-title",  "progress",     "last-prompt",           "agent-name",      "permission-mode"};
+      "user", "assistant",    "summary",  "system",   "attachment",  "queue-operation", "file-history-snapshot",
+      "mode", "custom-title", "ai-title", "progress", "last-prompt", "agent-name",      "permission-mode"};
   return std::find(known.begin(), known.end(), text_member(record, "type")) != known.end();
 }
 

@@ -18,7 +18,8 @@ namespace fs = std::filesystem;
 constexpr const char* disk = "cursorDiskKV";
 constexpr const char* items = "ItemTable";
 constexpr std::string_view composer_prefix = "composerData:";
-constexpr std::array<const char*, 2> panel_keys = {"workbench.panel.aichat.view.aichat.chatdata", "workbench.panel.chat.view.chat.chatdata"};
+constexpr std::array<const char*, 2> panel_keys = {"workbench.panel.aichat.view.aichat.chatdata",
+                                                   "workbench.panel.chat.view.chat.chatdata"};
 
 Conversation conversation_of(const fs::path& file, std::string id, const Json& json, const char* title, const char* updated) {
   Conversation conversation{"cursor", file, std::move(id), text_member(json, title), time_of(member(json, updated))};
@@ -76,7 +77,8 @@ void add_panel(SqliteStore& database, const fs::path& file, std::vector<Conversa
 
 std::vector<Conversation> in_file(const fs::path& file, Report& report) {
   SqliteStore database(file);
-  std::vector<Conversation> found = composers(database, file, [](const std::string&, const Json&) { return true; }, report);
+  std::vector<Conversation> found = composers(
+      database, file, [](const std::string&, const Json&) { return true; }, report);
   add_panel(database, file, found, report);
   return found;
 }
@@ -132,7 +134,8 @@ void read_composer(SqliteStore& database, const Conversation& conversation, cons
 
 void read(const Conversation& conversation, const ReadOptions& options, Report& report, const Sink& sink) {
   SqliteStore database(conversation.file);
-  const auto composer = database.has_table(disk) ? database.value(disk, std::string(composer_prefix) + conversation.id) : std::nullopt;
+  const auto composer =
+      database.has_table(disk) ? database.value(disk, std::string(composer_prefix) + conversation.id) : std::nullopt;
   if (composer) {
     read_composer(database, conversation, parse_json(*composer, report).value_or(Json()), options, report, sink);
     return;

@@ -50,7 +50,8 @@ std::string user_text(const Json& bubble) {
   std::string text = first_text(bubble, {"text", "richText", "initText", "rawText"});
   if (text.empty()) text = content_text(member(bubble, "content"));
   const Json& images = member(bubble, "images");
-  for (std::size_t i = 0; text.empty() && images.is_array() && i < images.size(); ++i) text += i + 1 < images.size() ? "[image]\n" : "[image]";
+  for (std::size_t i = 0; text.empty() && images.is_array() && i < images.size(); ++i)
+    text += i + 1 < images.size() ? "[image]\n" : "[image]";
   return text;
 }
 

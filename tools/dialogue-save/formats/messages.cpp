@@ -57,7 +57,8 @@ std::vector<Conversation> in_file(const fs::path& path, Report& report) {
     }
     std::string id = text_member(*json, "id");
     if (id.empty()) id = fmt::format("{}", ++lists);
-    found.push_back({"messages", path, std::move(id), text_member(*json, "title"), time_of(first_member(*json, {"updated_at", "created_at"})), value.where});
+    found.push_back({"messages", path, std::move(id), text_member(*json, "title"),
+                     time_of(first_member(*json, {"updated_at", "created_at"})), value.where});
     return true;
   });
   if (loose || found.empty()) found.push_back({"messages", path, path.stem().string(), {}, modified(path)});
@@ -83,7 +84,8 @@ void read(const Conversation& conversation, const ReadOptions&, Report& report, 
 }
 
 bool recognizes(const FileHead& head) {
-  return head.has("messages") || head.has("input") || ((head.has("role") || head.has("from")) && (head.has("content") || head.has("text") || head.has("value")));
+  return head.has("messages") || head.has("input") ||
+         ((head.has("role") || head.has("from")) && (head.has("content") || head.has("text") || head.has("value")));
 }
 
 }  // namespace

@@ -22,7 +22,7 @@ constexpr bool sanitized = false;
 #endif
 
 /// 300 MB at full size; at a tenth of it, a tenth and 20 MB for program and libraries.
-long limit_kib() { return full() ? 300'000 : 50'000; }
+long limit_kib() { return full() ? 290'000 : 50'000; }
 
 class Large : public InFolder {
  protected:

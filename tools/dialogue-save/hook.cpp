@@ -9,8 +9,9 @@ namespace dialogue {
 
 namespace fs = std::filesystem;
 
-void apply_hook(const std::string& input, Options& options, Report& report) {
-  const std::optional<Json> json = parse_json(input, report);
+void apply_hook(const std::string& input, Options& options) {
+  Report unused;  // what is wrong with the hook's JSON is not wrong with the conversation
+  const std::optional<Json> json = parse_json(input, unused);
   if (!json || !json->is_object()) {
     throw Failure(Exit::unreadable,
                   fmt::format("[hook] --hook reads an object of JSON from standard input; got {} bytes of something else; "

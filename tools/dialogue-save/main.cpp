@@ -32,7 +32,7 @@ int run(dialogue::Options& options) {
   Report report;
   Exit status = Exit::unreadable;
   try {
-    if (options.hook) dialogue::apply_hook({std::istreambuf_iterator<char>(std::cin), {}}, options, report);
+    if (options.hook) dialogue::apply_hook({std::istreambuf_iterator<char>(std::cin), {}}, options);
     dialogue::save(options, report);
     status = Exit::done;
     tell(report);

@@ -65,6 +65,7 @@ void add_output_options(CLI::App& app, Options& options) {
 }  // namespace
 
 void add_options(CLI::App& app, Options& options) {
+  app.get_formatter()->label("Excludes", "not with");
   add_choice_options(app, options);
   add_content_options(app, options);
   add_output_options(app, options);

@@ -61,6 +61,13 @@ std::vector<std::string> store_all(const Turns& turns, int round) {
   return files;
 }
 
+/// What a message may lose, said once more: the tool's own function must not be its judge.
+std::string_view without_ends(std::string_view text) {
+  while (!text.empty() && (text.front() == '\n' || text.front() == '\r')) text.remove_prefix(1);
+  while (!text.empty() && std::string_view(" \t\n\v\f\r").find(text.back()) != std::string_view::npos) text.remove_suffix(1);
+  return text;
+}
+
 class Bytes : public InFolder {};
 
 TEST_F(Bytes, OfEveryMessageAreInTheOutputInTheirOrder) {
@@ -75,7 +82,7 @@ TEST_F(Bytes, OfEveryMessageAreInTheOutputInTheirOrder) {
         std::size_t at = 0;
         for (std::size_t i = 0; i < turns.size(); ++i) {
           EXPECT_EQ(messages[i].text, turns[i].text) << file << " in round " << round;
-          const std::string_view bytes = dialogue::trimmed(turns[i].text);
+          const std::string_view bytes = without_ends(turns[i].text);
           at = text.find(bytes, at);
           ASSERT_NE(at, text.npos) << file << " in round " << round << ": " << bytes;
           at += bytes.size();

@@ -118,6 +118,16 @@ TEST_F(Cursor, AFoldersConversationsAreThoseThatEitherSideNames) {
   EXPECT_THAT(shell("$tool --session unn -o -").out, HasSubstr("用户：unnamed"));
 }
 
+TEST_F(Cursor, ADamagedDatabaseOfTheFolderDoesNotHideTheOthers) {
+  add_workspace("w1", project_uri());
+  write_file(user() / "workspaceStorage/w1/state.vscdb", "SQLite format 3, and no more");
+  const Json stamp = {{"workspaceIdentifier", {{"id", "w1"}}}, {"name", "bell\a and \x1b[31mred"}};
+  CursorDatabase(user() / "globalStorage/state.vscdb").put_composer("c", {ask("q")}, stamp);
+  const Result run = shell("$tool -o -");
+  EXPECT_THAT(run.out, HasSubstr("用户：q"));
+  EXPECT_THAT(run.err, testing::AllOf(HasSubstr("left out: [sqlite]"), HasSubstr("'bell  and  [31mred'")));
+}
+
 TEST_F(Cursor, ATranscriptBesideTheDatabaseIsTheSameConversation) {
   add_workspace("w1", project_uri(), {{"selectedComposerIds", {"c-1"}}});
   CursorDatabase(user() / "globalStorage/state.vscdb").put_composer("c-1", {ask("from the database")});

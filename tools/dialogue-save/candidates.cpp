@@ -62,7 +62,7 @@ void add_stores(const Options& options, std::vector<Candidate>& found, Report& r
     try {
       for (Conversation& conversation : format.in_stores(workspace, report)) found.push_back({std::move(conversation), &format});
     } catch (const Failure& failure) {
-      report.failed.push_back(failure.what());
+      report.failed.emplace_back(failure.what());
     } catch (const fs::filesystem_error& error) {
       report.failed.push_back(fmt::format("[find] {}", error.what()));
     }
@@ -105,11 +105,18 @@ std::vector<Candidate> matching(const std::vector<Candidate>& candidates, const 
   return found;
 }
 
+/// Titles are printed: a control character in one must not reach the terminal.
+void make_printable(std::string& title) {
+  std::replace_if(
+      title.begin(), title.end(), [](char c) { return static_cast<unsigned char>(c) < ' ' || c == '\x7F'; }, ' ');
+}
+
 /// One line, of some length.
 std::string shortened(std::string text) {
   constexpr std::size_t longest = 72;
   text.erase(0, std::min(text.find_first_not_of(" \t\r\n"), text.size()));
   text.resize(std::min(text.find_first_of("\r\n"), text.size()));
+  make_printable(text);
   if (text.size() <= longest) return text;
   std::size_t end = longest;
   while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) --end;
@@ -130,6 +137,7 @@ std::vector<Candidate> find_candidates(const Options& options, Report& report) {
   std::erase_if(found, [&](const Candidate& candidate) {
     return options.file.empty() && !seen.insert(candidate.conversation.format + candidate.conversation.id).second;
   });
+  for (Candidate& candidate : found) make_printable(candidate.conversation.title);
   std::reverse(found.begin(), found.end());  // where there is no time, what was written last is taken for the newest
   std::stable_sort(found.begin(), found.end(), [](const Candidate& a, const Candidate& b) {
     return a.conversation.updated.value_or(0) > b.conversation.updated.value_or(0);
@@ -165,7 +173,7 @@ Candidate choose(const std::vector<Candidate>& candidates, const Options& option
     try {
       if (first_question(candidate, options.read)) return candidate;
     } catch (const Failure& failure) {
-      report.failed.push_back(failure.what());
+      report.failed.emplace_back(failure.what());
     }
   }
   nothing_found(options, report);
@@ -186,7 +194,7 @@ std::string list_text(const std::vector<Candidate>& candidates, const Options& o
       json.push_back({{"format", it.format}, {"id", it.id}, {"title", shortened(title)}, {"file", it.file.string()}});
       if (it.updated) json.back()["updated"] = time_text(*it.updated, true);
     } catch (const Failure& failure) {
-      report.failed.push_back(failure.what());
+      report.failed.emplace_back(failure.what());
     }
   }
   if (text.empty()) nothing_found(options, report);

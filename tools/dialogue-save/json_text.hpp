@@ -12,8 +12,8 @@ namespace dialogue {
 
 using Json = nlohmann::json;
 
-/// Nothing where `text` is not JSON, or is nested absurdly. Bytes that are not UTF-8 and lone surrogates become U+FFFD, a character
-/// encoded as two surrogates (CESU-8) becomes that character; `report` counts both.
+/// Nothing where `text` is not JSON, or is nested absurdly. Bytes that are not UTF-8 and lone surrogates become U+FFFD, a
+/// character encoded as two surrogates (CESU-8) becomes that character; `report` counts both.
 std::optional<Json> parse_json(std::string_view text, Report& report);
 
 /// The same repair for text outside JSON.

@@ -51,20 +51,24 @@ std::string joined(const std::vector<std::string>& texts) {
   return all;
 }
 
-std::string content_text(const Json& content) {
-  if (content.is_string()) return content.get<std::string>();
-  if (!content.is_array()) return {};
+std::string content_text(const Json& content, std::string_view (*clean)(std::string_view)) {
+  const auto cleaned = [clean](const Json& text) {
+    if (!text.is_string()) return std::string();
+    const std::string& bytes = text.get_ref<const std::string&>();
+    return clean ? std::string(clean(bytes)) : bytes;
+  };
+  if (!content.is_array()) return cleaned(content);
   std::vector<std::string> texts, markers;
   for (const Json& block : content) {
     const std::string type = block.is_string() ? "text" : text_member(block, "type");
     if (type == "text" || type == "input_text" || type == "output_text" || type.empty()) {
-      texts.push_back(block.is_string() ? block.get<std::string>() : text_member(block, "text"));
+      texts.push_back(cleaned(block.is_string() ? block : member(block, "text")));
     } else if (std::string line = marker(block, type); !line.empty()) {
       markers.push_back(std::move(line));
     }
   }
-  const bool single = texts.size() == 1 && !is_blank(texts[0]);
-  const std::string text = single ? std::move(texts[0]) : joined(texts);
+  if (texts.size() == 1 && !is_blank(texts[0])) return std::move(texts[0]);  // its white space too
+  const std::string text = joined(texts);
   return text.empty() ? fmt::format("{}", fmt::join(markers, "\n")) : text;
 }
 

@@ -18,8 +18,9 @@ bool is_blank(std::string_view text);
 std::string joined(const std::vector<std::string>& texts);
 
 /// `content` as the chat interfaces have it: a string, or blocks of which those with text count. Without any text, a line
-/// `[image]` or `[file: name]` for each picture or file, so that the question does not vanish.
-std::string content_text(const Json& content);
+/// `[image]` or `[file: name]` for each picture or file, so that the question does not vanish. `clean`, if given, is applied to
+/// each text.
+std::string content_text(const Json& content, std::string_view (*clean)(std::string_view) = nullptr);
 
 /// Whether `content` is an array with a block of this type.
 bool has_block(const Json& content, std::string_view type);

@@ -20,13 +20,7 @@ const Json& content_of(const Json& record) { return member(member(record, "messa
 
 /// The content without the elements that an editor wraps around what was typed; each block by itself.
 std::string typed_text(const Json& content) {
-  if (content.is_string()) return std::string(without_wrappers(content.get_ref<const std::string&>(), wrappers));
-  if (!content.is_array()) return {};
-  Json blocks = content;
-  for (Json& block : blocks) {
-    if (text_member(block, "type") == "text") block["text"] = std::string(without_wrappers(text_member(block, "text"), wrappers));
-  }
-  return content_text(blocks);
+  return content_text(content, [](std::string_view text) { return without_wrappers(text, wrappers); });
 }
 
 bool is_command(std::string_view text) { return text.starts_with("<command-name>") || text.starts_with("<command-message>"); }

@@ -83,6 +83,17 @@ std::vector<Conversation> in_file(const fs::path& file, Report& report) {
   return found;
 }
 
+/// Opens a database that may be there and may be damaged: the others are read all the same.
+void with_store(const fs::path& file, Report& report, const std::function<void(SqliteStore&)>& work) {
+  try {
+    if (!fs::exists(file)) return;
+    SqliteStore database(file);
+    work(database);
+  } catch (const Failure& failure) {
+    report.failed.emplace_back(failure.what());
+  }
+}
+
 std::vector<Conversation> in_stores(const Workspace& workspace, Report& report) {
   std::vector<Conversation> found;
   for (const fs::path& user : cursor_user_folders()) {
@@ -92,17 +103,17 @@ std::vector<Conversation> in_stores(const Workspace& workspace, Report& report) 
     for (const fs::path& storage : cursor_workspaces(user, workspace)) {
       workspace_ids.insert(storage.filename().string());
       const fs::path file = storage / "state.vscdb";
-      if (!fs::exists(file)) continue;
-      SqliteStore database(file);
-      if (workspace) named.merge(composers_of_workspace(database, report));
-      add_panel(database, file, found, report);
+      with_store(file, report, [&](SqliteStore& database) {
+        if (workspace) named.merge(composers_of_workspace(database, report));
+        add_panel(database, file, found, report);
+      });
     }
-    if (!fs::exists(global)) continue;
-    SqliteStore database(global);
     const auto wanted = [&](const std::string& id, const Json& json) {
       return !workspace || named.count(id) > 0 || stamped_with(json, *workspace, workspace_ids);
     };
-    for (Conversation& conversation : composers(database, global, wanted, report)) found.push_back(std::move(conversation));
+    with_store(global, report, [&](SqliteStore& database) {
+      for (Conversation& conversation : composers(database, global, wanted, report)) found.push_back(std::move(conversation));
+    });
   }
   return found;
 }

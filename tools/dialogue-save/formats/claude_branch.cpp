@@ -1,0 +1,106 @@
+#include "claude_branch.hpp"
+
+#include <algorithm>
+#include <cstddef>
+
+namespace dialogue {
+namespace {
+
+using Records = std::vector<TreeRecord>;
+
+std::size_t at(int index) { return static_cast<std::size_t>(index); }
+
+/// A root that is not the first belongs after what it logically continues, or after what was written before it.
+void link_roots(Records& records) {
+  int previous = -1;
+  for (std::size_t i = 0; i < records.size(); ++i) {
+    TreeRecord& record = records[i];
+    if (record.parent < 0) record.parent = record.logical_parent >= 0 ? record.logical_parent : previous;
+    if (!record.sidechain) previous = static_cast<int>(i);
+  }
+}
+
+void cut_cycles(Records& records) {
+  std::vector<int> walk(records.size(), -1);  // the walk that has seen a record
+  for (std::size_t i = 0; i < records.size(); ++i) {
+    for (std::size_t node = i; walk[node] < 0;) {
+      walk[node] = static_cast<int>(i);
+      const int parent = records[node].parent;
+      if (parent < 0) break;
+      if (walk[at(parent)] == static_cast<int>(i)) {
+        records[node].parent = -1;
+        break;
+      }
+      node = at(parent);
+    }
+  }
+}
+
+struct Forest {
+  std::vector<std::vector<int>> children;
+  std::vector<int> order;  // parents before their children
+};
+
+Forest forest_of(const Records& records) {
+  Forest forest;
+  forest.children.resize(records.size());
+  for (std::size_t i = 0; i < records.size(); ++i) {
+    if (records[i].parent < 0) {
+      forest.order.push_back(static_cast<int>(i));
+    } else {
+      forest.children[at(records[i].parent)].push_back(static_cast<int>(i));
+    }
+  }
+  for (std::size_t i = 0; i < forest.order.size(); ++i) {
+    const std::vector<int>& children = forest.children[at(forest.order[i])];
+    forest.order.insert(forest.order.end(), children.begin(), children.end());
+  }
+  return forest;
+}
+
+/// What a fork must know of the subtree at a record.
+struct Subtree {
+  int last_turn = -1;
+  std::string first_prompt;  // its time, "" if there is none
+};
+
+std::vector<Subtree> subtrees(const Records& records, const Forest& forest) {
+  std::vector<Subtree> all(records.size());
+  for (auto node = forest.order.rbegin(); node != forest.order.rend(); ++node) {
+    const TreeRecord& record = records[at(*node)];
+    Subtree& own = all[at(*node)];
+    if (record.turn && !record.sidechain) own.last_turn = std::max(own.last_turn, *node);
+    if (record.prompt && !record.sidechain) own.first_prompt = record.time;
+    for (const int child : forest.children[at(*node)]) {
+      const Subtree& below = all[at(child)];
+      own.last_turn = std::max(own.last_turn, below.last_turn);
+      const bool earlier = own.first_prompt.empty() || below.first_prompt < own.first_prompt;
+      if (!below.first_prompt.empty() && earlier) own.first_prompt = below.first_prompt;
+    }
+  }
+  return all;
+}
+
+}  // namespace
+
+std::vector<bool> active_records(Records records) {
+  link_roots(records);
+  cut_cycles(records);
+  const Forest forest = forest_of(records);
+  const std::vector<Subtree> below = subtrees(records, forest);
+  std::vector<bool> rewound(records.size(), false), active(records.size(), true);
+  for (const int node : forest.order) {
+    if (rewound[at(node)] && records[at(node)].prompt) active[at(node)] = false;
+    const std::vector<int>& children = forest.children[at(node)];
+    const auto main = std::max_element(children.begin(), children.end(),
+                                       [&](int a, int b) { return below[at(a)].last_turn < below[at(b)].last_turn; });
+    for (const int child : children) {
+      const std::string &time = below[at(child)].first_prompt, &main_time = below[at(*main)].first_prompt;
+      rewound[at(child)] = rewound[at(node)] || (child != *main && !time.empty() && !main_time.empty() && time != main_time);
+      active[at(child)] = active[at(node)];
+    }
+  }
+  return active;
+}
+
+}  // namespace dialogue

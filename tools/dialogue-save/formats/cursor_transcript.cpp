@@ -1,0 +1,88 @@
+// Cursor's agent transcripts: JSON lines with role and message, what was typed wrapped in tags.
+#include "json_file.hpp"
+#include "json_text.hpp"
+#include "format.hpp"
+#include "message_text.hpp"
+#include "places.hpp"
+
+#include <fmt/format.h>
+
+#include <array>
+
+namespace dialogue {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::array<std::string_view, 5> wrappers = {"cursor_commands", "timestamp", "attached_files", "system_reminder",
+                                                      "manually_attached_skills"};
+
+/// Without the one newline that the transcript puts on each side.
+std::string_view unpadded(std::string_view text) {
+  if (text.starts_with('\n')) text.remove_prefix(1);
+  if (text.ends_with('\n')) text.remove_suffix(1);
+  return text;
+}
+
+std::string question(const std::string& text, Commands commands) {
+  const auto query = inside(text, "user_query");
+  std::string typed(query ? unpadded(*query) : without_wrappers(text, wrappers));
+  if (commands != Commands::full) return typed;
+  const std::string_view before = query ? std::string_view(text).substr(0, text.find("<user_query>")) : std::string_view(text);
+  return joined({typed, std::string(inside(before, "cursor_commands").value_or(""))});
+}
+
+/// Without the mark that stands for hidden thinking, where it is the last line.
+std::string answer(std::string text) {
+  constexpr std::string_view mark = "[REDACTED]";
+  const std::string_view end = trimmed(text);
+  const bool line = end == mark || end.ends_with("\n[REDACTED]");
+  return line ? std::string(end.substr(0, end.size() - mark.size())) : std::move(text);
+}
+
+void read(const Conversation& conversation, const ReadOptions& options, Report& report, const Sink& sink) {
+  JsonFile(conversation.file).each_line([&](const JsonFile::Value& line) {
+    const std::optional<Json> json = parse_json(line.text, report);
+    if (!json || !json->is_object()) {
+      if (!line.growing) ++report.damaged;
+      return true;
+    }
+    const std::string role = text_member(*json, "role");
+    if (role != "user" && role != "assistant") {
+      if (!role.empty()) ++report.unknown;
+      return true;
+    }
+    std::string text = content_text(member(member(*json, "message"), "content"));
+    text = role == "user" ? question(text, options.commands) : answer(std::move(text));
+    if (is_blank(text)) return true;
+    return sink({role == "user" ? Role::user : Role::assistant, std::move(text)});
+  });
+}
+
+std::vector<Conversation> in_file(const fs::path& file, Report&) {
+  return {{"cursor", file, file.stem().string(), {}, modified(file)}};
+}
+
+std::vector<Conversation> in_stores(const Workspace& workspace, Report& report) {
+  const fs::path projects = home() / ".cursor/projects";
+  // The folder's name has no dash for the leading slash; which other bytes become dashes differs between versions.
+  const std::string name = workspace ? slug(resolved(*workspace)).substr(1) : "*";
+  report.searched.push_back((projects / name / "agent-transcripts").string());
+  std::vector<Conversation> found;
+  for (const fs::path& project : entries(projects)) {
+    if (workspace && slug(project.filename()) != name) continue;
+    for (const fs::path& entry : entries(project / "agent-transcripts")) {
+      const fs::path file = entry.extension() == ".jsonl" ? entry : entry / (entry.filename().string() + ".jsonl");
+      if (fs::is_regular_file(file)) found.push_back(in_file(file, report).front());
+    }
+  }
+  return found;
+}
+
+bool recognizes(const FileHead& head) { return head.has("role") && head.has("message"); }
+
+}  // namespace
+
+Format cursor_transcript_format() { return {"cursor", recognizes, in_file, in_stores, read}; }
+
+}  // namespace dialogue

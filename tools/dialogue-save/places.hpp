@@ -1,0 +1,26 @@
+// Where assistants keep their files.
+#pragma once
+
+#include "conversation.hpp"
+
+#include <string_view>
+#include <vector>
+
+namespace dialogue {
+
+/// An environment variable, "" where it is not set.
+std::string environment(const char* name);
+/// The user's home; "/" where there is none, so that searching it finds nothing rather than something else.
+std::filesystem::path home();
+
+/// The entries of a folder, sorted by name; none where it does not exist or must not be read.
+std::vector<std::filesystem::path> entries(const std::filesystem::path& folder);
+std::optional<Millis> modified(const std::filesystem::path& file);
+
+/// Absolute, without links, "." and a slash at the end, as far as the path exists.
+std::filesystem::path resolved(const std::filesystem::path& path);
+
+/// A path as assistants make a folder's name of it: every byte but letters and digits becomes '-'.
+std::string slug(const std::filesystem::path& path);
+
+}  // namespace dialogue

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 namespace muon {
 namespace {
@@ -49,11 +50,17 @@ class Reading {
       : p_(parameter), local_(local_name(p_.name)), layer_(layer_of(p_.name)), inputs_first_(inputs_first) {}
 
   void run() {
-    if (p_.shape.size() < 2 || p_.evidence != Evidence::shape) return;
+    if (p_.shape.size() < 2) return;
+    if (p_.role == Role::embedding && p_.shape.size() == 2 && below_embedding()) {
+      return named("", "; part of what is called an embedding");
+    }
+    if (p_.evidence != Evidence::shape) return;
+    if (p_.shape.size() == 2 && (layer_ == "shared" || layer_ == "emb") && !repeated()) return decide(Role::embedding, "", "");
     if (p_.shape.size() == 3 && (is_experts() || layer_ == "experts")) return experts();
     if (p_.shape.size() >= 3 && says_convolution()) return convolution();
     if (p_.shape.size() != 2) return;
-    if (owner_path(p_.name) == "fc") return decide(Role::output_head, "", "; the usual name of an output layer, and of others");
+    if (owner_path(p_.name) == "fc" || owner_path(p_.name) == "module.fc")
+      return decide(Role::output_head, "", "; the usual name of an output layer, and of others");
     if (owner_path(p_.name).ends_with("proj_out") && !repeated()) return decide(Role::output_head, "", "");
     if (is_router()) return named("", "; a router: some keep it under AdamW");
     if (contains(fused, layer_) || local_ == "in_proj_weight") return fused_projections();
@@ -61,6 +68,7 @@ class Reading {
     if (layer_ == "gate_up_proj") return two_halves();
     const bool fits = inputs_first_ && (layer_ == "c_fc" || layer_ == "c_proj" || layer_ == "q_attn");
     if (fits) p_.view = MatrixView::matrix().transposed();
+    if (contains(layers, layer_) && local_ != "weight") return named("", fmt::format("; '{}' is not the usual weight", local_));
     if (contains(layers, layer_)) named(fits ? ", stored [inputs, outputs]" : "", "");
   }
 
@@ -75,7 +83,17 @@ class Reading {
 
   void convolution() {
     p_.view = MatrixView::flatten();
-    decide(Role::convolution, "", "");
+    decide(Role::convolution, "", p_.shape[1] == 1 ? "; one input channel: depthwise, or the first of a grey image" : "");
+  }
+
+  /// A layer of a network that is called an embedding as a whole, or an embedder's numbered layers: no table.
+  bool below_embedding() const {
+    bool below = false;
+    for (const std::string_view part : components(owner_path(p_.name))) {
+      if (below && (ends_in_digit(part) || (contains(layers, part) && part != "proj"))) return true;
+      below = below || part.find("embed") != std::string_view::npos;
+    }
+    return false;
   }
 
   /// Inside a numbered block.
@@ -132,6 +150,24 @@ class Reading {
   bool inputs_first_;
 };
 
+/// fc1, fc2, fc3 at the top of a small network without a head by name: the last is taken for it, as a guess.
+void find_last_numbered_layer(std::vector<Parameter>& parameters) {
+  Parameter* last = nullptr;
+  for (Parameter& p : parameters) {
+    if (p.role == Role::output_head || p.role == Role::embedding) return;
+    const std::string_view path = owner_path(p.name);
+    const bool numbered = ends_in_digit(path) && !stem(path).empty() && path.find('.') == std::string_view::npos;
+    if (p.shape.size() != 2 || p.role != Role::hidden_matrix || !numbered) continue;
+    if (last == nullptr || std::pair(path.size(), path) > std::pair(owner_path(last->name).size(), owner_path(last->name)))
+      last = &p;
+  }
+  if (last == nullptr) return;
+  last->role = Role::output_head;
+  last->evidence = Evidence::position;
+  last->reason = fmt::format("position only: the last numbered layer, '{}'", owner_path(last->name));
+  last->guess = true;
+}
+
 }  // namespace
 
 bool is_buffer_name(const NamedShape& tensor) {
@@ -140,7 +176,21 @@ bool is_buffer_name(const NamedShape& tensor) {
       "attn_mask",    "causal_mask", "relative_position_index", "rotary_emb"};
   const std::string_view local = local_name(tensor.name);
   if (contains(words, local) || local == "e_score_correction_bias") return true;
+  if (local.starts_with("weight_scale") || local == "scales" || local.ends_with("_scale_inv"))
+    return true;                                      // of quantized weights
   return local == "bias" && tensor.shape.size() > 2;  // GPT-2's causal mask, attn.bias [1, 1, n, n]
+}
+
+void tie_names(Parameter& parameter, std::vector<std::string> aliases) {
+  const bool embedding =
+      parameter.role == Role::embedding ||
+      std::any_of(aliases.begin(), aliases.end(), [](const std::string& name) { return says_embedding(name); });
+  parameter.aliases = std::move(aliases);
+  if (!embedding) return;
+  parameter.role = Role::embedding;
+  parameter.evidence = Evidence::tie;
+  parameter.reason = fmt::format("tie: also {}", fmt::join(parameter.aliases, ", "));
+  parameter.guess = false;
 }
 
 std::vector<Parameter> describe_names(const std::vector<NamedShape>& tensors) {
@@ -154,6 +204,7 @@ std::vector<Parameter> describe_names(const std::vector<NamedShape>& tensors) {
   std::vector<Parameter> parameters = assign_roles(registrations);
   const bool inputs_first = stores_inputs_first(tensors);
   for (Parameter& parameter : parameters) Reading(parameter, inputs_first).run();
+  find_last_numbered_layer(parameters);
   return parameters;
 }
 

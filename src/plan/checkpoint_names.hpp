@@ -19,6 +19,9 @@ struct NamedShape {
 /// Whether the name is that of a buffer, which no optimizer trains: running averages, masks, rotary tables.
 bool is_buffer_name(const NamedShape& tensor);
 
+/// Gives a parameter further names of the same tensor: an embedding if one of them says so.
+void tie_names(Parameter& parameter, std::vector<std::string> aliases);
+
 /// Roles and views from names and shapes. What no name tells is marked as a guess, with the doubt in words.
 std::vector<Parameter> describe_names(const std::vector<NamedShape>& tensors);
 

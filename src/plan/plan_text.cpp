@@ -143,7 +143,13 @@ constexpr std::array<Algorithm, 3> algorithms{Algorithm::muon, Algorithm::adamw,
 
 std::string Plan::table() const {
   std::vector<Row> rows{{"name", "shape", "matrices", "role", "optimizer", "lr", "effective lr", "weight decay", "why"}};
-  for (const Assignment& a : assignments_) rows.push_back(row_of(a));
+  for (const Assignment& a : assignments_) {
+    rows.push_back(row_of(a));
+    for (std::string& cell : rows.back()) {  // a name from a file may hold anything
+      std::replace_if(
+          cell.begin(), cell.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; }, '?');
+    }
+  }
   std::array<std::size_t, std::tuple_size_v<Row>> widths{};
   for (const Row& row : rows) {
     for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());

@@ -117,6 +117,16 @@ void check_sum(const fs::path& path, std::string_view bytes) {
     refuse(path, "is damaged: its checksum is not that of its bytes. Take an older checkpoint");
 }
 
+/// Printing JSON recurses.
+bool reasonably_nested(std::string_view text) {
+  int depth = 0;
+  return std::all_of(text.begin(), text.end(), [&](char c) {
+    if (c == '[' || c == '{') ++depth;
+    if (c == ']' || c == '}') --depth;
+    return depth < 1000;
+  });
+}
+
 }  // namespace
 
 fs::path write(const fs::path& where, std::int64_t step, const std::vector<std::pair<std::string, at::Tensor>>& tensors,
@@ -180,6 +190,9 @@ Safetensors open(const fs::path& path, bool verify) {
   const auto checksum = metadata.find("checksum");
   const bool proper = checksum != metadata.end() && checksum->second.starts_with("crc32:") && checksum->second.size() == 14;
   if (number < 1 || !proper || metadata.count("step") == 0) refuse(path, "lacks the version, checksum or step of a checkpoint");
+  for (const auto& [key, text] : metadata) {
+    if (!reasonably_nested(text)) refuse(path, fmt::format("is damaged: '{}' in its metadata is nested too deeply", key));
+  }
   if (verify) check_sum(path, file.bytes());
   return file;
 }

@@ -52,7 +52,7 @@ void make_folders(const fs::path& folder) {
 }
 
 MappedFile::MappedFile(const fs::path& file) {
-  const int descriptor = ::open(file.c_str(), O_RDONLY | O_CLOEXEC);
+  const int descriptor = ::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);  // a pipe is refused, not waited for
   if (descriptor < 0) refuse(file, "cannot be read", errno);
   struct stat status {};
   const bool known = ::fstat(descriptor, &status) == 0;

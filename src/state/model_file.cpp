@@ -1,5 +1,7 @@
 #include <muon/state/model_file.hpp>
 
+#include <muon/state/checkpoint.hpp>
+
 #include "../plan/checkpoint_names.hpp"
 #include "python_file.hpp"
 
@@ -13,6 +15,8 @@
 #include <map>
 #include <set>
 #include <stdexcept>
+#include <tuple>
+#include <utility>
 
 namespace muon {
 namespace {
@@ -43,7 +47,20 @@ ModelFile from_list(std::string format, const std::vector<TensorInfo>& tensors) 
   return model;
 }
 
-// ---- sharded safetensors ----
+// ---- safetensors ----
+
+/// Of a checkpoint of this library, the model's part.
+ModelFile from_safetensors(const Safetensors& file) {
+  const auto format = file.metadata().find("format");
+  if (format == file.metadata().end() || format->second != "muon.cpp checkpoint") return from_list("safetensors", file.tensors());
+  std::vector<TensorInfo> tensors;
+  for (TensorInfo info : file.tensors()) {
+    if (!info.name.starts_with("model/")) continue;
+    info.name.erase(0, 6);
+    tensors.push_back(std::move(info));
+  }
+  return from_list("checkpoint of muon.cpp", tensors);
+}
 
 ModelFile from_index(const fs::path& file) {
   std::map<fs::path, std::set<std::string>> shards;
@@ -100,11 +117,22 @@ ModelFile from_python(const fs::path& path, std::string key) {
     key = found.front();
   }
   std::vector<TensorInfo> tensors;
+  std::map<std::tuple<std::string_view, std::int64_t, std::vector<std::int64_t>>, std::string> first_names;
+  std::map<std::string, std::vector<std::string>> ties;
   for (const auto& [name, value] : file.tensors_in(file.at(key))) {
     const pickle::Tensor& tensor = file.description(value);
-    tensors.push_back({name, dtype_of(tensor), tensor.shape});
+    const auto [known, is_new] = first_names.emplace(std::tuple(tensor.storage.key, tensor.offset, tensor.shape), name);
+    if (is_new || tensor.shape.empty()) {
+      tensors.push_back({name, dtype_of(tensor), tensor.shape});
+    } else {
+      ties[known->second].push_back(name);
+    }
   }
-  return from_list(key.empty() ? "torch.save" : fmt::format("torch.save, key '{}'", key), tensors);
+  ModelFile model = from_list(key.empty() ? "torch.save" : fmt::format("torch.save, key '{}'", key), tensors);
+  for (Parameter& parameter : model.parameters) {
+    if (ties.count(parameter.name) > 0) tie_names(parameter, ties[parameter.name]);
+  }
+  return model;
 }
 
 ModelFile from_script(const fs::path& file) {
@@ -127,6 +155,9 @@ ModelFile describe_file(const fs::path& file, const std::string& key) {
     for (const char* name : {"model.safetensors.index.json", "model.safetensors", "pytorch_model.bin"}) {
       if (fs::exists(file / name)) return describe_file(file / name, key);
     }
+    for (const fs::path& folder : {file, file / "checkpoints"}) {
+      if (const auto newest = latest_checkpoint(folder)) return describe_file(*newest, key);
+    }
     refuse(file, "is a folder without model.safetensors or its index; give a file");
   }
   const MappedFile mapped(file);
@@ -134,7 +165,7 @@ ModelFile describe_file(const fs::path& file, const std::string& key) {
   if (start.starts_with("PK")) return is_torch_script(file) ? from_script(file) : from_python(file, key);
   if (file.extension() == ".json") return from_index(file);
   if (file.extension() == ".safetensors" || (start.size() == 8 && start.substr(4) == std::string_view("\0\0\0\0", 4)))
-    return from_list("safetensors", Safetensors(file).tensors());
+    return from_safetensors(Safetensors(file));
   return from_python(file, key);  // says what it is not
 }
 

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 
 #include <map>
 
@@ -137,6 +138,27 @@ TEST(ModelFile, Whisper) {
                      {"proj_out.weight", {90, 16}, "AdamW"}});
 }
 
+TEST(ModelFile, QuantizedWeightsScalesAreLeftOut) {
+  expect("DeepSeek-V3", {{"model.layers.0.self_attn.q_a_proj.weight", {16, 32}, "Muon", "matrix"},
+                         {"model.layers.0.self_attn.q_a_proj.weight_scale_inv", {2, 4}, "left out"},
+                         {"model.layers.0.mlp.down_proj.scales", {2, 4}, "left out"}});
+}
+
+TEST(ModelFile, SmallNetworksLastNumberedLayerIsAHeadAndMarked) {
+  expect("fc1, fc2", {{"conv1.weight", {32, 1, 3, 3}, "AdamW", "", true},
+                      {"conv2.weight", {64, 32, 3, 3}, "Muon", "flatten"},
+                      {"fc1.weight", {128, 64}, "Muon", "matrix"},
+                      {"fc2.weight", {10, 128}, "AdamW", "", true}});
+}
+
+TEST(ModelFile, ANetworkInsideAnEmbeddingIsNoTable) {
+  expect("vision tower",
+         {{"model.vision_embed_tokens.encoder.layers.0.self_attn.q_proj.weight", {16, 16}, "Muon", "matrix", true},
+          {"t_embedder.mlp.0.weight", {16, 8}, "Muon", "matrix", true},
+          {"model.embed_tokens.weight", {64, 16}, "AdamW"},
+          {"shared.weight", {64, 16}, "AdamW"}});
+}
+
 TEST(ModelFile, WhatNoNameTellsIsMarked) {
   expect("unknown", {{"blob.weight", {16, 16}, "Muon", "matrix", true},
                      {"transformer.h.0.self_attention.query_key_value.weight", {48, 16}, "Muon", "matrix", true}});
@@ -182,8 +204,20 @@ TEST(ModelFile, ShardsByTheirIndex) {
   EXPECT_THAT(refusal("{", "["), HasSubstr("not the index"));
 }
 
+TEST(ModelFile, OwnCheckpointsAreTheirModel) {
+  Folder folder;
+  Session run(mixed);
+  run.train_to(2);
+  muon::save_checkpoint(folder / "run/checkpoints", run.parts());
+  const auto file = muon::describe_file(folder / "run");
+  EXPECT_EQ(file.format, "checkpoint of muon.cpp");
+  EXPECT_EQ(file.parameters.size(), run.net->parameters().size());
+}
+
 TEST(ModelFile, OtherFiles) {
   Folder folder;
+  ASSERT_EQ(::mkfifo((folder / "pipe").c_str(), 0600), 0);
+  EXPECT_THAT(error_of([&] { muon::describe_file(folder / "pipe"); }), HasSubstr("pipe cannot be read"));
   write(folder / "a.txt", "hello world, this is text");
   EXPECT_THAT(error_of([&] { muon::describe_file(folder / "a.txt"); }),
               AllOf(HasSubstr("a.txt"), HasSubstr("not a file of torch.save")));

@@ -48,7 +48,7 @@ TEST_F(Resume, StoppedAtAnyMomentAndGoneOnIsNeverStopped) {
         const std::string next = line_after(result.out, "to go on");
         if (next.empty()) break;
         ASSERT_THAT(next, AllOf(HasSubstr("muon train"), HasSubstr("--resume " + run)));
-        command = "$" + next;
+        command = next;
       } while (++stops < 20);
       // through before its signal, or killed before it had begun
       if (!fs::exists(fs::path(run) / "summary.json")) result = shell(command);
@@ -99,6 +99,13 @@ TEST_F(Resume, AFolderInUseOrOfAnotherRunIsLeftAlone) {
                   "kill $first; wait $first; exit $s"));
   EXPECT_EQ(second.status, 2);
   EXPECT_THAT(second.out, HasSubstr("another muon train is at work in c"));
+}
+
+TEST_F(Resume, AFileThatMayNotGrowIsAnErrorWithItsName) {
+  const Result full = shell("ulimit -f 500; " + quick + " --save-every 5 --run-dir full");
+  EXPECT_EQ(full.status, 1);
+  EXPECT_THAT(full.out, HasSubstr("step-00000005.safetensors cannot be written: File too large"));
+  EXPECT_EQ(std::distance(fs::directory_iterator("full/checkpoints"), {}), 0);
 }
 
 TEST_F(PlanFile, PrintsTableJsonAndPython) {
@@ -157,6 +164,7 @@ TEST_F(Inspect, ShowsAndVerifies) {
   EXPECT_THAT(shell("$muon inspect a").out,
               AllOf(HasSubstr("step      300"), HasSubstr("optim/fc1.weight/momentum_buffer"), HasSubstr("not verified")));
   EXPECT_THAT(shell("$muon inspect a --verify").out, HasSubstr("agree with the checksum"));
+  EXPECT_THAT(shell("$muon plan a").out, AllOf(HasSubstr("fc1.weight"), Not(HasSubstr("optim/"))));
   const Json json = Json::parse(shell("$muon inspect a/checkpoints/step-00000150.safetensors --json").out);
   EXPECT_EQ(json["step"], 150);
   std::string bytes = contents("a/checkpoints/step-00000150.safetensors");

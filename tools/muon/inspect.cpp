@@ -23,6 +23,17 @@ fs::path file_named(const std::string& name) {
   return name;
 }
 
+/// What a terminal may be given: no control characters, and no character cut in its middle.
+std::string printable(std::string text, std::size_t most = std::string::npos) {
+  if (text.size() > most) {
+    while (most > 0 && (static_cast<unsigned char>(text[most]) & 0xc0) == 0x80) --most;
+    text = text.substr(0, most) + " ...";
+  }
+  std::replace_if(
+      text.begin(), text.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; }, '?');
+  return text;
+}
+
 std::string shape_text(const std::vector<std::int64_t>& shape) { return fmt::format("[{}]", fmt::join(shape, ", ")); }
 
 Json contents(const fs::path& path, const muon::CheckpointSummary& summary, const muon::Safetensors& file, bool verified) {
@@ -49,20 +60,18 @@ void print_groups(const Json& groups) {
 
 void print(const Json& json) {
   fmt::print("{}\nstep      {}\nwritten   by {}\nbytes     {}\n", json["file"].get<std::string>(),
-             json["step"].get<std::int64_t>(), json["library"].get<std::string>(),
+             json["step"].get<std::int64_t>(), printable(json["library"].get<std::string>()),
              json["verified"].get<bool>() ? "agree with the checksum" : "not verified (--verify)");
   if (!json["groups"].is_null()) print_groups(json["groups"]);
   if (!json["schedule"].is_null()) fmt::print("schedule  {}\n", json["schedule"].dump());
   for (const auto& [key, value] : json["notes"].items()) {
-    std::string text = value.get<std::string>();
-    if (text.size() > 200) text = text.substr(0, 200) + " ...";
-    fmt::print("note      {}: {}\n", key, text);
+    fmt::print("note      {}: {}\n", printable(key), printable(value.get<std::string>(), 200));
   }
   std::size_t width = 0;
   for (const Json& tensor : json["tensors"]) width = std::max(width, tensor["name"].get<std::string>().size());
   fmt::print("\n");
   for (const Json& tensor : json["tensors"]) {
-    fmt::print("{:<{}}  {:<5} {}\n", tensor["name"].get<std::string>(), width, tensor["dtype"].get<std::string>(),
+    fmt::print("{:<{}}  {:<5} {}\n", printable(tensor["name"].get<std::string>()), width, tensor["dtype"].get<std::string>(),
                shape_text(tensor["shape"].get<std::vector<std::int64_t>>()));
   }
 }
@@ -82,7 +91,12 @@ void add_inspect_options(CLI::App& command, InspectOptions& o) {
 void inspect(const InspectOptions& o) {
   const fs::path path = file_named(o.file);
   const muon::CheckpointSummary summary = muon::inspect_checkpoint(path, o.verify);
-  const Json json = contents(path, summary, muon::Safetensors(path), o.verify);
+  Json json;
+  try {
+    json = contents(path, summary, muon::Safetensors(path), o.verify);
+  } catch (const Json::exception&) {
+    throw std::runtime_error(fmt::format("{} is damaged: its metadata is not what this program writes", path.string()));
+  }
   if (o.json) {
     fmt::print("{}\n", json.dump(2, ' ', false, Json::error_handler_t::replace));
   } else {

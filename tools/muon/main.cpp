@@ -10,12 +10,14 @@
 #include <torch/version.h>
 
 #include <algorithm>
+#include <csignal>
 #include <cstdio>
 #include <exception>
 #include <string>
 #include <string_view>
 
 int main(int argc, char** argv) {
+  std::signal(SIGXFSZ, SIG_IGN);  // a file that may not grow is an error with a name, not the end
   CLI::App app("Trains networks with the Muon optimizer, and says what it does.", "muon");
   app.set_version_flag("--version", fmt::format("muon {} (LibTorch {})", MUON_VERSION, TORCH_VERSION));
   app.require_subcommand(1);
@@ -29,6 +31,7 @@ int main(int argc, char** argv) {
   cli::InspectOptions inspect;
   CLI::App* inspect_command = app.add_subcommand("inspect", "Say what is inside a checkpoint");
   cli::add_inspect_options(*inspect_command, inspect);
+  train.program = argv[0];
   train.arguments.assign(argv + std::min(argc, 2), argv + argc);
 
   app.failure_message([&](const CLI::App*, const CLI::Error& error) {

@@ -9,9 +9,9 @@
 namespace cli {
 namespace {
 
-/// A Python string literal; JSON's escapes are Python's too.
+/// A Python string literal: UTF-8 as it is, and JSON's escapes for the rest, which are Python's too.
 std::string quoted(const std::string& text) {
-  return nlohmann::json(text).dump(-1, ' ', true, nlohmann::json::error_handler_t::replace);
+  return nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
 std::string boolean(bool value) { return value ? "True" : "False"; }

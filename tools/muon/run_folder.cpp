@@ -59,8 +59,8 @@ fs::path named_by_resume(const TrainOptions& o) {
   if (!o.run_dir.empty()) return o.run_dir;
   const fs::path found = newest_stopped(o.model);
   if (found.empty())
-    throw UsageError(
-        fmt::format("--resume: runs/ holds no stopped run of {}; give --resume a checkpoint or a run's folder", o.model));
+    throw UsageError(fmt::format("--resume: {} holds no stopped run of {}; give --resume a checkpoint or a run's folder",
+                                 (fs::current_path() / "runs").string(), o.model));
   return found;
 }
 
@@ -110,10 +110,17 @@ void make_run_folder(RunFolder& folder) {
   check_writable(folder.path / "summary.json");
   folder.lock = lock(folder.path);
   if (folder.lock == nullptr) throw UsageError(fmt::format("another muon train is at work in {}", folder.path.string()));
+  if (folder.checkpoints == folder.path / "checkpoints") return;
+  fs::create_directories(folder.checkpoints, error);
+  if (error)
+    throw std::runtime_error(fmt::format("--checkpoint {} cannot be made: {}", folder.checkpoints.string(), error.message()));
+  folder.checkpoints_lock = lock(folder.checkpoints);
+  if (folder.checkpoints_lock == nullptr)
+    throw UsageError(fmt::format("another muon train is at work in {}", folder.checkpoints.string()));
 }
 
 std::string resume_command(const TrainOptions& o, const fs::path& folder) {
-  std::string command = "muon train";
+  std::string command = shell_quoted(o.program) + " train";
   for (std::size_t i = 0; i < o.arguments.size(); ++i) {
     const std::string& argument = o.arguments[i];
     if (argument == "--resume") {

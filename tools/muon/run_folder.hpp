@@ -15,7 +15,7 @@ struct RunFolder {
   std::filesystem::path checkpoints;                 ///< --checkpoint, or inside it
   std::optional<std::filesystem::path> resume_from;  ///< a checkpoint file
   bool made = false;                                 ///< by this run
-  std::shared_ptr<void> lock;                        ///< while it is held, no other run writes there
+  std::shared_ptr<void> lock, checkpoints_lock;      ///< while they are held, no other run writes there
 };
 
 /// Finds what --resume names and the folder that goes with it; makes nothing.

@@ -202,7 +202,7 @@ class Training {
       return 128 + signal;
     }
     const fs::path file = save();
-    const fs::path from = options_.checkpoint.empty() ? folder_.path : folder_.checkpoints;
+    const fs::path from = options_.checkpoint.empty() ? folder_.path : file;
     fmt::print("\nstopped by {} after step {} of {}; saved in {}\nto go on   {}\n", StopSignal::name(signal), step_, total_,
                file.string(), resume_command(options_, from));
     return 128 + signal;

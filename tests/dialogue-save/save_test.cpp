@@ -267,6 +267,45 @@ TEST_F(Refuses, ToWriteWhereItCannot) {
   EXPECT_EQ(shell("$tool s.jsonl >/dev/full").status, 4);
 }
 
+TEST_F(Save, NothingDependsOnStandardError) {
+  for (const char* closed : {"2>&-", ">out.txt 2>/dev/full", "2>&1 >out.txt | true"}) {
+    fs::remove_all("cc_dialogue");
+    EXPECT_EQ(shell(std::string("$tool s.jsonl ") + closed).status, 0) << closed;
+    ASSERT_EQ(saved_in("cc_dialogue").size(), 1u) << closed;
+    EXPECT_THAT(contents(saved_in("cc_dialogue")[0]), Not(HasSubstr("dialogue-save:"))) << closed;
+  }
+}
+
+TEST_F(Refuses, PipesWithoutWaiting) {
+  EXPECT_EQ(shell("mkfifo pipe.jsonl").status, 0);
+  for (const char* from : {"auto", "cursor"}) {
+    const Result run = shell(std::string("timeout 10 $tool pipe.jsonl --from ") + from);
+    EXPECT_EQ(run.status, 4) << from;
+    EXPECT_THAT(run.err, HasSubstr("not a file"));
+  }
+  const fs::path store = claude_folder(home, "."), database = cursor_folder(home) / "globalStorage/state.vscdb";
+  write_file(store / "abc.jsonl", claude_jsonl({ask("beside pipes")}));
+  fs::create_directories(database.parent_path());
+  for (const fs::path& pipe : {store / "pipe.jsonl", database}) EXPECT_EQ(shell("mkfifo '" + pipe.string() + "'").status, 0);
+  EXPECT_THAT(shell("timeout 10 $tool -o -").out, HasSubstr("用户：beside pipes"));
+}
+
+TEST_F(Refuses, AFolderThatCannotBeReadButNotTheOthers) {
+  fs::create_directories(home / ".claude");
+  fs::create_symlink("projects", home / ".claude/projects");  // a circle
+  const Result run = shell("$tool");
+  EXPECT_EQ(run.status, 4);
+  EXPECT_THAT(run.err, HasSubstr("[find] cannot read the folder"));
+  const fs::path storage = cursor_folder(home) / "workspaceStorage/w";
+  fs::create_directories(storage);
+  for (const char* name : {"workspace.json", "state.vscdb"}) fs::create_symlink(name, storage / name);
+  const Json stamp = {{"workspaceIdentifier", {{"uri", {{"fsPath", fs::current_path().string()}}}}}};
+  CursorDatabase(cursor_folder(home) / "globalStorage/state.vscdb").put_composer("id\a\x1b[31m", {ask("of Cursor")}, stamp);
+  EXPECT_THAT(shell("$tool -o -").out, HasSubstr("用户：of Cursor"));
+  EXPECT_THAT(shell("$tool -o -").err, AllOf(HasSubstr("id  [31m"), Not(HasSubstr("\x1b"))));
+  EXPECT_THAT(shell("$tool --list").out, AllOf(HasSubstr("id  [31m"), Not(HasSubstr("\x1b"))));
+}
+
 TEST_F(Refuses, AReadOnlyFolder) {
   const bool root = ::geteuid() == 0;
   const std::string as_other = root ? "setpriv --reuid 65534 --regid 65534 --clear-groups " : "";

@@ -4,6 +4,7 @@
 #include "json_text.hpp"
 #include "places.hpp"
 #include "save_time.hpp"
+#include "terminal.hpp"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -71,7 +72,8 @@ void add_stores(const Options& options, std::vector<Candidate>& found, Report& r
 
 std::string line_of(const Candidate& candidate, const std::string& title) {
   const Conversation& it = candidate.conversation;
-  return fmt::format("{:19}  {:8}  {}  {}\n", it.updated ? time_text(*it.updated, false) : "-", it.format, it.id, title);
+  return fmt::format("{:19}  {:8}  {}  {}\n", it.updated ? time_text(*it.updated, false) : "-", it.format, printable(it.id),
+                     title);
 }
 
 [[noreturn]] void nothing_found(const Options& options, const Report& report) {
@@ -103,12 +105,6 @@ std::vector<Candidate> matching(const std::vector<Candidate>& candidates, const 
     if (candidate.conversation.id.starts_with(session)) found.push_back(candidate);
   }
   return found;
-}
-
-/// Titles are printed: a control character in one must not reach the terminal.
-void make_printable(std::string& title) {
-  std::replace_if(
-      title.begin(), title.end(), [](char c) { return static_cast<unsigned char>(c) < ' ' || c == '\x7F'; }, ' ');
 }
 
 /// One line, of some length.

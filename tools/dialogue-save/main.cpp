@@ -2,12 +2,12 @@
 #include "hook.hpp"
 #include "options.hpp"
 #include "save.hpp"
+#include "terminal.hpp"
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
 #include <csignal>
-#include <cstdio>
 #include <iostream>
 #include <iterator>
 
@@ -16,12 +16,12 @@ namespace {
 using dialogue::Exit;
 using dialogue::Report;
 
-void tell(const Report& report) {
+void tell_all(const Report& report) {
   const auto note = [](std::size_t count, const char* what) {
-    if (count > 0) fmt::print(stderr, "dialogue-save: {} {}\n", count, what);
+    if (count > 0) dialogue::tell(fmt::format("{} {}", count, what));
   };
-  for (const std::string& warning : report.warnings) fmt::print(stderr, "dialogue-save: {}\n", warning);
-  for (const std::string& failed : report.failed) fmt::print(stderr, "dialogue-save: left out: {}\n", failed);
+  for (const std::string& warning : report.warnings) dialogue::tell(warning);
+  for (const std::string& failed : report.failed) dialogue::tell("left out: " + failed);
   note(report.damaged, "damaged records skipped");
   note(report.unknown, "records of an unknown type skipped");
   note(report.replaced, "invalid characters replaced by U+FFFD");
@@ -35,13 +35,13 @@ int run(dialogue::Options& options) {
     if (options.hook) dialogue::apply_hook({std::istreambuf_iterator<char>(std::cin), {}}, options);
     dialogue::save(options, report);
     status = Exit::done;
-    tell(report);
+    tell_all(report);
   } catch (const dialogue::Failure& failure) {
-    fmt::print(stderr, "dialogue-save: {}\n", failure.what());
+    dialogue::tell(failure.what());
     // assistants understand a hook's status 2 as a veto
     status = options.hook && failure.status() == Exit::usage ? Exit::unreadable : failure.status();
   } catch (const std::exception& error) {
-    fmt::print(stderr, "dialogue-save: {}\n", error.what());
+    dialogue::tell(error.what());
   }
   return static_cast<int>(status);
 }
@@ -49,6 +49,7 @@ int run(dialogue::Options& options) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  dialogue::open_standard_streams();
   CLI::App app("Writes a coding assistant's conversation to Markdown, byte for byte.", "dialogue-save");
   app.set_version_flag("--version", "dialogue-save " DIALOGUE_SAVE_VERSION);
   dialogue::Options options;
@@ -60,5 +61,7 @@ int main(int argc, char** argv) {
   }
   // a file that grows beyond the limit is then an error of write(), and the temporary file is removed
   std::signal(SIGXFSZ, SIG_IGN);
+  // and so is a pipe that no one reads: what is told on standard error must not stop the saving
+  std::signal(SIGPIPE, SIG_IGN);
   return run(options);
 }

@@ -115,6 +115,29 @@ TEST_F(Save, SecretsAreToldOfAndLeftOutOnRequest) {
   }
 }
 
+TEST_F(Save, SecretsAreFoundInTitlesAndWhereverTheyBeginAndEnd) {
+  const std::string long_part(30, 'a'), token = "eyJ" + long_part + "." + long_part + "." + long_part;
+  const std::string slack = "xoxz-" + std::string(20, '1');
+  write_file("c.json", chatgpt_export({ask("My token is " + token + ". And " + slack),
+                                       reply("KEY=x\\n-----BEGIN PRIVATE KEY-----\\nAAAA\\n-----END PRIVATE KEY-----\\n")}));
+  Json json = Json::parse(contents("c.json"));
+  json[0]["title"] = "About " + slack;
+  write_file("c.json", json.dump());
+  const Result run = shell("$tool c.json --redact --json -o r.md");
+  for (const std::string& text : {run.err, contents("r.md"), contents("r.json"), shell("$tool c.json --redact --list").out}) {
+    EXPECT_THAT(text, AllOf(Not(HasSubstr("aaaaa")), Not(HasSubstr("11111")), Not(HasSubstr("AAAA"))));
+  }
+  EXPECT_THAT(contents("r.md"), HasSubstr("is [REDACTED:JWT]. And [REDACTED:SLACK_TOKEN]"));
+  EXPECT_THAT(run.err, HasSubstr("About [REDACTED:SLACK_TOKEN]"));
+}
+
+TEST_F(Save, LookingForSecretsTakesLittleTime) {
+  std::string hostile;
+  for (int i = 0; i < 500'000; ++i) hostile += "-eyJ";
+  write_file("h.jsonl", messages_jsonl({ask("q"), reply(hostile)}));
+  EXPECT_EQ(shell("timeout 20 $tool h.jsonl --redact").status, 0);
+}
+
 TEST_F(Save, AnAnswerBeforeAnyQuestionIsKept) {
   write_file("s.jsonl", messages_jsonl({reply("hello"), ask("q")}));
   const Result run = shell("$tool s.jsonl -o -");
@@ -138,7 +161,8 @@ TEST_F(Save, AHookNamesTheTranscriptTheFolderOrTheId) {
   EXPECT_THAT(by_root.out, HasSubstr("用户：by id"));
   EXPECT_EQ(hook({{"conversation_id", "none"}, {"workspace_roots", {here}}}).status, 3);
   EXPECT_EQ(shell("echo nonsense | $tool --hook").status, 4);
-  EXPECT_EQ(shell("$tool --hook </dev/null").status, 4);
+  for (const char* wrong : {"", " --nope", " --workspace ''", " --time noon"})
+    EXPECT_EQ(shell(std::string("$tool --hook") + wrong + " </dev/null").status, 4) << wrong;
 }
 
 TEST_F(Save, TheListIsForPeopleAndForPrograms) {
@@ -168,13 +192,15 @@ TEST_F(Save, HelpNamesEveryOption) {
 TEST_F(Refuses, WrongCommandLines) {
   for (const char* options :
        {"--from nothing", "--branches some", "--unknown", "s.jsonl --workspace .", "s.jsonl -o x.md --out-dir y",
-        "s.jsonl --time noon", "s.jsonl --json -o -", "s.jsonl --time '2025-13-01 00:00:00'"}) {
+        "s.jsonl --time noon", "s.jsonl --json -o -", "s.jsonl --json -o new/x.json", "--workspace ''",
+        "--workspace=", "s.jsonl --time '2025-13-01 00:00:00'"}) {
     EXPECT_EQ(shell(std::string("$tool ") + options).status, 2) << options;
   }
   write_file("m.jsonl", messages_jsonl({ask("q")}));
   const Result run = shell("$tool m.jsonl --time=start");
   EXPECT_EQ(run.status, 2);
   EXPECT_THAT(run.err, HasSubstr("the conversation has none"));
+  EXPECT_FALSE(fs::exists("new"));
   expect_nothing_left("cc_dialogue");
 }
 

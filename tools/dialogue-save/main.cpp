@@ -7,9 +7,11 @@
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <csignal>
 #include <iostream>
 #include <iterator>
+#include <string_view>
 
 namespace {
 
@@ -57,7 +59,9 @@ int main(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : static_cast<int>(Exit::usage);
+    // the options may not be filled in yet
+    const bool hook = std::any_of(argv, argv + argc, [](const char* word) { return std::string_view(word) == "--hook"; });
+    return app.exit(error) == 0 ? 0 : static_cast<int>(hook ? Exit::unreadable : Exit::usage);
   }
   // a file that grows beyond the limit is then an error of write(), and the temporary file is removed
   std::signal(SIGXFSZ, SIG_IGN);

@@ -115,17 +115,24 @@ std::size_t write_all(const Candidate& candidate, const Options& options, RoundW
   return rounds.finish();
 }
 
+void check(const Options& options) {
+  if (!options.json || options.list || options.output.empty()) return;
+  const bool same = fs::path(options.output).replace_extension(".json") == options.output;
+  if (options.output != "-" && !same) return;
+  throw Failure(Exit::usage, fmt::format("[write] --json needs a file .md beside which its .json can lie; got -o {}; name one",
+                                         printable(options.output)));
+}
+
 }  // namespace
 
 void save(const Options& options, Report& report) {
+  check(options);
   const std::vector<Candidate> candidates = find_candidates(options, report);
   if (options.list) return print(list_text(candidates, options, report));
   const Candidate candidate = choose(candidates, options, report);
   tell_choice(candidate, candidates.size());
   const std::string time = save_time(options, candidate);
   const bool to_output = options.output == "-";
-  if (to_output && options.json)
-    throw Failure(Exit::usage, "[write] --json needs a file beside which it can lie; got -o -; name one");
 
   std::optional<OutputFile> markdown;
   to_output ? markdown.emplace() : markdown.emplace(folder_of(options));

@@ -130,12 +130,17 @@ TEST_F(Cursor, ADamagedDatabaseOfTheFolderDoesNotHideTheOthers) {
 
 TEST_F(Cursor, ATranscriptBesideTheDatabaseIsTheSameConversation) {
   add_workspace("w1", project_uri(), {{"selectedComposerIds", {"c-1"}}});
-  CursorDatabase(user() / "globalStorage/state.vscdb").put_composer("c-1", {ask("from the database")});
+  for (const char* id : {"c-1", "c-3"}) {
+    const Turns turns = id == std::string("c-1") ? Turns{ask("from the database")} : Turns{};
+    CursorDatabase(user() / "globalStorage/state.vscdb").put_composer(id, turns);
+  }
   std::string name = claude_folder(home, ".").filename().string().substr(1);
   write_file(home / ".cursor/projects" / name / "agent-transcripts/c-1/c-1.jsonl",
              cursor_transcript({ask("from the transcript")}));
   write_file(home / ".cursor/projects" / name / "agent-transcripts/c-2.jsonl", cursor_transcript({ask("only a transcript")}));
   EXPECT_THAT(shell("$tool --session c-1 -o -").out, HasSubstr("用户：from the database"));
+  write_file(home / ".cursor/projects" / name / "agent-transcripts/c-3.jsonl", cursor_transcript({ask("not in the database")}));
+  EXPECT_THAT(shell("$tool --session c-3 -o -").out, HasSubstr("用户：not in the database"));
   EXPECT_THAT(shell("$tool --session c-2 -o -").out, HasSubstr("用户：only a transcript"));
 }
 

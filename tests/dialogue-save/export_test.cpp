@@ -60,6 +60,14 @@ TEST_F(Export, OfChatGptJoinsPartsAndNamesPictures) {
   EXPECT_THAT(read_texts("c.json"), ElementsAre("Q:look\nand listen", "Q:[image]"));
 }
 
+TEST_F(Export, OfChatGptKeepsWhatOnlyLooksLikeAMark) {
+  const Json typed = {{"content_type", "text"}, {"parts", {"a", "", "[image]", "b"}}};
+  const Json beside = {{"content_type", "multimodal_text"}, {"parts", {"", {{"content_type", "image_asset_pointer"}}}}};
+  const Json mapping = {{"a", node("a", nullptr, {"b"}, "user", typed)}, {"b", node("b", "a", {}, "user", beside)}};
+  write_file("c.json", Json::array({{{"id", "c"}, {"current_node", "b"}, {"mapping", mapping}}}).dump());
+  EXPECT_THAT(read_texts("c.json"), ElementsAre("Q:a\n\n[image]\nb", "Q:[image]"));
+}
+
 TEST_F(Export, OfManyConversationsGivesTheNewestOrTheOneThatIsNamed) {
   Json all = Json::parse(chatgpt_export({ask("old")}, "aaa", 100.0));
   all.push_back(Json::parse(chatgpt_export({ask("new")}, "bbb", 300.0))[0]);

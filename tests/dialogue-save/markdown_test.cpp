@@ -173,6 +173,24 @@ TEST(Layout, ClosesWhatIsOpenByTheSameMark) {
   EXPECT_EQ(layout_of("- ```\n\na").closer, "");
   EXPECT_EQ(layout_of("<!-- a").closer, "-->");
   EXPECT_EQ(layout_of("`````x`\n").closer, "");
+  EXPECT_EQ(layout_of("<pre>\na").closer, "</pre>");
+  EXPECT_EQ(layout_of("<textarea>\na\n\nb").closer, "</textarea>");
+  for (const char* end : {"</script>", "</PRE>", "</style>", "</textarea>"}) {
+    EXPECT_EQ(layout_of(std::string("<pre>\na") + end).closer, "") << end;
+  }
+}
+
+TEST(Layout, TakesOnlySpacesAndTabsForABlankLine) {
+  EXPECT_FALSE(layout_of("<div>\n \t").absorbs_next);
+  EXPECT_TRUE(layout_of("<div>\n\f").absorbs_next);
+  EXPECT_TRUE(layout_of("<div>\n\v").absorbs_next);
+}
+
+TEST(Layout, TakesLittleTimeForManyMarks) {
+  std::string marks;
+  for (int i = 0; i < 300'000; ++i) marks += "- ";
+  EXPECT_TRUE(layout_of(marks + "x").starts_block);
+  EXPECT_TRUE(layout_of(std::string(300'000, '>') + "x").starts_block);
 }
 
 }  // namespace

@@ -115,6 +115,29 @@ TEST_F(Save, SecretsAreToldOfAndLeftOutOnRequest) {
   }
 }
 
+TEST_F(Save, SecretsAreFoundInTitlesAndWhereverTheyBeginAndEnd) {
+  const std::string long_part(30, 'a'), token = "eyJ" + long_part + "." + long_part + "." + long_part;
+  const std::string slack = "xoxz-" + std::string(20, '1');
+  write_file("c.json", chatgpt_export({ask("My token is " + token + ". And " + slack),
+                                       reply("KEY=x\\n-----BEGIN PRIVATE KEY-----\\nAAAA\\n-----END PRIVATE KEY-----\\n")}));
+  Json json = Json::parse(contents("c.json"));
+  json[0]["title"] = "About " + slack;
+  write_file("c.json", json.dump());
+  const Result run = shell("$tool c.json --redact --json -o r.md");
+  for (const std::string& text : {run.err, contents("r.md"), contents("r.json"), shell("$tool c.json --redact --list").out}) {
+    EXPECT_THAT(text, AllOf(Not(HasSubstr("aaaaa")), Not(HasSubstr("11111")), Not(HasSubstr("AAAA"))));
+  }
+  EXPECT_THAT(contents("r.md"), HasSubstr("is [REDACTED:JWT]. And [REDACTED:SLACK_TOKEN]"));
+  EXPECT_THAT(run.err, HasSubstr("About [REDACTED:SLACK_TOKEN]"));
+}
+
+TEST_F(Save, LookingForSecretsTakesLittleTime) {
+  std::string hostile;
+  for (int i = 0; i < 500'000; ++i) hostile += "-eyJ";
+  write_file("h.jsonl", messages_jsonl({ask("q"), reply(hostile)}));
+  EXPECT_EQ(shell("timeout 20 $tool h.jsonl --redact").status, 0);
+}
+
 TEST_F(Save, AnAnswerBeforeAnyQuestionIsKept) {
   write_file("s.jsonl", messages_jsonl({reply("hello"), ask("q")}));
   const Result run = shell("$tool s.jsonl -o -");
@@ -138,7 +161,8 @@ TEST_F(Save, AHookNamesTheTranscriptTheFolderOrTheId) {
   EXPECT_THAT(by_root.out, HasSubstr("用户：by id"));
   EXPECT_EQ(hook({{"conversation_id", "none"}, {"workspace_roots", {here}}}).status, 3);
   EXPECT_EQ(shell("echo nonsense | $tool --hook").status, 4);
-  EXPECT_EQ(shell("$tool --hook </dev/null").status, 4);
+  for (const char* wrong : {"", " --nope", " --workspace ''", " --time noon"})
+    EXPECT_EQ(shell(std::string("$tool --hook") + wrong + " </dev/null").status, 4) << wrong;
 }
 
 TEST_F(Save, TheListIsForPeopleAndForPrograms) {
@@ -168,13 +192,15 @@ TEST_F(Save, HelpNamesEveryOption) {
 TEST_F(Refuses, WrongCommandLines) {
   for (const char* options :
        {"--from nothing", "--branches some", "--unknown", "s.jsonl --workspace .", "s.jsonl -o x.md --out-dir y",
-        "s.jsonl --time noon", "s.jsonl --json -o -", "s.jsonl --time '2025-13-01 00:00:00'"}) {
+        "s.jsonl --time noon", "s.jsonl --json -o -", "s.jsonl --json -o new/x.json", "--workspace ''",
+        "--workspace=", "s.jsonl --time '2025-13-01 00:00:00'"}) {
     EXPECT_EQ(shell(std::string("$tool ") + options).status, 2) << options;
   }
   write_file("m.jsonl", messages_jsonl({ask("q")}));
   const Result run = shell("$tool m.jsonl --time=start");
   EXPECT_EQ(run.status, 2);
   EXPECT_THAT(run.err, HasSubstr("the conversation has none"));
+  EXPECT_FALSE(fs::exists("new"));
   expect_nothing_left("cc_dialogue");
 }
 
@@ -265,6 +291,45 @@ TEST_F(Refuses, ToWriteWhereItCannot) {
   EXPECT_EQ(shell("$tool s.jsonl --out-dir /proc").status, 4);
   EXPECT_EQ(shell("$tool --list s.jsonl >/dev/full").status, 4);
   EXPECT_EQ(shell("$tool s.jsonl >/dev/full").status, 4);
+}
+
+TEST_F(Save, NothingDependsOnStandardError) {
+  for (const char* closed : {"2>&-", ">out.txt 2>/dev/full", "2>&1 >out.txt | true"}) {
+    fs::remove_all("cc_dialogue");
+    EXPECT_EQ(shell(std::string("$tool s.jsonl ") + closed).status, 0) << closed;
+    ASSERT_EQ(saved_in("cc_dialogue").size(), 1u) << closed;
+    EXPECT_THAT(contents(saved_in("cc_dialogue")[0]), Not(HasSubstr("dialogue-save:"))) << closed;
+  }
+}
+
+TEST_F(Refuses, PipesWithoutWaiting) {
+  EXPECT_EQ(shell("mkfifo pipe.jsonl").status, 0);
+  for (const char* from : {"auto", "cursor"}) {
+    const Result run = shell(std::string("timeout 10 $tool pipe.jsonl --from ") + from);
+    EXPECT_EQ(run.status, 4) << from;
+    EXPECT_THAT(run.err, HasSubstr("not a file"));
+  }
+  const fs::path store = claude_folder(home, "."), database = cursor_folder(home) / "globalStorage/state.vscdb";
+  write_file(store / "abc.jsonl", claude_jsonl({ask("beside pipes")}));
+  fs::create_directories(database.parent_path());
+  for (const fs::path& pipe : {store / "pipe.jsonl", database}) EXPECT_EQ(shell("mkfifo '" + pipe.string() + "'").status, 0);
+  EXPECT_THAT(shell("timeout 10 $tool -o -").out, HasSubstr("用户：beside pipes"));
+}
+
+TEST_F(Refuses, AFolderThatCannotBeReadButNotTheOthers) {
+  fs::create_directories(home / ".claude");
+  fs::create_symlink("projects", home / ".claude/projects");  // a circle
+  const Result run = shell("$tool");
+  EXPECT_EQ(run.status, 4);
+  EXPECT_THAT(run.err, HasSubstr("[find] cannot read the folder"));
+  const fs::path storage = cursor_folder(home) / "workspaceStorage/w";
+  fs::create_directories(storage);
+  for (const char* name : {"workspace.json", "state.vscdb"}) fs::create_symlink(name, storage / name);
+  const Json stamp = {{"workspaceIdentifier", {{"uri", {{"fsPath", fs::current_path().string()}}}}}};
+  CursorDatabase(cursor_folder(home) / "globalStorage/state.vscdb").put_composer("id\a\x1b[31m", {ask("of Cursor")}, stamp);
+  EXPECT_THAT(shell("$tool -o -").out, HasSubstr("用户：of Cursor"));
+  EXPECT_THAT(shell("$tool -o -").err, AllOf(HasSubstr("id  [31m"), Not(HasSubstr("\x1b"))));
+  EXPECT_THAT(shell("$tool --list").out, AllOf(HasSubstr("id  [31m"), Not(HasSubstr("\x1b"))));
 }
 
 TEST_F(Refuses, AReadOnlyFolder) {

@@ -4,11 +4,14 @@
 #include "json_text.hpp"
 #include "places.hpp"
 #include "save_time.hpp"
+#include "secrets.hpp"
+#include "terminal.hpp"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <map>
 #include <set>
 
 namespace dialogue {
@@ -71,7 +74,8 @@ void add_stores(const Options& options, std::vector<Candidate>& found, Report& r
 
 std::string line_of(const Candidate& candidate, const std::string& title) {
   const Conversation& it = candidate.conversation;
-  return fmt::format("{:19}  {:8}  {}  {}\n", it.updated ? time_text(*it.updated, false) : "-", it.format, it.id, title);
+  return fmt::format("{:19}  {:8}  {}  {}\n", it.updated ? time_text(*it.updated, false) : "-", it.format, printable(it.id),
+                     title);
 }
 
 [[noreturn]] void nothing_found(const Options& options, const Report& report) {
@@ -105,12 +109,6 @@ std::vector<Candidate> matching(const std::vector<Candidate>& candidates, const 
   return found;
 }
 
-/// Titles are printed: a control character in one must not reach the terminal.
-void make_printable(std::string& title) {
-  std::replace_if(
-      title.begin(), title.end(), [](char c) { return static_cast<unsigned char>(c) < ' ' || c == '\x7F'; }, ' ');
-}
-
 /// One line, of some length.
 std::string shortened(std::string text) {
   constexpr std::size_t longest = 72;
@@ -123,6 +121,29 @@ std::string shortened(std::string text) {
   return text.substr(0, end) + "...";
 }
 
+bool holds_question(const Candidate& candidate, const ReadOptions& options) {
+  try {
+    return first_question(candidate, options).has_value();
+  } catch (const Failure&) {
+    return false;  // it is told of if the conversation is chosen
+  }
+}
+
+/// Cursor keeps a transcript beside what is in its database, which came first; but there it may be empty. Of an id, the first
+/// copy that holds a question stays, or the last.
+void drop_copies(std::vector<Candidate>& found, const ReadOptions& options) {
+  const auto name = [](const Candidate& candidate) { return candidate.conversation.format + ' ' + candidate.conversation.id; };
+  std::map<std::string, std::size_t> left;
+  for (const Candidate& candidate : found) ++left[name(candidate)];
+  std::set<std::string> kept;
+  std::erase_if(found, [&](const Candidate& candidate) {
+    const bool last = --left[name(candidate)] == 0;
+    if (kept.count(name(candidate)) > 0 || (!last && !holds_question(candidate, options))) return true;
+    kept.insert(name(candidate));
+    return false;
+  });
+}
+
 }  // namespace
 
 std::vector<Candidate> find_candidates(const Options& options, Report& report) {
@@ -133,11 +154,12 @@ std::vector<Candidate> find_candidates(const Options& options, Report& report) {
     const Format& format = format_of(options);
     for (Conversation& conversation : format.in_file(options.file, report)) found.push_back({std::move(conversation), &format});
   }
-  std::set<std::string> seen;  // Cursor keeps a transcript beside what is in its database, which came first
-  std::erase_if(found, [&](const Candidate& candidate) {
-    return options.file.empty() && !seen.insert(candidate.conversation.format + candidate.conversation.id).second;
-  });
-  for (Candidate& candidate : found) make_printable(candidate.conversation.title);
+  if (options.file.empty()) drop_copies(found, options.read);
+  for (Candidate& candidate : found) {
+    std::string& title = candidate.conversation.title;
+    if (options.redact) title = redacted(title);
+    make_printable(title);
+  }
   std::reverse(found.begin(), found.end());  // where there is no time, what was written last is taken for the newest
   std::stable_sort(found.begin(), found.end(), [](const Candidate& a, const Candidate& b) {
     return a.conversation.updated.value_or(0) > b.conversation.updated.value_or(0);
@@ -190,6 +212,7 @@ std::string list_text(const std::vector<Candidate>& candidates, const Options& o
       if (!question) continue;
       std::string title = it.title.empty() && candidate.format->title ? candidate.format->title(it) : it.title;
       if (title.empty()) title = *question;
+      if (options.redact) title = redacted(title);
       text += line_of(candidate, shortened(title));
       json.push_back({{"format", it.format}, {"id", it.id}, {"title", shortened(title)}, {"file", it.file.string()}});
       if (it.updated) json.back()["updated"] = time_text(*it.updated, true);

@@ -25,7 +25,7 @@ void apply_hook(const std::string& input, Options& options) {
 
   std::string transcript = text_member(*json, "transcript_path");
   if (transcript.starts_with("~/")) transcript = (home() / transcript.substr(2)).string();
-  if (fs::is_regular_file(transcript)) {
+  if (regular(transcript)) {
     options.file = transcript;
     return;
   }

@@ -98,11 +98,13 @@ class Splitter {
 
 }  // namespace
 
-JsonFile::JsonFile(const std::filesystem::path& path) : path_(path.string()), file_(std::fopen(path_.c_str(), "rb")) {
+JsonFile::JsonFile(const std::filesystem::path& path) : path_(path.string()) {
   struct stat status {};
-  if (file_ && ::fstat(::fileno(file_.get()), &status) == 0 && S_ISREG(status.st_mode)) return;
+  const bool there = ::stat(path_.c_str(), &status) == 0, regular = there && S_ISREG(status.st_mode);
+  if (regular) file_.reset(std::fopen(path_.c_str(), "rb"));  // opening a pipe would wait for whoever writes to it
+  if (file_) return;
   throw Failure(Exit::unreadable, fmt::format("[read] cannot read '{}'; got {}; name a file that you may read", path_,
-                                              file_ ? "something that is not a file" : std::strerror(errno)));
+                                              there && !regular ? "something that is not a file" : std::strerror(errno)));
 }
 
 void JsonFile::seek(std::uint64_t offset) {

@@ -51,6 +51,9 @@ class LineCursor {
 
 std::string_view unindented(LineCursor cursor) { return cursor.skip_indent().rest(); }
 
+/// Each container looks at the rest of the line again, so that a line of nothing but marks must not open ever more of them.
+constexpr std::size_t deepest = 100;
+
 /// A quote, or an item of a list with the column at which its content begins.
 struct Container {
   bool quote = false;
@@ -74,7 +77,7 @@ class BlockReader {
       leaf_ = Leaf::none;
       return begin(false);
     }
-    std::vector<Container> opened = open_containers(cursor, all && leaf_ == Leaf::paragraph);
+    std::vector<Container> opened = open_containers(cursor, matched, all && leaf_ == Leaf::paragraph);
     if (opened.empty() && leaf_ == Leaf::paragraph && continues_paragraph(cursor, all)) return paragraph_line(cursor, all);
     if (!opened.empty() || !all) leaf_ = Leaf::none;
     close_from(matched);
@@ -120,10 +123,10 @@ class BlockReader {
     containers_.erase(containers_.begin() + static_cast<std::ptrdiff_t>(matched), containers_.end());
   }
 
-  /// The containers that begin in what is left of the line.
-  static std::vector<Container> open_containers(LineCursor& cursor, bool in_paragraph) {
+  /// The containers that begin in what is left of the line, inside of those that are open.
+  static std::vector<Container> open_containers(LineCursor& cursor, std::size_t open, bool in_paragraph) {
     std::vector<Container> opened;
-    while (cursor.indent() <= 3 && !cursor.blank()) {
+    while (open + opened.size() < deepest && cursor.indent() <= 3 && !cursor.blank()) {
       const std::string_view rest = unindented(cursor);
       if (rest.starts_with('>')) {
         opened.push_back({true});
@@ -207,8 +210,7 @@ class BlockReader {
   }
 
   void html_line(const LineCursor& cursor) {
-    const bool ended = html_end_.empty() ? cursor.blank() : contains_ignoring_case(cursor.rest(), html_end_);
-    if (ended) leaf_ = Leaf::none;
+    if (ends_html(html_end_, cursor.rest())) leaf_ = Leaf::none;
   }
 
   std::vector<Container> containers_;

@@ -9,7 +9,9 @@ namespace {
 bool letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
 bool digit(char c) { return c >= '0' && c <= '9'; }
 char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
-bool blank(char c) { return c == ' ' || c == '\t' || c == '\v' || c == '\f' || c == '\r' || c == '\n'; }
+bool blank(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; }
+/// What ends a mark or a name; a line of form feeds is not blank.
+bool space(char c) { return blank(c) || c == '\v' || c == '\f'; }
 
 std::size_t run_of(std::string_view line, char c) { return std::min(line.find_first_not_of(c), line.size()); }
 
@@ -30,7 +32,7 @@ bool lone_tag(std::string_view line) {
   if (close == line.npos || close <= name || !letter(line[name]) || !blank_line(line.substr(close + 1))) return false;
   std::size_t end = name;
   while (end < close && (letter(line[end]) || digit(line[end]) || line[end] == '-')) ++end;
-  return end == close || blank(line[end]) || (line[end] == '/' && end + 1 == close);
+  return end == close || space(line[end]) || (line[end] == '/' && end + 1 == close);
 }
 
 }  // namespace
@@ -70,13 +72,13 @@ bool table_delimiter(std::string_view line) {
   for (const char c : line) {
     dash = dash || c == '-';
     other = other || c == '|' || c == ':';
-    if (c != '-' && c != '|' && c != ':' && !blank(c)) return false;
+    if (c != '-' && c != '|' && c != ':' && !space(c)) return false;
   }
   return dash && other;
 }
 
 std::size_t table_cells(std::string_view line) {
-  while (!line.empty() && blank(line.back())) line.remove_suffix(1);
+  while (!line.empty() && space(line.back())) line.remove_suffix(1);
   std::size_t cells = 1;
   for (std::size_t i = 1; i + 1 < line.size(); ++i) {  // the bars between cells: not the first and last byte, not escaped ones
     if (line[i] == '|' && line[i - 1] != '\\') ++cells;
@@ -96,13 +98,26 @@ std::optional<Marker> list_marker(std::string_view line) {
   } else if (line[0] != '-' && line[0] != '+' && line[0] != '*') {
     return std::nullopt;
   }
-  if (length < line.size() && !blank(line[length])) return std::nullopt;
+  if (length < line.size() && !space(line[length])) return std::nullopt;
   return Marker{length, first && !blank_line(line.substr(length))};
 }
+
+namespace {
 
 bool contains_ignoring_case(std::string_view text, std::string_view lower_case) {
   return std::search(text.begin(), text.end(), lower_case.begin(), lower_case.end(),
                      [](char a, char b) { return lower(a) == b; }) != text.end();
+}
+
+constexpr std::array<std::string_view, 4> verbatim_ends = {"</script>", "</pre>", "</style>", "</textarea>"};
+
+}  // namespace
+
+bool ends_html(std::string_view end, std::string_view line) {
+  if (end.empty()) return blank_line(line);
+  if (!end.starts_with("</")) return line.find(end) != line.npos;
+  return std::any_of(verbatim_ends.begin(), verbatim_ends.end(),
+                     [&](std::string_view any) { return contains_ignoring_case(line, any); });
 }
 
 std::optional<Html> html_start(std::string_view line) {
@@ -116,8 +131,10 @@ std::optional<Html> html_start(std::string_view line) {
   std::string name;
   std::size_t end = closing ? 2 : 1;
   while (end < line.size() && (letter(line[end]) || digit(line[end])) && name.size() < 12) name += lower(line[end++]);
-  const bool ends_well = end == line.size() || blank(line[end]) || line[end] == '>';
-  if (!closing && ends_well && (name == "script" || name == "pre" || name == "style")) return Html{"</" + name + ">"};
+  const bool ends_well = end == line.size() || space(line[end]) || line[end] == '>';
+  const std::string close = "</" + name + ">";
+  const bool verbatim = std::find(verbatim_ends.begin(), verbatim_ends.end(), close) != verbatim_ends.end();
+  if (!closing && ends_well && verbatim) return Html{close};
   const bool block = std::find(block_tags.begin(), block_tags.end(), name) != block_tags.end();
   if (block && (ends_well || line.substr(end).starts_with("/>"))) return Html{""};
   return lone_tag(line) ? std::optional(Html{"", false}) : std::nullopt;

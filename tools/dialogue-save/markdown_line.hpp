@@ -31,12 +31,13 @@ struct Marker {
 };
 std::optional<Marker> list_marker(std::string_view line);
 
-/// The start of an HTML block. `end` is empty where a blank line ends it.
+/// The start of an HTML block. `end` closes it; it is empty where a blank line ends it.
 struct Html {
   std::string end;
   bool interrupts = true;  // a paragraph
 };
 std::optional<Html> html_start(std::string_view line);
-bool contains_ignoring_case(std::string_view text, std::string_view lower_case);
+/// Whether the line holds what ends a block with this `end`: for </pre>, </script>, </style> and </textarea> any of them.
+bool ends_html(std::string_view end, std::string_view line);
 
 }  // namespace dialogue

@@ -15,6 +15,7 @@ void add_choice_options(CLI::App& app, Options& options) {
       ->capture_default_str();
   app.add_option("--workspace", options.workspace, "The folder whose conversations count; by default the current one")
       ->type_name("DIR")
+      ->check([](const std::string& folder) { return std::string(folder.empty() ? "names no folder; give one" : ""); })
       ->excludes(file);
   app.add_option("--session", options.session, "The conversation whose id begins so, of any folder")->type_name("ID");
   app.add_flag("--list", options.list, "Show the conversations, newest first, and save none");

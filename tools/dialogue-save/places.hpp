@@ -2,6 +2,7 @@
 #pragma once
 
 #include "conversation.hpp"
+#include "report.hpp"
 
 #include <string_view>
 #include <vector>
@@ -15,6 +16,10 @@ std::filesystem::path home();
 
 /// The entries of a folder, sorted by name; none where it does not exist or must not be read.
 std::vector<std::filesystem::path> entries(const std::filesystem::path& folder);
+/// The same; a folder that is there and cannot be read is noted in the report.
+std::vector<std::filesystem::path> entries(const std::filesystem::path& folder, Report& report);
+/// Whether this is a file that can be opened without waiting: no folder, pipe or device.
+bool regular(const std::filesystem::path& file);
 std::optional<Millis> modified(const std::filesystem::path& file);
 
 /// Absolute, without links, "." and a slash at the end, as far as the path exists.

@@ -5,10 +5,9 @@
 #include "output_file.hpp"
 #include "save_time.hpp"
 #include "secrets.hpp"
+#include "terminal.hpp"
 
 #include <fmt/format.h>
-
-#include <cstdio>
 
 namespace dialogue {
 namespace {
@@ -93,7 +92,7 @@ void tell_choice(const Candidate& candidate, std::size_t of) {
   const Conversation& it = candidate.conversation;
   const std::string title = it.title.empty() ? "" : fmt::format(" '{}'", it.title);
   const std::string others = of > 1 ? fmt::format(", chosen from {}; --list shows them", of) : "";
-  fmt::print(stderr, "dialogue-save: {} conversation {}{} in '{}'{}\n", it.format, it.id, title, it.file.string(), others);
+  tell(fmt::format("{} conversation {}{} in '{}'{}", it.format, printable(it.id), title, printable(it.file.string()), others));
 }
 
 /// Passes every message on to the writers; returns the number of rounds.
@@ -116,17 +115,24 @@ std::size_t write_all(const Candidate& candidate, const Options& options, RoundW
   return rounds.finish();
 }
 
+void check(const Options& options) {
+  if (!options.json || options.list || options.output.empty()) return;
+  const bool same = fs::path(options.output).replace_extension(".json") == options.output;
+  if (options.output != "-" && !same) return;
+  throw Failure(Exit::usage, fmt::format("[write] --json needs a file .md beside which its .json can lie; got -o {}; name one",
+                                         printable(options.output)));
+}
+
 }  // namespace
 
 void save(const Options& options, Report& report) {
+  check(options);
   const std::vector<Candidate> candidates = find_candidates(options, report);
   if (options.list) return print(list_text(candidates, options, report));
   const Candidate candidate = choose(candidates, options, report);
   tell_choice(candidate, candidates.size());
   const std::string time = save_time(options, candidate);
   const bool to_output = options.output == "-";
-  if (to_output && options.json)
-    throw Failure(Exit::usage, "[write] --json needs a file beside which it can lie; got -o -; name one");
 
   std::optional<OutputFile> markdown;
   to_output ? markdown.emplace() : markdown.emplace(folder_of(options));
@@ -135,8 +141,9 @@ void save(const Options& options, Report& report) {
   RoundWriter rounds([&](std::string_view bytes) { markdown->write(bytes); }, time, options.rounds, report);
   const std::size_t count = write_all(candidate, options, rounds, sidecar ? &*sidecar : nullptr, report);
   if (count == 0) {
-    throw Failure(report.damaged > 0 ? Exit::unreadable : Exit::nothing_found,
-                  fmt::format("[read] nothing was asked in conversation {}; nothing is saved", candidate.conversation.id));
+    throw Failure(
+        report.damaged > 0 ? Exit::unreadable : Exit::nothing_found,
+        fmt::format("[read] nothing was asked in conversation {}; nothing is saved", printable(candidate.conversation.id)));
   }
   if (options.strict) fail_if_damaged(report);
   markdown->settle();

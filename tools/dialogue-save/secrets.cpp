@@ -9,7 +9,8 @@
 namespace dialogue {
 namespace {
 
-/// A secret begins with `prefix` and goes on with at least `tail` letters, digits, '-', '_' (and '.' in a JWT).
+/// A secret begins with `prefix`, in which '?' is any letter, and goes on with at least `tail` letters, digits, '-', '_' (and '.'
+/// in a JWT).
 struct Kind {
   std::string_view label;
   std::string_view prefix;
@@ -17,7 +18,7 @@ struct Kind {
 };
 
 /// A longer prefix stands before a shorter one that begins it.
-constexpr std::array<Kind, 16> kinds = {{{"GITHUB_TOKEN", "github_pat_", 20},
+constexpr std::array<Kind, 12> kinds = {{{"GITHUB_TOKEN", "github_pat_", 20},
                                          {"GITHUB_TOKEN", "ghp_", 30},
                                          {"GITHUB_TOKEN", "gho_", 30},
                                          {"GITHUB_TOKEN", "ghs_", 30},
@@ -27,11 +28,7 @@ constexpr std::array<Kind, 16> kinds = {{{"GITHUB_TOKEN", "github_pat_", 20},
                                          {"GOOGLE_KEY", "AIza", 30},
                                          {"AWS_KEY", "AKIA", 16},
                                          {"GROQ_KEY", "gsk_", 20},
-                                         {"SLACK_TOKEN", "xoxb-", 10},
-                                         {"SLACK_TOKEN", "xoxp-", 10},
-                                         {"SLACK_TOKEN", "xoxa-", 10},
-                                         {"SLACK_TOKEN", "xoxr-", 10},
-                                         {"SLACK_TOKEN", "xoxs-", 10},
+                                         {"SLACK_TOKEN", "xox?-", 10},
                                          {"JWT", "eyJ", 30}}};
 
 constexpr std::string_view key_begin = "-----BEGIN ", key_end = "-----END ", dashes = "-----";
@@ -45,27 +42,66 @@ struct Found {
 
 /// "-----BEGIN ... PRIVATE KEY-----" to its end mark, or to the end of the text.
 std::optional<Found> private_key(std::string_view text) {
+  constexpr std::size_t longest_label = 80;
   if (!text.starts_with(key_begin)) return std::nullopt;
-  const std::string_view line = text.substr(0, text.find('\n'));
-  if (line.find("PRIVATE KEY-----") == line.npos) return std::nullopt;
+  const std::string_view head = text.substr(key_begin.size(), longest_label);
+  const std::string_view label = head.substr(0, head.find(dashes));
+  if (label.size() == head.size() || label.find("PRIVATE KEY") == label.npos) return std::nullopt;
   const std::size_t end = text.find(key_end, key_begin.size());
   const std::size_t close = end == text.npos ? end : text.find(dashes, end + key_end.size());
   return Found{close == text.npos ? text.size() : close + dashes.size(), "PRIVATE_KEY"};
 }
 
-std::optional<Found> secret_at(std::string_view text) {
-  if (const auto key = private_key(text)) return key;
-  for (const Kind& kind : kinds) {
-    if (!text.starts_with(kind.prefix)) continue;
-    const bool dotted = kind.label == "JWT";
-    std::size_t end = kind.prefix.size();
-    while (end < text.size() && (alphanumeric(text[end]) || text[end] == '-' || text[end] == '_' || (dotted && text[end] == '.')))
-      ++end;
-    const bool parts = !dotted || std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(end), '.') == 2;
-    if (end - kind.prefix.size() >= kind.tail && parts) return Found{end, kind.label};
-  }
-  return std::nullopt;
+bool begins_with(std::string_view text, std::string_view prefix) {
+  return text.size() >= prefix.size() && std::equal(prefix.begin(), prefix.end(), text.begin(), [](char want, char c) {
+           return want == '?' ? alphanumeric(c) && !(c >= '0' && c <= '9') : want == c;
+         });
 }
+
+/// Finds what begins at a position. It remembers how far a text was searched in vain for the dots of a JWT: one that begins later
+/// in the same run of characters has no more of them, and looking again from each beginning would take quadratic time.
+class Finder {
+ public:
+  explicit Finder(std::string_view text) : text_(text) {}
+
+  std::optional<Found> at(std::size_t position) {
+    const std::string_view text = text_.substr(position);
+    if (const auto key = private_key(text)) return key;
+    if (!begins_word(position)) return std::nullopt;
+    for (const Kind& kind : kinds) {
+      if (!begins_with(text, kind.prefix)) continue;
+      const std::size_t length = kind.label == "JWT" ? token_length(position) : run_length(text, false);
+      if (length >= kind.prefix.size() + kind.tail) return Found{length, kind.label};
+    }
+    return std::nullopt;
+  }
+
+ private:
+  /// Not within a word; the letter of an escape such as a literal \n is none.
+  bool begins_word(std::size_t position) const {
+    if (position == 0 || !alphanumeric(text_[position - 1])) return true;
+    const char before = text_[position - 1];
+    return position > 1 && text_[position - 2] == '\\' && (before == 'n' || before == 'r' || before == 't');
+  }
+
+  static std::size_t run_length(std::string_view text, bool dotted) {
+    const auto end = std::find_if(text.begin(), text.end(),
+                                  [dotted](char c) { return !alphanumeric(c) && c != '-' && c != '_' && !(dotted && c == '.'); });
+    return static_cast<std::size_t>(end - text.begin());
+  }
+
+  /// The length of a JWT, without the full stop of its sentence; 0 if it is none.
+  std::size_t token_length(std::size_t position) {
+    if (position < no_token_before_) return 0;
+    std::string_view run = text_.substr(position, run_length(text_.substr(position), true));
+    no_token_before_ = position + run.size();
+    while (run.ends_with('.')) run.remove_suffix(1);
+    return std::count(run.begin(), run.end(), '.') >= 2 ? run.size() : 0;
+  }
+
+  std::string_view text_;
+  std::size_t no_token_before_ = 0;
+};
 
 /// The first bytes of all prefixes.
 bool may_begin(char c) { return c == 'g' || c == 's' || c == 'A' || c == 'x' || c == 'e' || c == '-'; }
@@ -73,9 +109,9 @@ bool may_begin(char c) { return c == 'g' || c == 's' || c == 'A' || c == 'x' || 
 /// Calls visit(position, found) for each secret; a prefix within a word is none.
 template <class Visit>
 void each_secret(std::string_view text, Visit visit) {
+  Finder finder(text);
   for (std::size_t at = 0; at < text.size();) {
-    const bool candidate = may_begin(text[at]) && (at == 0 || !alphanumeric(text[at - 1]));
-    const auto found = candidate ? secret_at(text.substr(at)) : std::nullopt;
+    const auto found = may_begin(text[at]) ? finder.at(at) : std::nullopt;
     if (found) visit(at, *found);
     at += found ? found->length : 1;
   }

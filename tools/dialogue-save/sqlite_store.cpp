@@ -1,5 +1,7 @@
 #include "sqlite_store.hpp"
 
+#include "places.hpp"
+
 #include <fmt/format.h>
 #include <sqlite3.h>
 #include <unistd.h>
@@ -82,7 +84,8 @@ class SqliteStore::Copy {
 void SqliteStore::Close::operator()(sqlite3* database) const { sqlite3_close(database); }
 
 SqliteStore::SqliteStore(const fs::path& file) : file_(file) {
-  if (::access(file.c_str(), R_OK) != 0) fail(SQLITE_CANTOPEN);
+  // opening a pipe would wait for whoever writes to it
+  if (::access(file.c_str(), R_OK) != 0 || !regular(file)) fail(SQLITE_CANTOPEN);
   int code = open(file, false);
   const int reason = code & 0xFF;
   if (reason == SQLITE_BUSY || reason == SQLITE_LOCKED || reason == SQLITE_CANTOPEN || reason == SQLITE_READONLY) {

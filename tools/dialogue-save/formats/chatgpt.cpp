@@ -16,22 +16,22 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// The parts of a message: text, transcribed speech, pictures.
+/// The parts of a message: text, also an empty one, transcribed speech, pictures. A picture is told of only where the message
+/// would be empty without.
 std::string text_of(const Json& content) {
   const Json& parts = member(content, "parts");
-  std::vector<std::string> lines;
-  bool only_pictures = true;
+  std::vector<std::string> lines, pictures;
   for (std::size_t i = 0; parts.is_array() && i < parts.size(); ++i) {
-    const std::string type = text_member(parts[i], "content_type");
-    std::string line = parts[i].is_string() ? parts[i].get<std::string>() : text_member(parts[i], "text");
-    const bool picture = type == "image_asset_pointer";
-    if (picture) line = "[image]";
-    if (line.empty()) continue;
-    only_pictures = only_pictures && picture;
-    lines.push_back(std::move(line));
+    if (parts[i].is_string()) {
+      lines.push_back(parts[i].get<std::string>());
+    } else if (text_member(parts[i], "content_type") == "image_asset_pointer") {
+      pictures.emplace_back("[image]");
+    } else if (std::string text = text_member(parts[i], "text"); !text.empty()) {
+      lines.push_back(std::move(text));
+    }
   }
-  if (!only_pictures) std::erase(lines, "[image]");  // a picture is told of only where the message would be empty without
-  return fmt::format("{}", fmt::join(lines, "\n"));
+  std::string text = fmt::format("{}", fmt::join(lines, "\n"));
+  return is_blank(text) ? fmt::format("{}", fmt::join(pictures, "\n")) : text;
 }
 
 std::optional<Message> message_of(const Json& node) {

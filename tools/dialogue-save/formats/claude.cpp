@@ -148,7 +148,7 @@ std::vector<Conversation> in_file(const fs::path& file, Report&) {
 }
 
 /// The folder that the first record with one names.
-fs::path working_folder(const fs::path& file) {
+fs::path working_folder(const fs::path& file, Report& report) try {
   std::string folder;
   JsonFile(file).each_line([&](const JsonFile::Value& line) {
     Report unused;
@@ -156,6 +156,9 @@ fs::path working_folder(const fs::path& file) {
     return folder.empty();
   });
   return folder;
+} catch (const Failure& failure) {
+  report.failed.emplace_back(failure.what());
+  return {};
 }
 
 std::vector<Conversation> in_stores(const Workspace& workspace, Report& report) {
@@ -166,12 +169,13 @@ std::vector<Conversation> in_stores(const Workspace& workspace, Report& report) 
   const bool cut = name.size() > longest_name;
   report.searched.push_back((workspace && !cut ? projects / name : projects).string() + "/*.jsonl");
   std::vector<Conversation> found;
-  for (const fs::path& folder : entries(projects)) {
+  for (const fs::path& folder : entries(projects, report)) {
     const std::string folder_name = folder.filename().string();
     if (cut ? !folder_name.starts_with(name.substr(0, longest_name)) : workspace && folder_name != name) continue;
-    for (const fs::path& file : entries(folder)) {
+    for (const fs::path& file : entries(folder, report)) {
       if (file.extension() != ".jsonl" || file.filename().string().starts_with("agent-")) continue;
-      if (cut && working_folder(file) != resolved(*workspace)) continue;
+      if (!regular(file)) continue;
+      if (cut && working_folder(file, report) != resolved(*workspace)) continue;
       found.push_back(in_file(file, report).front());
     }
   }

@@ -85,8 +85,11 @@ std::vector<Conversation> in_file(const fs::path& file, Report& report) {
 
 /// Opens a database that may be there and may be damaged: the others are read all the same.
 void with_store(const fs::path& file, Report& report, const std::function<void(SqliteStore&)>& work) {
+  std::error_code error;
+  const fs::file_type type = fs::status(file, error).type();
+  // what cannot even be looked at is opened all the same, which says why
+  if (type == fs::file_type::not_found || (!error && type != fs::file_type::regular)) return;
   try {
-    if (!fs::exists(file)) return;
     SqliteStore database(file);
     work(database);
   } catch (const Failure& failure) {
@@ -100,7 +103,7 @@ std::vector<Conversation> in_stores(const Workspace& workspace, Report& report) 
     const fs::path global = user / "globalStorage/state.vscdb";
     report.searched.push_back(global.string());
     std::set<std::string> named, workspace_ids;
-    for (const fs::path& storage : cursor_workspaces(user, workspace)) {
+    for (const fs::path& storage : cursor_workspaces(user, workspace, report)) {
       workspace_ids.insert(storage.filename().string());
       const fs::path file = storage / "state.vscdb";
       with_store(file, report, [&](SqliteStore& database) {

@@ -69,11 +69,11 @@ std::vector<Conversation> in_stores(const Workspace& workspace, Report& report) 
   const std::string name = workspace ? slug(resolved(*workspace)).substr(1) : "*";
   report.searched.push_back((projects / name / "agent-transcripts").string());
   std::vector<Conversation> found;
-  for (const fs::path& project : entries(projects)) {
+  for (const fs::path& project : entries(projects, report)) {
     if (workspace && slug(project.filename()) != name) continue;
-    for (const fs::path& entry : entries(project / "agent-transcripts")) {
+    for (const fs::path& entry : entries(project / "agent-transcripts", report)) {
       const fs::path file = entry.extension() == ".jsonl" ? entry : entry / (entry.filename().string() + ".jsonl");
-      if (fs::is_regular_file(file)) found.push_back(in_file(file, report).front());
+      if (regular(file)) found.push_back(in_file(file, report).front());
     }
   }
   return found;

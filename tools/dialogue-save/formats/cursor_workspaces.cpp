@@ -26,13 +26,16 @@ std::string percent_decoded(std::string_view text) {
 }
 
 /// The folder of a workspace; for one of several folders, that of its .code-workspace file.
-fs::path folder_of(const fs::path& storage) {
+fs::path folder_of(const fs::path& storage, Report& report) try {
   const fs::path file = storage / "workspace.json";
-  if (!fs::is_regular_file(file)) return {};
+  if (!regular(file)) return {};
   Report unused;
   const Json json = parse_json(JsonFile(file).head(1 << 16), unused).value_or(Json());
   const std::string folder = text_member(json, "folder"), workspace = text_member(json, "workspace");
   return folder.empty() ? path_of_uri(workspace).parent_path() : path_of_uri(folder);
+} catch (const Failure& failure) {
+  report.failed.emplace_back(failure.what());
+  return {};
 }
 
 void add_ids(const Json& list, std::set<std::string>& ids) {
@@ -56,10 +59,10 @@ std::vector<fs::path> cursor_user_folders() {
   return folders;
 }
 
-std::vector<fs::path> cursor_workspaces(const fs::path& user_folder, const Workspace& workspace) {
+std::vector<fs::path> cursor_workspaces(const fs::path& user_folder, const Workspace& workspace, Report& report) {
   std::vector<fs::path> matching;
-  for (const fs::path& storage : entries(user_folder / "workspaceStorage")) {
-    if (!workspace || resolved(folder_of(storage)) == resolved(*workspace)) matching.push_back(storage);
+  for (const fs::path& storage : entries(user_folder / "workspaceStorage", report)) {
+    if (!workspace || resolved(folder_of(storage, report)) == resolved(*workspace)) matching.push_back(storage);
   }
   return matching;
 }

@@ -16,7 +16,9 @@ class SqliteStore;
 std::vector<std::filesystem::path> cursor_user_folders();
 
 /// Folders of workspaceStorage whose workspace.json names this folder; all of them where none is given.
-std::vector<std::filesystem::path> cursor_workspaces(const std::filesystem::path& user_folder, const Workspace& workspace);
+/// One that cannot be read is noted in the report.
+std::vector<std::filesystem::path> cursor_workspaces(const std::filesystem::path& user_folder, const Workspace& workspace,
+                                                     Report& report);
 
 /// What a workspace's own database says of its conversations: the newer versions name only the open ones.
 std::set<std::string> composers_of_workspace(SqliteStore& database, Report& report);

@@ -1,12 +1,11 @@
 #include "pickle.hpp"
 
+#include "pickle_builder.hpp"
+
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <array>
 #include <bit>
-#include <limits>
-#include <stdexcept>
+#include <iterator>
 #include <unordered_map>
 #include <utility>
 
@@ -15,55 +14,15 @@ namespace {
 
 using Kind = Value::Kind;
 
-[[noreturn]] void fail(const std::string& what) { throw std::runtime_error(what); }
-
-/// Globals whose call gives a container of its arguments, or nothing that matters.
-constexpr std::array<std::string_view, 16> known_globals{"torch._utils _rebuild_tensor_v2",
-                                                         "torch._utils _rebuild_tensor_v3",
-                                                         "torch._utils _rebuild_parameter",
-                                                         "torch._utils _rebuild_parameter_with_state",
-                                                         "torch._tensor _rebuild_from_type_v2",
-                                                         "torch._tensor Tensor",
-                                                         "torch Tensor",
-                                                         "torch.nn.parameter Parameter",
-                                                         "collections OrderedDict",
-                                                         "collections defaultdict",
-                                                         "collections Counter",
-                                                         "builtins dict",
-                                                         "builtins set",
-                                                         "__builtin__ set",
-                                                         "torch Size",
-                                                         "torch device"};
-
-bool is_storage(std::string_view global) {
-  constexpr auto types = std::to_array<std::string_view>(
-      {"FloatStorage", "DoubleStorage", "HalfStorage", "BFloat16Storage", "LongStorage", "IntStorage", "ShortStorage",
-       "CharStorage", "ByteStorage", "BoolStorage", "ComplexFloatStorage", "ComplexDoubleStorage", "UntypedStorage"});
-  const bool typed = global.starts_with("torch ") && std::find(types.begin(), types.end(), global.substr(6)) != types.end();
-  return typed || global == "torch.storage UntypedStorage" || global == "torch.storage TypedStorage";
-}
-
-/// "torch float32": a dtype.
-bool is_dtype(std::string_view global) {
-  constexpr std::array<std::string_view, 22> types{
-      "float16",       "float32",     "float64",         "bfloat16",       "half",      "float",
-      "double",        "int8",        "int16",           "int32",          "int64",     "uint8",
-      "uint16",        "uint32",      "uint64",          "bool",           "complex64", "complex128",
-      "float8_e4m3fn", "float8_e5m2", "float8_e4m3fnuz", "float8_e5m2fnuz"};
-  return global.starts_with("torch ") && std::find(types.begin(), types.end(), global.substr(6)) != types.end();
-}
-
-bool is_container(const Value& v) { return v.kind == Kind::list || v.kind == Kind::tuple || v.kind == Kind::dict; }
-
+/// The stack machine: bytes, a stack with marks, a memo. What values are made of is the builder's.
 class Machine {
  public:
-  explicit Machine(std::string_view bytes) : bytes_(bytes) {}
+  explicit Machine(std::string_view bytes) : bytes_(bytes), build_(1000 + 16 * bytes.size()) {}
 
   Document run() {
     while (!step()) {
     }
-    check_shape();
-    return std::move(document_);
+    return build_.finish(pop());
   }
 
  private:
@@ -133,31 +92,17 @@ class Machine {
     return values;
   }
 
-  Value container(Kind kind, std::vector<Value> items) {
-    count_entries(items.size());
-    document_.containers.push_back(std::move(items));
-    return Value{kind, 0, 0, {}, document_.containers.size() - 1};
-  }
-
-  void count_entries(std::size_t count) {
-    entries_ += count;
-    if (entries_ > most()) fail("the pickle repeats its values too often");
-  }
-
-  std::vector<Value>& items(const Value& value, Kind kind, const char* what) {
-    if (value.kind != kind) fail(fmt::format("the pickle adds to what is no {}", what));
-    return document_.containers[value.index];
-  }
+  void push_container(Kind kind, std::vector<Value> items) { push(build_.container(kind, std::move(items))); }
 
   void extend_list(std::vector<Value> values) {
-    auto& list = items(top(), Kind::list, "list");
+    auto& list = build_.items(top(), Kind::list, "list");
     list.insert(list.end(), std::make_move_iterator(values.begin()), std::make_move_iterator(values.end()));
   }
 
-  /// A key that comes again replaces, as in Python.
+  /// Keys that come again are kept, and Document::find takes the last.
   void set_items(std::vector<Value> values) {
     if (values.size() % 2 != 0) fail("the pickle has a key without a value");
-    auto& dict = items(top(), Kind::dict, "dict");
+    auto& dict = build_.items(top(), Kind::dict, "dict");
     for (std::size_t i = 0; i < values.size(); i += 2) {
       if (values[i].kind != Kind::text && values[i].kind != Kind::integer)
         fail("the pickle has a dict whose keys are neither texts nor whole numbers");
@@ -176,107 +121,6 @@ class Machine {
     push(found->second);
   }
 
-  // ---- globals ----
-
-  void push_global(std::string_view module, std::string_view name) {
-    const std::string global = fmt::format("{} {}", module, name);
-    const bool known = std::find(known_globals.begin(), known_globals.end(), global) != known_globals.end();
-    if (!known && !is_storage(global) && !is_dtype(global)) {
-      fail(
-          fmt::format("the pickle names {}.{}, which is not among what a state_dict needs (the list of weights_only=True). "
-                      "Nothing was executed; save a plain state_dict instead",
-                      module, name));
-    }
-    push(Value{Kind::global, 0, 0, *document_.globals.insert(global).first, 0});
-  }
-
-  std::vector<std::int64_t> integers(const Value& value) {
-    if (value.kind != Kind::tuple && value.kind != Kind::list) fail("a tensor's size or stride is no tuple");
-    if (document_.items(value).size() > 64) fail("a tensor has more than 64 dimensions");
-    count_entries(document_.items(value).size());
-    std::vector<std::int64_t> numbers;
-    for (const Value& item : document_.items(value)) {
-      if (item.kind != Kind::integer || item.integer < 0) fail("a tensor's size or stride is no whole number");
-      numbers.push_back(item.integer);
-    }
-    return numbers;
-  }
-
-  Value rebuild_tensor(const std::vector<Value>& arguments, bool typed_by_argument) {
-    const bool proper = arguments.size() >= (typed_by_argument ? 7u : 4u) && arguments[0].kind == Kind::storage &&
-                        arguments[1].kind == Kind::integer && arguments[1].integer >= 0;
-    if (!proper) fail("a tensor is described in an unknown way");
-    Tensor tensor;
-    tensor.storage = document_.storages[arguments[0].index];
-    tensor.offset = arguments[1].integer;
-    tensor.shape = integers(arguments[2]);
-    tensor.stride = integers(arguments[3]);
-    if (tensor.shape.size() != tensor.stride.size()) fail("a tensor has not as many strides as sizes");
-    if (typed_by_argument) {
-      if (arguments[6].kind != Kind::global || !is_dtype(arguments[6].text)) fail("a tensor's type is no dtype");
-      tensor.dtype = arguments[6].text.substr(6);
-    }
-    document_.tensors.push_back(std::move(tensor));
-    return Value{Kind::tensor, 0, 0, {}, document_.tensors.size() - 1};
-  }
-
-  Value call(const Value& function, const Value& arguments) {
-    if (function.kind != Kind::global || arguments.kind != Kind::tuple) fail("the pickle calls what is no function");
-    if (document_.items(arguments).size() > 16) fail("the pickle calls with too many values");
-    const std::vector<Value> given = document_.items(arguments);  // a copy: new containers may move the old
-    const std::string_view name = function.text;
-    const auto first = [&]() -> const Value& {
-      if (given.empty()) fail(fmt::format("{} without arguments", name));
-      return given.front();
-    };
-    if (name.ends_with(" _rebuild_tensor_v2")) return rebuild_tensor(given, false);
-    if (name.ends_with(" _rebuild_tensor_v3")) return rebuild_tensor(given, true);
-    if (name.ends_with(" _rebuild_from_type_v2")) {
-      if (given.size() < 3 || given[0].text.ends_with(" _rebuild_from_type_v2")) fail("a tensor is described in an unknown way");
-      return call(given[0], given[2]);
-    }
-    if (name.starts_with("torch._utils _rebuild_parameter")) {
-      if (first().kind != Kind::tensor) fail("a parameter without a tensor");
-      return first();
-    }
-    if (name == "torch Size" || name.ends_with(" set")) {
-      if (given.empty()) return container(Kind::tuple, {});
-      return first();
-    }
-    if (name == "torch device") return given.empty() ? Value{} : first();
-    if (name == "collections OrderedDict" || name == "collections Counter" || name == "builtins dict") return new_dict(given);
-    if (name == "collections defaultdict") return container(Kind::dict, {});
-    fail(fmt::format("the pickle calls {}, which is not among what a state_dict needs", name));
-  }
-
-  /// Of nothing, of a dict, or of a list of pairs.
-  Value new_dict(const std::vector<Value>& given) {
-    std::vector<Value> entries;
-    if (!given.empty() && is_container(given[0]) && entries_ + 2 * document_.items(given[0]).size() > most())
-      fail("the pickle repeats its values too often");
-    if (!given.empty() && given[0].kind == Kind::dict) entries = document_.items(given[0]);
-    if (!given.empty() && given[0].kind == Kind::list) {
-      for (const Value& pair : document_.items(given[0])) {
-        const bool proper = (pair.kind == Kind::list || pair.kind == Kind::tuple) && document_.items(pair).size() == 2;
-        if (!proper) fail("an OrderedDict of what are no pairs");
-        for (const Value& item : document_.items(pair)) entries.push_back(item);
-      }
-    }
-    return container(Kind::dict, std::move(entries));
-  }
-
-  /// ("storage", type, key, where it was, count)
-  Value persistent(const Value& id) {
-    if (id.kind != Kind::tuple || document_.items(id).size() < 5) fail("a storage is described in an unknown way");
-    const auto& parts = document_.items(id);
-    const bool proper = parts[0].kind == Kind::text && parts[0].text == "storage" && parts[1].kind == Kind::global &&
-                        is_storage(parts[1].text) && parts[2].kind == Kind::text && parts[4].kind == Kind::integer &&
-                        parts[4].integer >= 0;
-    if (!proper || parts[2].text.size() > 64) fail("a storage is described in an unknown way");
-    document_.storages.push_back({parts[1].text.substr(parts[1].text.find(' ') + 1), parts[2].text, parts[4].integer});
-    return Value{Kind::storage, 0, 0, {}, document_.storages.size() - 1};
-  }
-
   // ---- opcodes ----
 
   /// One opcode; true at the end.
@@ -291,28 +135,26 @@ class Machine {
       case 0x95: number(8); return false;  // FRAME
       case 'c': {                          // GLOBAL
         const std::string_view module = line();
-        push_global(module, line());
+        push(build_.global(module, line()));
         return false;
       }
       case 0x93: {  // STACK_GLOBAL
         const Value name = pop(), module = pop();
-        push_global(module.text, name.text);
+        push(build_.global(module.text, name.text));
         return false;
       }
       case 'R':     // REDUCE
       case 0x81: {  // NEWOBJ
         const Value arguments = pop(), function = pop();
-        push(call(function, arguments));
+        push(build_.call(function, arguments));
         return false;
       }
-      case 'b':
+      case 'b':  // BUILD: attributes such as a state_dict's _metadata
         pop();
         (void)top();
-        return false;                                   // BUILD: attributes such as a state_dict's _metadata
-      case 'Q': push(persistent(pop())); return false;  // BINPERSID
-      case '.':                                         // STOP
-        document_.root = pop();
-        return true;
+        return false;
+      case 'Q': push(build_.storage(pop())); return false;  // BINPERSID
+      case '.': return true;                                // STOP
       default: fail(fmt::format("the pickle has opcode {:#04x}, which a state_dict does not need", opcode));
     }
   }
@@ -346,15 +188,15 @@ class Machine {
   bool structure(unsigned char opcode) {
     switch (opcode) {
       case '(': marks_.push_back(stack_.size()); return true;
-      case '}': push(container(Kind::dict, {})); return true;
+      case '}': push_container(Kind::dict, {}); return true;
       case ']':
-      case 0x8f: push(container(Kind::list, {})); return true;  // a set as a list
-      case ')': push(container(Kind::tuple, {})); return true;
-      case 't': push(container(Kind::tuple, pop_to_mark())); return true;
-      case 'l': push(container(Kind::list, pop_to_mark())); return true;
-      case 0x85: push(container(Kind::tuple, pop_many(1))); return true;
-      case 0x86: push(container(Kind::tuple, pop_many(2))); return true;
-      case 0x87: push(container(Kind::tuple, pop_many(3))); return true;
+      case 0x8f: push_container(Kind::list, {}); return true;  // a set as a list
+      case ')': push_container(Kind::tuple, {}); return true;
+      case 't': push_container(Kind::tuple, pop_to_mark()); return true;
+      case 'l': push_container(Kind::list, pop_to_mark()); return true;
+      case 0x85: push_container(Kind::tuple, pop_many(1)); return true;
+      case 0x86: push_container(Kind::tuple, pop_many(2)); return true;
+      case 0x87: push_container(Kind::tuple, pop_many(3)); return true;
       case 'a': extend_list(pop_many(1)); return true;
       case 'e':
       case 0x90: extend_list(pop_to_mark()); return true;
@@ -375,67 +217,12 @@ class Machine {
     }
   }
 
-  // ---- the whole ----
-
-  /// No value contains itself, none is nested too deeply, and shared ones, written out, do not explode.
-  void check_shape() {
-    constexpr std::size_t deepest = 64;
-    std::vector<std::size_t> sizes(document_.containers.size(), 0);  // written out; 0: not yet known
-    std::vector<std::size_t> heights(document_.containers.size(), 0);
-    struct Visit {
-      std::size_t container, next, size, height;
-    };
-    std::vector<Visit> path;
-    std::vector<bool> open(document_.containers.size(), false);
-    const auto is_container = [](const Value& v) {
-      return v.kind == Kind::list || v.kind == Kind::tuple || v.kind == Kind::dict;
-    };
-    const auto enter = [&](const Value& value) {
-      if (open[value.index]) fail("the pickle holds a value that contains itself");
-      if (path.size() >= deepest) fail("the pickle is nested too deeply");
-      open[value.index] = true;
-      path.push_back({value.index, 0, 1, 1});
-    };
-    const auto add = [&](Visit& visit, std::size_t container) {
-      visit.size += sizes[container];
-      visit.height = std::max(visit.height, heights[container] + 1);
-    };
-    if (is_container(document_.root)) enter(document_.root);
-    while (!path.empty()) {
-      Visit& visit = path.back();
-      const auto& items = document_.containers[visit.container];
-      if (visit.size > most()) fail("the pickle repeats its values too often");
-      if (visit.next == items.size()) {
-        const Visit done = visit;
-        open[done.container] = false;
-        sizes[done.container] = done.size;
-        heights[done.container] = done.height;
-        path.pop_back();
-        if (!path.empty()) add(path.back(), done.container);
-        continue;
-      }
-      const Value& item = items[visit.next++];
-      if (!is_container(item)) {
-        ++visit.size;
-      } else if (sizes[item.index] > 0) {
-        if (path.size() + heights[item.index] > deepest) fail("the pickle is nested too deeply");
-        add(visit, item.index);
-      } else {
-        enter(item);
-      }
-    }
-  }
-
-  /// Values that a pickle of these bytes can honestly hold.
-  std::size_t most() const { return 1000 + 16 * bytes_.size(); }
-
   std::string_view bytes_;
   std::size_t at_ = 0;
-  std::size_t entries_ = 0;  // of all containers when they were made
   std::vector<Value> stack_;
   std::vector<std::size_t> marks_;
   std::unordered_map<std::uint64_t, Value> memo_;
-  Document document_;
+  Builder build_;
 };
 
 }  // namespace

@@ -1,5 +1,5 @@
 // Any bytes as a pickle: a document or an error, in time and memory in proportion to the bytes.
-// Build: -DFMT_HEADER_ONLY -Isrc src/state/pickle.cpp
+// Build: -DFMT_HEADER_ONLY -Isrc src/state/pickle.cpp src/state/pickle_builder.cpp src/state/pickle_shape.cpp
 #include "state/pickle.hpp"
 
 #include <cstddef>

@@ -2,22 +2,20 @@
 
 #include <muon/state/safetensors.hpp>
 
-#include "../plan/shape_text.hpp"
 #include "checkpoint_file.hpp"
+#include "model_state.hpp"
 #include "optimizer_state.hpp"
 
 #include <ATen/ATen.h>
-#include <ATen/MemoryOverlap.h>
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 #include <torch/csrc/jit/api/module.h>
 #include <torch/cuda.h>
 #include <torch/nn/module.h>
 
-#include <algorithm>
 #include <limits>
+#include <map>
 #include <mutex>
-#include <set>
 #include <stdexcept>
 #include <unordered_map>
 #include <utility>
@@ -81,37 +79,13 @@ class Loader {
   void problem(std::string text) { prepared_.problems.push_back(std::move(text)); }
 
   void model() {
-    std::set<std::string> rest;
-    for (const TensorInfo& info : file_.tensors()) {
-      if (info.name.starts_with("model/")) rest.insert(info.name);
-    }
     if (training_.model.entries().empty()) return;  // not asked for
-    for (const NamedTensors::Entry& entry : training_.model.entries()) {
-      const auto name = std::find_if(entry.names.begin(), entry.names.end(),
-                                     [&](const std::string& known) { return rest.count("model/" + known) > 0; });
-      if (name == entry.names.end()) {
-        if (!allow_.missing) problem(fmt::format("the file has no model/{}", entry.names.front()));
-        continue;
-      }
-      rest.erase("model/" + *name);
-      copy_over(*name, file_.tensor("model/" + *name), entry.tensor);
+    std::map<std::string, StoredTensor> stored;
+    for (const TensorInfo& info : file_.tensors()) {
+      if (info.name.starts_with("model/"))
+        stored[info.name.substr(6)] = {info.shape, [this, &info] { return file_.tensor(info.name); }};
     }
-    if (allow_.extra) return;
-    for (const std::string& name : rest) problem(fmt::format("the model has no '{}'", name.substr(6)));
-  }
-
-  void copy_over(const std::string& name, const at::Tensor& from, const at::Tensor& to) {
-    if (from.sizes() != to.sizes()) {
-      return problem(fmt::format("'{}' has shape {} in the file and {} in the model", name, shape_text(from.sizes()),
-                                 shape_text(to.sizes())));
-    }
-    if (at::has_internal_overlap(to) == at::MemOverlap::Yes)
-      return problem(fmt::format("'{}' is expanded in the model: several entries share one memory", name));
-    if (from.scalar_type() != to.scalar_type() && !allow_.dtype) {
-      return problem(fmt::format("'{}' is of type {} in the file and {} in the model", name, c10::toString(from.scalar_type()),
-                                 c10::toString(to.scalar_type())));
-    }
-    prepared_.changes.emplace_back([from, to] { to.copy_(from); });
+    prepare_model(training_.model, stored, {allow_.missing, allow_.extra, allow_.dtype}, prepared_);
   }
 
   void optimizer() {

@@ -3,6 +3,8 @@
 
 #include <muon/optim/grouped_optimizer.hpp>
 
+#include "prepared.hpp"
+
 #include <nlohmann/json.hpp>
 
 #include <cstdint>
@@ -54,30 +56,6 @@ class StateTensors {
 /// The state without tensors as JSON, and back.
 nlohmann::ordered_json state_json(const OptimizerState& state);
 OptimizerState state_from_json(const nlohmann::json& json);
-
-/// What the options of a file do to the optimizer's.
-enum class OptionsFrom {
-  file,               ///< all are set
-  file_if_scheduled,  ///< lr and momentum, which schedules move, are set; any other that differs is a problem
-  optimizer,          ///< all stay
-};
-
-struct Tolerance {
-  bool missing = false;  ///< parameters without state in the file start anew
-  bool extra = false;    ///< state for parameters that the optimizer does not have is left out
-  bool dtype = false;    ///< state of another dtype is converted
-  OptionsFrom options = OptionsFrom::file_if_scheduled;
-};
-
-/// A change that has been checked and not been made. `apply` does not fail. With problems, it must not be called.
-struct Prepared {
-  std::vector<std::string> problems;
-  std::vector<std::function<void()>> changes;
-
-  void apply() const {
-    for (const auto& change : changes) change();
-  }
-};
 
 /// `state` into `optimizer`, by name. Adds to `prepared`.
 void prepare_restore(GroupedOptimizer& optimizer, const OptimizerState& state, const NamesOf& names, const Tolerance& tolerance,

@@ -76,6 +76,10 @@ void PythonFile::fail(const std::string& what) const {
   throw std::runtime_error(fmt::format("[python_state] {}: {}", name_, what));
 }
 
+void PythonFile::fail_unchanged(const std::string& what) const {
+  fail(fmt::format("does not fit; nothing was changed:\n  {}", what));
+}
+
 PythonFile::PythonFile(const std::filesystem::path& file) : name_(file.string()) {
   try {
     mapped_ = std::make_shared<MappedFile>(file);

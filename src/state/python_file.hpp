@@ -30,6 +30,8 @@ class PythonFile {
   /// Checks that it lies within its storage, and the storage in the file.
   at::Tensor tensor(const pickle::Value& value) const;
   [[noreturn]] void fail(const std::string& what) const;
+  /// It is whole, and does not fit what it is to be read into.
+  [[noreturn]] void fail_unchanged(const std::string& what) const;
 
  private:
   std::string name_;

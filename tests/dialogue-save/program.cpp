@@ -22,6 +22,8 @@ void redirect(const fs::path& file, int to) {
 
 }  // namespace
 
+const std::string bound_by_permissions = ::geteuid() == 0 ? "setpriv --bounding-set=-dac_override,-dac_read_search " : "";
+
 Result shell(const std::string& command) {
   const std::string base = (fs::temp_directory_path() / ("dialogue-run-" + std::to_string(::getpid()))).string();
   const fs::path out = base + ".out", err = base + ".err";

@@ -17,6 +17,9 @@ struct Result {
 /// Runs a shell command; `$tool` in it is the program.
 Result shell(const std::string& command);
 
+/// Before a command: even as root it gets no further than the permissions of files let their owner.
+extern const std::string bound_by_permissions;
+
 /// Runs this in a process of its own, so that what it needs of memory is not taken for that of a program started later.
 void in_process(const std::function<void()>& work);
 

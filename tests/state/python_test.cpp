@@ -130,14 +130,38 @@ TEST(Python, WhatWeWriteWeRead) {
   muon::save_python_model(folder / "m.pt", *first.net);
   muon::load_python_model(folder / "m.pt", *second.net);
   muon::load_python_optimizer(folder / "o.pt", *second.optimizer);
-  first.schedule->set_step(6);
-  second.schedule->set_step(6);
-  second.step = 6;
-  torch::manual_seed(3);
-  first.train_to(12);
-  torch::manual_seed(3);
-  second.train_to(12);
-  EXPECT_TRUE(same(first.values(), second.values()));
+  for (Session* session : {&first, &second}) session->set_step(6);
+  EXPECT_TRUE(Session::train_alike(first, second, 12));
+}
+
+/// MuonWithAuxAdam sorts within its groups: nothing may move from one group to another.
+TEST(Python, ParametersSortedBySizeWithinTheirGroupsAreRecognized) {
+  Folder folder;
+  std::vector<torch::Tensor> p;  // numbered as Python's, before it sorted them
+  for (const auto& [rows, columns] : {std::pair(2, 3), std::pair(5, 4), std::pair(3, 3), std::pair(9, 2)}) {
+    p.push_back(torch::zeros({rows, columns}).requires_grad_());
+    p.back().mutable_grad() = torch::randn({rows, columns});
+  }
+  const torch::Tensor gain = torch::zeros({2}).requires_grad_();
+  const auto make = [&](const std::vector<std::vector<int>>& order) {
+    std::vector<torch::optim::OptimizerParamGroup> groups;
+    for (const auto& group : order)
+      groups.emplace_back(std::vector<torch::Tensor>{p[group[0]], p[group[1]]}, std::make_unique<muon::MuonOptions>());
+    groups.emplace_back(std::vector<torch::Tensor>{gain}, std::make_unique<torch::optim::AdamWOptions>());
+    return std::make_unique<muon::MuonWithAuxAdam>(groups);
+  };
+  const auto theirs = make({{1, 0}, {3, 2}}), ours = make({{0, 1}, {2, 3}});
+  theirs->step();
+  muon::save_python_optimizer(folder / "sorted.pt", *theirs);
+  muon::load_python_optimizer(folder / "sorted.pt", *ours);
+  std::vector<torch::Tensor> after;
+  for (const auto& optimizer : {theirs.get(), ours.get()}) {
+    const torch::NoGradGuard no_grad;
+    for (const torch::Tensor& parameter : p) parameter.zero_();
+    optimizer->step();
+    for (const torch::Tensor& parameter : p) after.push_back(parameter.detach().clone());
+  }
+  EXPECT_TRUE(same({after.begin(), after.begin() + 4}, {after.begin() + 4, after.end()}));
 }
 
 TEST(Python, EveryKindOfTensorIsRead) {

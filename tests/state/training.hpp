@@ -35,6 +35,14 @@ struct NetImpl : torch::nn::Module {
 };
 TORCH_MODULE(Net);
 
+inline bool same(const std::vector<torch::Tensor>& a, const std::vector<torch::Tensor>& b) {
+  if (a.size() != b.size()) return false;
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    if (!torch::equal(a[i], b[i])) return false;
+  }
+  return true;
+}
+
 using MakeOptimizer = std::function<std::unique_ptr<muon::GroupedOptimizer>(Net&)>;
 
 /// Net, optimizer and schedule, and steps on them.
@@ -59,6 +67,21 @@ struct Session {
     }
   }
 
+  /// From here on both draw the same random numbers, and go on to `last`.
+  static bool train_alike(Session& a, Session& b, std::int64_t last) {
+    for (Session* session : {&a, &b}) {
+      torch::manual_seed(3);
+      session->train_to(last);
+    }
+    return same(a.values(), b.values());
+  }
+
+  /// At step `s`, as far as the schedule is concerned.
+  void set_step(std::int64_t s) {
+    schedule->set_step(s);
+    step = s;
+  }
+
   muon::Training parts() { return {.model = *net, .optimizer = optimizer.get(), .schedule = schedule.get(), .step = step}; }
 
   /// All values of the model, one after the other.
@@ -73,14 +96,6 @@ struct Session {
   std::unique_ptr<muon::LambdaLR> schedule;
   std::int64_t step = 0;
 };
-
-inline bool same(const std::vector<torch::Tensor>& a, const std::vector<torch::Tensor>& b) {
-  if (a.size() != b.size()) return false;
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    if (!torch::equal(a[i], b[i])) return false;
-  }
-  return true;
-}
 
 inline std::unique_ptr<muon::GroupedOptimizer> mixed(Net& net) { return std::make_unique<muon::MuonWithAuxAdam>(*net); }
 

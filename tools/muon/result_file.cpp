@@ -1,8 +1,9 @@
 #include "result_file.hpp"
 
+#include "state/files.hpp"
+
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -11,7 +12,6 @@
 #include <cstring>
 #include <stdexcept>
 #include <string_view>
-#include <utility>
 
 namespace cli {
 namespace {
@@ -23,32 +23,6 @@ namespace fs = std::filesystem;
 }
 
 fs::path folder_of(const fs::path& file) { return file.has_parent_path() ? file.parent_path() : fs::path("."); }
-
-class Descriptor {
- public:
-  explicit Descriptor(int fd) : fd_(fd) {}
-  ~Descriptor() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-
-  bool ok() const { return fd_ >= 0; }
-  bool write(const std::string& text) const {
-    std::size_t done = 0;
-    while (done < text.size()) {
-      const ssize_t count = ::write(fd_, text.data() + done, text.size() - done);
-      if (count < 0 && errno != EINTR) return false;
-      if (count > 0) done += static_cast<std::size_t>(count);
-    }
-    return true;
-  }
-  bool sync() const { return ::fsync(fd_) == 0; }
-  bool close() { return ::close(std::exchange(fd_, -1)) == 0; }
-
- private:
-  int fd_;
-};
 
 struct Target {
   fs::path file;  // behind any links
@@ -65,12 +39,6 @@ Target resolve(fs::path file) {
   return {file, is_special(file) || other};
 }
 
-/// Of an existing file, so that a private file stays private.
-mode_t mode_of(const fs::path& file) {
-  struct stat status {};
-  return ::stat(file.c_str(), &status) == 0 ? status.st_mode & 07777 : 0644;
-}
-
 /// The descriptor itself where the name is one of this process's (/dev/stdout): opened anew, a file would be written from its
 /// start.
 int open_directly(const fs::path& file) {
@@ -82,8 +50,10 @@ int open_directly(const fs::path& file) {
 
 void write_directly(const fs::path& file, const std::string& text) {
   std::fflush(stdout);  // in order with what was printed before
-  Descriptor out(open_directly(file));
-  if (!out.ok() || !out.write(text) || !out.close()) fail(file, "cannot be written");
+  std::FILE* const out = ::fdopen(open_directly(file), "w");
+  if (out == nullptr) fail(file, "cannot be written");
+  const bool written = std::fwrite(text.data(), 1, text.size(), out) == text.size();
+  if (std::fclose(out) != 0 || !written) fail(file, "cannot be written");
 }
 
 }  // namespace
@@ -91,17 +61,9 @@ void write_directly(const fs::path& file, const std::string& text) {
 void write_file(const fs::path& name, const std::string& text) {
   const auto [file, direct] = resolve(name);
   if (direct) return write_directly(file, text);
-  const fs::path temporary = fmt::format("{}.{}.tmp", file.string(), ::getpid());
-  Descriptor out(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode_of(file)));
-  if (!out.ok()) fail(file, "cannot be written");
-  if (!out.write(text) || !out.sync() || !out.close() || ::rename(temporary.c_str(), file.c_str()) != 0) {
-    const int reason = errno;
-    ::unlink(temporary.c_str());
-    errno = reason;
-    fail(file, "cannot be written");
-  }
-  const Descriptor folder(::open(folder_of(file).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (folder.ok()) (void)folder.sync();  // the rename itself; not every file system can
+  muon::WholeFile out(file);
+  out.write(text.data(), text.size());
+  out.commit();
 }
 
 void check_writable(const fs::path& name) {

@@ -49,9 +49,9 @@ struct PythonStateOptions {
 /// MuonWithAuxAdam and SingleDeviceMuonWithAuxAdam.
 ///
 /// Order    By name if the file or `names` has names. Else by place, as in Python: the Muon parameters of the file in order to
-///          those of `optimizer` in order, and AdamW's likewise; a file of MuonWithAuxAdam, which sorts by size, is recognized.
-///          Every shape is compared. Parameters of one shape that come in another order cannot be told apart: use names.
-///          An optimizer without names here (made from tensors) goes by place, whatever names the file has.
+///          those of `optimizer` in order, and AdamW's likewise; a file of MuonWithAuxAdam, which sorts each group by size, is
+///          recognized. Every shape is compared. Parameters of one shape that come in another order cannot be told apart: use
+///          names. An optimizer without names here (made from tensors) goes by place, whatever names the file has.
 /// Options  Those in the file are taken (lr, momentum, betas, ...); those it does not have stay.
 /// Errors   std::runtime_error naming the file, and nothing is changed: damaged, a global that is not allowed (its name), no
 ///          optimizer under `key`, an unknown kind of group, counts, shapes or dtypes that differ, `maximize`.

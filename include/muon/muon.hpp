@@ -15,3 +15,10 @@
 #include <muon/state/checkpoint.hpp>
 #include <muon/state/python_state.hpp>
 #include <muon/state/model_file.hpp>
+
+#include <muon/track/run.hpp>
+#include <muon/track/watch.hpp>
+#include <muon/track/wandb.hpp>
+#include <muon/track/tensorboard.hpp>
+#include <muon/track/jsonl.hpp>
+#include <muon/track/history.hpp>

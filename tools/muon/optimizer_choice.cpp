@@ -64,12 +64,20 @@ muon::Schedule make_schedule(const TrainOptions& options, std::int64_t total) {
   return [=](std::int64_t step) { return muon::schedule::linear_warmup(step, warmup); };
 }
 
+std::string algorithm_name(const torch::optim::OptimizerOptions& options) {
+  if (dynamic_cast<const muon::MuonOptions*>(&options) != nullptr) return "muon";
+  return dynamic_cast<const torch::optim::AdamWOptions*>(&options) != nullptr ? "adamw" : "sgd";
+}
+
 std::string learning_rates(torch::optim::Optimizer& optimizer) {
   std::vector<std::string> rates;
   for (auto& group : optimizer.param_groups()) {
-    const bool is_muon = dynamic_cast<muon::MuonOptions*>(&group.options()) != nullptr;
-    const bool is_adamw = dynamic_cast<torch::optim::AdamWOptions*>(&group.options()) != nullptr;
-    std::string rate = fmt::format("{} {:.3g}", is_muon ? "Muon" : is_adamw ? "AdamW" : "SGD", group.options().get_lr());
+    const std::string algorithm = algorithm_name(group.options());
+    std::string rate = fmt::format("{} {:.3g}",
+                                   algorithm == "muon"    ? "Muon"
+                                   : algorithm == "adamw" ? "AdamW"
+                                                          : "SGD",
+                                   group.options().get_lr());
     if (std::find(rates.begin(), rates.end(), rate) == rates.end()) rates.push_back(std::move(rate));
   }
   return fmt::format("{}", fmt::join(rates, ", "));

@@ -23,6 +23,9 @@ std::unique_ptr<torch::optim::Optimizer> make_optimizer(const TrainOptions& opti
 /// The factor for all learning rates over a run of `total` steps.
 muon::Schedule make_schedule(const TrainOptions& options, std::int64_t total);
 
+/// "muon", "adamw" or "sgd": whose options they are.
+std::string algorithm_name(const torch::optim::OptimizerOptions& options);
+
 /// The learning rates now, equal ones once: "Muon 0.02, AdamW 0.003".
 std::string learning_rates(torch::optim::Optimizer& optimizer);
 

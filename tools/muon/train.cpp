@@ -9,6 +9,7 @@
 #include "run_folder.hpp"
 #include "stop_signal.hpp"
 #include "summary.hpp"
+#include "tracking.hpp"
 
 #include <ATen/CPUGeneratorImpl.h>
 #include <fmt/format.h>
@@ -106,6 +107,7 @@ class Training {
     loss_sum_ = torch::zeros({}, torch::TensorOptions().dtype(torch::kFloat64).device(tensor_options_.device()));
     if (folder_.resume_from) resume();
     make_run_folder(folder_);
+    tracking_.start(options_, plan_, folder_, *model_, total_, step_, track_id_);
     const StopSignal stop;
     Progress progress(step_, total_, options_.batch_size);
     for (; step_ < total_ || batches_ > 0; ++epoch_, batches_ = 0, loss_sum_.zero_()) {
@@ -121,6 +123,8 @@ class Training {
   void check_options() const {
     if (options_.optimizer == "sgd" && (!options_.checkpoint.empty() || !options_.resume.empty() || options_.save_every > 0))
       throw UsageError("--optimizer sgd has no checkpoints; leave --checkpoint, --save-every and --resume out");
+    if (options_.track.empty() && !options_.watch.empty())
+      throw UsageError("--watch needs --track, which says where to write: --track tensorboard");
     if (options_.summary.empty()) return;
     const fs::path summary = options_.summary, folder = options_.run_dir;
     const bool inside = !folder.empty() && summary.parent_path().lexically_normal() == folder.lexically_normal();
@@ -161,6 +165,7 @@ class Training {
     parts.notes = {{"options", numeric_options_json(options_, total_).dump(-1, ' ', false, Json::error_handler_t::replace)},
                    {"position", position.dump()},
                    {"results", results_json(results_).dump()}};
+    if (!tracking_.id().empty()) parts.notes["track_id"] = tracking_.id();
     return parts;
   }
 
@@ -176,6 +181,7 @@ class Training {
     batches_ = position.at("batches");
     loss_sum_.fill_(number(position.at("loss_sum")));
     results_ = results_from_json(nlohmann::json::parse(restored.notes.at("results")));
+    if (const auto id = restored.notes.find("track_id"); id != restored.notes.end()) track_id_ = id->second;
     fmt::print("resumed after step {} from {}\n\n", step_, file.string());
   }
 
@@ -205,6 +211,7 @@ class Training {
     const fs::path from = options_.checkpoint.empty() ? folder_.path : file;
     fmt::print("\nstopped by {} after step {} of {}; saved in {}\nto go on   {}\n", StopSignal::name(signal), step_, total_,
                file.string(), resume_command(options_, from));
+    tracking_.finish(128 + signal);
     return 128 + signal;
   }
 
@@ -243,6 +250,7 @@ class Training {
                result.test.loss, 100 * result.test.accuracy, result.seconds);
     std::fflush(stdout);
     results_.push_back(result);
+    tracking_.epoch(result);
     return true;
   }
 
@@ -262,8 +270,10 @@ class Training {
     const torch::Tensor logits = model_->forward(data_.batch(data_.train, chosen, tensor_options_));
     const torch::Tensor loss = torch::nn::functional::cross_entropy(logits, labels);
     loss.backward();
+    tracking_.before_step(step_ + 1, *optimizer_);
     optimizer_->step();
     ++step_;
+    tracking_.after_step(step_, *optimizer_, loss);
     return loss.detach().to(torch::kFloat64);
   }
 
@@ -282,7 +292,7 @@ class Training {
     return {sum.loss / count, sum.accuracy / count};
   }
 
-  void finish(double seconds) const {
+  void finish(double seconds) {
     const fs::path weights = folder_.path / "model.pt", summary = folder_.path / "summary.json";
     std::ostringstream archive;
     torch::save(std::static_pointer_cast<torch::nn::Module>(model_), archive);
@@ -293,6 +303,7 @@ class Training {
     fmt::print("\n{} steps in {:.1f} s; test accuracy {:.2f} %\nmodel    {}\nsummary  {}\n", step_, seconds,
                100 * results_.back().test.accuracy, weights.string(),
                options_.summary.empty() ? summary.string() : options_.summary);
+    tracking_.finish(0);
   }
 
   TrainOptions options_;
@@ -307,6 +318,8 @@ class Training {
   std::int64_t epoch_ = 1, batches_ = 0;  // the one at work, and how much of it is done
   torch::Tensor loss_sum_;                // of those, on the device: reading it waits
   std::vector<EpochResult> results_;
+  std::string track_id_;  // of the run before it was stopped
+  Tracking tracking_;     // last, so that it ends before what it watches
 };
 
 }  // namespace

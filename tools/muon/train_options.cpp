@@ -22,7 +22,8 @@ void add_train_options(CLI::App& command, TrainOptions& o) {
       "  muon train --data random --steps 20 --gradients 1 random inputs and labels, a look at each gradient\n"
       "  muon train --plan-only --assign 'fc2.weight=muon' who would optimize what\n"
       "  muon train --data ~/fashion-mnist --summary result.json\n"
-      "  muon train --epochs 20 --save-every 1000          Ctrl-C finishes the step, saves, and says how to go on");
+      "  muon train --epochs 20 --save-every 1000          Ctrl-C finishes the step, saves, and says how to go on\n"
+      "  muon train --track tensorboard,wandb --watch gradients");
 
   command.option_defaults()->group("What to train");
   command.add_option("--model", o.model, "The network")->check(CLI::IsMember(model_names()))->capture_default_str();
@@ -108,6 +109,24 @@ void add_train_options(CLI::App& command, TrainOptions& o) {
       ->expected(0, 1)
       ->default_str("latest")
       ->type_name("[FILE|DIR]");
+
+  command.option_defaults()->group("Tracking");
+  command
+      .add_option("--track", o.track,
+                  "Write the run, in its folder, for: wandb (offline; then `wandb sync` or `wandb leet`), tensorboard, jsonl; "
+                  "several with commas")
+      ->delimiter(',')
+      ->allow_extra_args(false)
+      ->check(CLI::IsMember({"wandb", "tensorboard", "jsonl"}));
+  command.add_option("--watch", o.watch, "Histogram and norm of every parameter's: gradients, parameters, or all; needs --track")
+      ->check(CLI::IsMember({"gradients", "parameters", "all"}));
+  command
+      .add_option("--log-every", o.log_every,
+                  "Steps between rows of loss, learning rates, gradient and update norms, and what is watched")
+      ->check(check_count)
+      ->capture_default_str();
+  command.add_option("--project", o.project, "Of the tracked run [WANDB_PROJECT]");
+  command.add_option("--name", o.name, "Of the tracked run [the folder's name]");
 
   command.option_defaults()->group("Output");
   command.add_flag("--plan-only", o.plan_only, "Print who optimizes what, and stop");

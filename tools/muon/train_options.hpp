@@ -43,7 +43,11 @@ struct TrainOptions {
   std::string checkpoint;       // folder; empty: checkpoints in the run's folder
   std::int64_t save_every = 0;  // steps; 0: only when stopped
   int keep = 3;
-  std::string resume;            // a checkpoint, a folder, or "latest"; empty: from the start
+  std::string resume;              // a checkpoint, a folder, or "latest"; empty: from the start
+  std::vector<std::string> track;  // wandb, tensorboard, jsonl
+  std::string watch;               // gradients, parameters, all; empty: nothing
+  std::int64_t log_every = 10;
+  std::string project, name;
   std::string program = "muon";  // and its arguments, as given, to say how to go on
   std::vector<std::string> arguments;
   std::string summary;

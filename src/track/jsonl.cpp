@@ -1,0 +1,65 @@
+#include <muon/track/jsonl.hpp>
+
+#include "record_file.hpp"
+#include "seconds.hpp"
+#include "value_json.hpp"
+
+#include <fmt/format.h>
+
+#include <optional>
+#include <stdexcept>
+#include <system_error>
+#include <utility>
+
+namespace muon::track {
+namespace {
+
+class Jsonl : public Sink {
+ public:
+  explicit Jsonl(std::filesystem::path file) : file_(std::move(file)) {}
+
+  std::string name() const override { return "jsonl"; }
+
+  void start(const RunInfo& info, const Object& config) override {
+    if (file_.empty()) file_ = info.dir / fmt::format("{}-{}.jsonl", info.stamp, info.id);
+    std::error_code error;
+    if (file_.has_parent_path()) std::filesystem::create_directories(file_.parent_path(), error);
+    if (error)
+      throw std::runtime_error(fmt::format("[track] {} cannot be made: {}", file_.parent_path().string(), error.message()));
+    lines_.emplace(file_);
+    const Object run{{"id", info.id}, {"project", info.project}, {"name", info.name}, {"start", seconds_since_1970(info.start)}};
+    line({{"run", run}, {"config", config}});
+  }
+
+  void config(const Object&, const Object& config) override { line({{"config", config}}); }
+
+  void row(const Row& row) override {
+    Object entries{{"_step", row.step}, {"_timestamp", seconds_since_1970(row.time)}, {"_runtime", row.runtime}};
+    for (const auto& [name, value] : row.values) {
+      if (name != "_step" && name != "_timestamp" && name != "_runtime") entries.emplace_back(name, value);
+    }
+    line(entries);
+  }
+
+  void system(const Row& row) override { line({{"system", row.values}, {"_timestamp", seconds_since_1970(row.time)}}); }
+
+  void finish(int exit_code, const Row& last) override {
+    line({{"exit", exit_code}, {"_timestamp", seconds_since_1970(last.time)}});
+    lines_.reset();
+  }
+
+  std::string how_to_look() const override { return fmt::format("muon inspect {}", file_.string()); }
+  std::filesystem::path path() const override { return file_; }
+
+ private:
+  void line(const Object& entries) { lines_->append(json_text(Value(entries), NonFinite::quoted) + "\n"); }
+
+  std::filesystem::path file_;
+  std::optional<RecordFile> lines_;
+};
+
+}  // namespace
+
+std::shared_ptr<Sink> jsonl(std::filesystem::path file) { return std::make_shared<Jsonl>(std::move(file)); }
+
+}  // namespace muon::track

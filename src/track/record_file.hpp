@@ -1,0 +1,29 @@
+// A file that records are added to, as long as a run lasts.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string_view>
+
+namespace muon::track {
+
+class RecordFile {
+ public:
+  /// A new file. Errors   std::runtime_error naming it and the reason, as all here; "exists already" among them.
+  explicit RecordFile(std::filesystem::path file);
+  ~RecordFile();
+  RecordFile(const RecordFile&) = delete;
+  RecordFile& operator=(const RecordFile&) = delete;
+
+  /// In the file for any reader when it returns; if it throws, the file is as before.
+  void append(std::string_view bytes);
+  std::uint64_t size() const { return size_; }
+  const std::filesystem::path& path() const { return file_; }
+
+ private:
+  std::filesystem::path file_;
+  int descriptor_;
+  std::uint64_t size_ = 0;
+};
+
+}  // namespace muon::track

@@ -1,0 +1,36 @@
+// Which files hold a run, and a file that may still be growing.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+namespace muon::track {
+
+enum class Format { wandb, jsonl, tensorboard };
+
+struct RunFiles {
+  Format format;
+  std::vector<std::filesystem::path> files;  // in the order in which they were written
+};
+
+/// Of a file; or of the newest run in a folder or below it, up to three deep. Where a run is there in several formats, one is
+/// taken: W&B's, else our JSON lines, else TensorBoard's. A run that was resumed has a file for each part.
+/// Errors   std::runtime_error naming the path
+RunFiles find_run_files(const std::filesystem::path& path);
+
+class GrowingFile {
+ public:
+  explicit GrowingFile(std::filesystem::path file) : file_(std::move(file)) {}
+  /// At most 1 MiB of what has not been read yet; empty at its present end.
+  /// Errors   std::runtime_error naming the file and the reason
+  std::string read();
+  const std::filesystem::path& path() const { return file_; }
+
+ private:
+  std::filesystem::path file_;
+  std::uint64_t offset_ = 0;
+};
+
+}  // namespace muon::track

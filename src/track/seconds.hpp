@@ -1,0 +1,12 @@
+// Times as files have them.
+#pragma once
+
+#include <muon/track/sink.hpp>
+
+#include <chrono>
+
+namespace muon::track {
+
+inline double seconds_since_1970(Time time) { return std::chrono::duration<double>(time.time_since_epoch()).count(); }
+
+}  // namespace muon::track

@@ -1,0 +1,58 @@
+#include <muon/track/tensorboard.hpp>
+
+#include "event.hpp"
+#include "host.hpp"
+#include "record_file.hpp"
+#include "seconds.hpp"
+#include "tfrecord.hpp"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <optional>
+#include <stdexcept>
+#include <system_error>
+#include <utility>
+
+namespace muon::track {
+namespace {
+
+class TensorBoard : public Sink {
+ public:
+  explicit TensorBoard(std::filesystem::path folder) : folder_(std::move(folder)) {}
+
+  std::string name() const override { return "tensorboard"; }
+
+  void start(const RunInfo& info, const Object& config) override {
+    static std::atomic<unsigned> count{0};
+    if (folder_.empty()) folder_ = info.dir / "tensorboard" / fmt::format("{}-{}", info.stamp, info.id);
+    std::error_code error;
+    std::filesystem::create_directories(folder_, error);
+    if (error) throw std::runtime_error(fmt::format("[track] {} cannot be made: {}", folder_.string(), error.message()));
+    const double time = seconds_since_1970(info.start);
+    file_.emplace(folder_ / fmt::format("events.out.tfevents.{:010d}.{}.{}.{}", static_cast<std::int64_t>(time), host_name(),
+                                        ::getpid(), count++));
+    file_->append(tfrecord::frame(event::version(time)) + tfrecord::frame(event::session_start(time, info, config)));
+  }
+
+  void row(const Row& row) override { file_->append(tfrecord::frame(event::row(row))); }
+
+  void finish(int exit_code, const Row& last) override {
+    file_->append(tfrecord::frame(event::session_end(seconds_since_1970(last.time), exit_code == 0)));
+    file_.reset();
+  }
+
+  std::string how_to_look() const override { return fmt::format("tensorboard --logdir {}", folder_.string()); }
+  std::filesystem::path path() const override { return folder_; }
+
+ private:
+  std::filesystem::path folder_;
+  std::optional<RecordFile> file_;
+};
+
+}  // namespace
+
+std::shared_ptr<Sink> tensorboard(std::filesystem::path folder) { return std::make_shared<TensorBoard>(std::move(folder)); }
+
+}  // namespace muon::track

@@ -1,0 +1,75 @@
+#include "wandb_summary.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <optional>
+
+namespace muon::track::wandb_summary {
+namespace {
+
+std::optional<double> number_of(const Value& value) {
+  if (const auto* const integer = std::get_if<std::int64_t>(&value.get())) return static_cast<double>(*integer);
+  if (const auto* const real = std::get_if<double>(&value.get())) return *real;
+  return std::nullopt;
+}
+
+}  // namespace
+
+void Summary::define(const MetricDefinition& metric) {
+  if (metric.name.ends_with('*')) {
+    globs_.push_back(metric);
+  } else {
+    metrics_[metric.name].definition = metric;
+  }
+}
+
+std::vector<MetricDefinition> Summary::expand(const Object& values) {
+  std::vector<MetricDefinition> result;
+  if (globs_.empty()) return result;
+  for_each_leaf(values, [&](const Path& path, const Value&) {
+    const std::string name = joined(path);
+    if (metrics_.count(name) > 0) return;
+    for (const MetricDefinition& glob : globs_) {
+      if (!name.starts_with(glob.name.substr(0, glob.name.size() - 1))) continue;
+      MetricDefinition metric = glob;
+      metric.name = name;
+      metrics_[name].definition = metric;
+      result.push_back(std::move(metric));
+      return;
+    }
+  });
+  return result;
+}
+
+std::vector<wandb_record::Item> Summary::update(const Object& values) {
+  std::vector<wandb_record::Item> items;
+  for_each_leaf(values, [&](const Path& path, const Value& value) {
+    if (std::holds_alternative<Histogram>(value.get())) return;
+    const auto known = metrics_.empty() ? metrics_.end() : metrics_.find(joined(path));
+    const std::string how = known == metrics_.end() ? "" : known->second.definition.summary;
+    if (how == "none") return;
+    const auto number = number_of(value);
+    if (how.empty() || how == "copy" || !number) {
+      items.emplace_back(path, json_text(value, NonFinite::bare));
+      return;
+    }
+    Metric& metric = known->second;
+    if (std::isnan(*number) && how != "last" && how != "first") return;
+    ++metric.count;
+    metric.least = metric.count == 1 ? *number : std::min(metric.least, *number);
+    metric.greatest = metric.count == 1 ? *number : std::max(metric.greatest, *number);
+    metric.sum += *number;
+    const bool maximize = metric.definition.goal == "maximize";
+    double result = *number;
+    if (how == "min" || (how == "best" && !maximize)) result = metric.least;
+    if (how == "max" || (how == "best" && maximize)) result = metric.greatest;
+    if (how == "mean") result = metric.sum / static_cast<double>(metric.count);
+    if (how == "first" && metric.count > 1) return;
+    Path longer = path;
+    longer.push_back(how);
+    items.emplace_back(std::move(longer), json_text(result, NonFinite::bare));
+  });
+  return items;
+}
+
+}  // namespace muon::track::wandb_summary

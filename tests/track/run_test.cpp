@@ -1,0 +1,386 @@
+// Rows and steps as W&B has them, what is written, and what happens when it cannot be.
+#include "run_folder.hpp"
+
+#include "track/value_json.hpp"
+#include "track/wandb_log.hpp"
+#include "track/wandb_record.hpp"
+
+#include <muon/track/history.hpp>
+#include <muon/track/jsonl.hpp>
+#include <muon/track/run.hpp>
+#include <muon/track/tensorboard.hpp>
+
+#include <gmock/gmock.h>
+#include <torch/torch.h>
+#include <sys/resource.h>
+
+#include <cmath>
+#include <csignal>
+#include <limits>
+#include <random>
+#include <thread>
+
+namespace {
+
+using namespace muon::track;
+using namespace track_test;
+using testing::AllOf;
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+class Tracking : public InFolder {};
+
+/// Keeps what it is told.
+struct Memory : Sink {
+  std::string name() const override { return "memory"; }
+  void start(const RunInfo&, const Object& values) override { first_config = values; }
+  void row(const Row& row) override { rows.push_back(row); }
+  void finish(int code, const Row& row) override {
+    exit_code = code;
+    last = row;
+  }
+  Object first_config;
+  std::vector<Row> rows;
+  std::optional<int> exit_code;
+  Row last;
+};
+
+/// "step: name=value ...".
+std::vector<std::string> texts(const Memory& memory) {
+  std::vector<std::string> result;
+  for (const Row& row : memory.rows) {
+    std::string text = std::to_string(row.step) + ":";
+    for (const auto& [name, value] : row.values) text += " " + name + "=" + json_text(value, NonFinite::bare);
+    result.push_back(text);
+  }
+  return result;
+}
+
+std::vector<wandb_record::Parsed> records_of(const fs::path& file) {
+  wandb_log::Reader reader;
+  reader.feed(contents(file));
+  std::vector<wandb_record::Parsed> records;
+  while (const auto record = reader.next()) records.push_back(wandb_record::parse(*record));
+  return records;
+}
+
+/// W&B's order: header, run, then anything, and at the end exit and final. Every record has a number and a kind.
+void expect_valid_log(const std::vector<wandb_record::Parsed>& records, bool finished) {
+  ASSERT_GE(records.size(), 2u);
+  for (std::size_t i = 0; i < records.size(); ++i) {
+    EXPECT_EQ(records[i].number, static_cast<std::int64_t>(i) + 1);
+    EXPECT_NE(records[i].kind, 0u);
+    EXPECT_EQ(records[i].kind == wandb_record::header_kind, i == 0);
+    EXPECT_EQ(records[i].kind == wandb_record::run_kind, i == 1);
+    EXPECT_EQ(records[i].kind == wandb_record::exit_kind, finished && i + 2 == records.size());
+    EXPECT_EQ(records[i].kind == wandb_record::final_kind, finished && i + 1 == records.size());
+    if (records[i].kind == wandb_record::history_kind) {
+      EXPECT_EQ(records[i - 1].kind, wandb_record::summary_kind);
+    }
+  }
+}
+
+TEST_F(Tracking, RowsFollowWandbsRules) {
+  const auto memory = std::make_shared<Memory>();
+  auto run = init({.sinks = {memory}});
+  run.log({{"a", 1}});                       // row 0, ended
+  run.log({{"a", 2}}, std::nullopt, false);  // into row 1
+  run.log({{"b", 3}, {"a", 4}});             // into row 1, which ends
+  run.log({{"c", 5}}, 7);                    // row 7
+  run.log({{"d", 6}}, 7);                    // too
+  run.log({{"e", 7}}, 8, true);              // ends row 7; row 8, ended
+  run.log({{"f", 8}}, 3);                    // too late: dropped
+  run.log({{"g", Object{{"x", 1}}}}, 9);
+  run.log({{"g", Object{{"y", 2}}}}, 9);
+  run.finish(3);
+  run.finish(0);
+  EXPECT_THAT(texts(*memory), ElementsAre("0: a=1", "1: a=4 b=3", "7: c=5 d=6", "8: e=7", R"(9: g={"x":1,"y":2})"));
+  EXPECT_EQ(memory->exit_code, 3);
+  EXPECT_EQ(memory->last.values.size(), 6u);
+  EXPECT_THAT(run.problems(), ElementsAre(AllOf(HasSubstr("1 log calls with a step smaller"), HasSubstr("step 3 after step 9"))));
+  EXPECT_THROW(run.log({{"a", 1}}), std::logic_error);
+}
+
+TEST_F(Tracking, TheDestructorFinishesAndTellsAnException) {
+  const auto quiet = std::make_shared<Memory>(), thrown = std::make_shared<Memory>();
+  { const auto run = init({.sinks = {quiet}}); }
+  EXPECT_EQ(quiet->exit_code, 0);
+  try {
+    const auto run = init({.sinks = {thrown}});
+    throw std::runtime_error("training failed");
+  } catch (const std::runtime_error&) {
+  }
+  EXPECT_EQ(thrown->exit_code, 1);
+}
+
+TEST_F(Tracking, TensorsOfOneValueAreNumbers) {
+  const auto memory = std::make_shared<Memory>();
+  auto run = init({.sinks = {memory}});
+  run.log({{"loss", torch::tensor(0.5)}, {"n", torch::tensor(3)}, {"ok", torch::tensor(true)}});
+  EXPECT_THAT(texts(*memory), ElementsAre("0: loss=0.5 n=3 ok=true"));
+  EXPECT_THROW(run.log({{"x", torch::ones({2})}}), std::invalid_argument);
+}
+
+TEST_F(Tracking, EnvironmentFillsWhatIsEmpty) {
+  for (const auto& [name, value] : std::map<std::string, std::string>{{"PROJECT", "p"},
+                                                                      {"NAME", "n"},
+                                                                      {"RUN_ID", "abc"},
+                                                                      {"TAGS", "x,y"},
+                                                                      {"NOTES", "o"},
+                                                                      {"RUN_GROUP", "g"},
+                                                                      {"DIR", folder}})
+    ::setenv(("WANDB_" + name).c_str(), value.c_str(), 1);
+  const auto run = init({.name = "own"});
+  EXPECT_EQ(run.info().project, "p");
+  EXPECT_EQ(run.info().name, "own");
+  EXPECT_THAT(run.info().tags, ElementsAre("x", "y"));
+  EXPECT_EQ(files_in(folder, "run-abc.wandb").size(), 1u);
+  EXPECT_EQ(fs::read_symlink(folder / "wandb/latest-run").string(), "offline-run-" + run.info().stamp + "-abc");
+  EXPECT_THROW((void)init({}), std::runtime_error);  // the same id in the same second: never appended to
+  ::setenv("WANDB_MODE", "disabled", 1);
+  EXPECT_TRUE(init({}).sinks().empty());
+  ::setenv("WANDB_MODE", "sideways", 1);
+  EXPECT_THROW((void)init({}), std::invalid_argument);
+}
+
+TEST_F(Tracking, BadOptionsAreNamed) {
+  const auto error = [&](RunOptions options) {
+    options.dir = folder;
+    try {
+      (void)init(std::move(options));
+    } catch (const std::exception& e) {
+      return std::string(e.what());
+    }
+    return std::string();
+  };
+  EXPECT_THAT(error({.project = "a/b"}), HasSubstr("project 'a/b'"));
+  EXPECT_THAT(error({.id = "../x"}), HasSubstr("id '../x'"));
+  EXPECT_THAT(error({.tags = {""}}), HasSubstr("tag ''"));
+  EXPECT_THAT(error({.sinks = {nullptr}}), HasSubstr("null"));
+  write(folder / "wandb", "a file");
+  EXPECT_THAT(error({}), HasSubstr("cannot be made"));
+  const auto memory = std::make_shared<Memory>();
+  EXPECT_THAT(error({.sinks = {memory, jsonl(folder / "wandb")}}), HasSubstr("exists already"));
+  EXPECT_EQ(memory->exit_code, 1);  // begun, and not left open
+  auto run = init({.sinks = {}});
+  EXPECT_THROW(run.define_metric({.name = "a*b"}), std::invalid_argument);
+  EXPECT_THROW(run.define_metric({.name = "a", .summary = "median"}), std::invalid_argument);
+}
+
+TEST_F(Tracking, ManyThreadsLogAndNothingIsLost) {
+  const fs::path file = folder / "a.jsonl";
+  {
+    auto run = init({.dir = folder, .sinks = {jsonl(file), wandb_offline()}});
+    std::vector<std::thread> threads;
+    for (int t = 0; t < 4; ++t) {
+      threads.emplace_back([&run, t] {
+        for (int i = 0; i < 200; ++i) run.log({{"thread " + std::to_string(t), i}});
+      });
+    }
+    for (std::thread& thread : threads) thread.join();
+  }
+  for (const fs::path& path : {file, folder / "wandb"}) {
+    History history(path);
+    history.read();
+    ASSERT_EQ(history.series().size(), 4u);
+    for (const auto& [name, series] : history.series()) EXPECT_EQ(series.values.size(), 200u) << name;
+  }
+}
+
+/// What was logged: name -> (step, value).
+using Points = std::map<std::string, std::vector<std::pair<std::int64_t, double>>>;
+
+Points points_of(const fs::path& path) {
+  History history(path);
+  history.read();
+  EXPECT_THAT(history.problems(), ElementsAre());
+  EXPECT_TRUE(history.exit_code().has_value());
+  Points points;
+  for (const auto& [name, series] : history.series()) {
+    for (std::size_t i = 0; i < series.steps.size(); ++i) points[name].emplace_back(series.steps[i], series.values[i]);
+  }
+  return points;
+}
+
+bool same(const Points& a, const Points& b) {
+  const auto equal = [](const auto& x, const auto& y) {
+    return x.first == y.first && (x.second == y.second || (std::isnan(x.second) && std::isnan(y.second)));
+  };
+  return a.size() == b.size() && std::equal(a.begin(), a.end(), b.begin(), [&](const auto& x, const auto& y) {
+           return x.first == y.first && std::equal(x.second.begin(), x.second.end(), y.second.begin(), y.second.end(), equal);
+         });
+}
+
+/// One random run in all formats at once; what its numbers are.
+Points log_at_random(const fs::path& folder, unsigned seed) {
+  std::mt19937 random(seed);
+  const std::vector<std::string> names{"loss", "train/loss", "a.b c", "学习/率", "emoji 😀", "\"quoted\\\"", "line\nbreak"};
+  const std::vector<double> odd{
+      0.0, -0.0, 1e300, 5e-324, std::nan(""), std::numeric_limits<double>::infinity(), -std::numeric_limits<double>::infinity()};
+  Points points;
+  auto run = init({.project = "p",
+                   .config = {{"seed", static_cast<int>(seed)}},
+                   .dir = folder,
+                   .sinks = {wandb_offline(), tensorboard(folder / "tb"), jsonl(folder / "a.jsonl")}});
+  std::int64_t step = 0;
+  for (int i = 0, rows = static_cast<int>(random() % 12); i < rows; ++i, step += 1 + random() % 3) {
+    Object row;
+    for (const std::string& name : names) {
+      switch (random() % 7) {
+        case 0: {
+          const double value = random() % 3 == 0 ? odd[random() % odd.size()] : std::ldexp(static_cast<double>(random()), -20);
+          row.emplace_back(name, value);
+          points[name].emplace_back(step, value);
+          break;
+        }
+        case 1: {
+          const auto value = static_cast<std::int64_t>(random() % 1000);
+          row.emplace_back(name, Object{{"inner", value}, {"text", "t"}});
+          points[name + "/inner"].emplace_back(step, static_cast<double>(value));
+          break;
+        }
+        case 2: row.emplace_back(name, std::string(random() % 3 == 0 ? 40000 : 5, 'x')); break;
+        case 3: row.emplace_back(name, Histogram{{0, 1, 2}, {3, static_cast<std::int64_t>(random() % 9)}}); break;
+        case 4:
+          row.emplace_back(name, random() % 2 == 0);
+          points[name].emplace_back(step, std::get<bool>(row.back().second.get()) ? 1 : 0);
+          break;
+        default: break;
+      }
+    }
+    if (!row.empty()) run.log(row, step);
+  }
+  run.finish(0);
+  EXPECT_THAT(run.problems(), ElementsAre());
+  return points;
+}
+
+TEST_F(Tracking, EveryFormatReadsBackWhatWasLogged) {
+  for (unsigned seed = 0; seed < 1000; ++seed) {
+    const fs::path run = folder / std::to_string(seed);
+    const Points logged = log_at_random(run, seed);
+    ASSERT_TRUE(same(points_of(run / "wandb"), logged)) << "W&B, seed " << seed;
+    ASSERT_TRUE(same(points_of(run / "a.jsonl"), logged)) << "JSON lines, seed " << seed;
+    Points rounded = logged;  // TensorBoard's scalars are float32
+    for (auto& [name, points] : rounded) {
+      for (auto& point : points) point.second = static_cast<double>(static_cast<float>(point.second));
+    }
+    ASSERT_TRUE(same(points_of(run / "tb"), rounded)) << "TensorBoard, seed " << seed;
+    expect_valid_log(records_of(files_in(run / "wandb", ".wandb").front()), true);
+    fs::remove_all(run);
+  }
+}
+
+TEST_F(Tracking, AwkwardTexts) {
+  const std::string bad = "bad \xff byte", large(10'000'000, 'x');
+  {
+    auto run = init({.project = "p\xff",
+                     .name = "学 习",
+                     .config = {{bad, bad}},
+                     .dir = folder,
+                     .sinks = {wandb_offline(), tensorboard(), jsonl()},
+                     .notes = bad});
+    run.log({{bad, 1}, {"", 2}, {"large", large}, {"nothing", Value()}});
+    EXPECT_THAT(run.problems(), ElementsAre());
+  }
+  for (const char* part : {"wandb", "tensorboard"}) {
+    History history(folder / part);
+    history.read();
+    EXPECT_EQ(history.series().at("bad \xef\xbf\xbd byte").values, std::vector<double>{1}) << part;
+    EXPECT_EQ(history.config().at("bad \xef\xbf\xbd byte"), "\"bad \xef\xbf\xbd byte\"");
+    EXPECT_EQ(history.name(), "学 习");
+    EXPECT_EQ(history.others().at("large"), 1);
+  }
+}
+
+TEST_F(Tracking, ConfigUpdatesMerge) {
+  {
+    auto run =
+        init({.config = {{"lr", 0.1}, {"data", Object{{"name", "mnist"}}}}, .dir = folder, .sinks = {wandb_offline(), jsonl()}});
+    run.config().update({{"lr", 0.2}, {"data", Object{{"images", 7}}}});
+  }
+  const std::vector<fs::path> lines = files_in(folder, ".jsonl");
+  for (const fs::path& path : {folder / "wandb", lines.front()}) {
+    History history(path);
+    history.read();
+    EXPECT_EQ(history.config().at("lr"), "0.2");
+    EXPECT_EQ(history.config().at("data/name"), "\"mnist\"");
+    EXPECT_EQ(history.config().at("data/images"), "7");
+  }
+}
+
+TEST_F(Tracking, DefinedMetricsAreSummedUpAndGlobsExpanded) {
+  {
+    auto run = init({.dir = folder});
+    run.define_metric({.name = "val/*", .step_metric = "epoch", .summary = "min"});
+    for (const double value : {3.0, 1.0, 2.0}) run.log({{"val/loss", value}, {"other", value}});
+  }
+  const auto records = records_of(files_in(folder, ".wandb").front());
+  int definitions = 0;
+  std::map<std::string, std::string> summary;
+  for (const auto& record : records) {
+    definitions += record.kind == wandb_record::metric_kind;
+    if (record.kind != wandb_record::summary_kind) continue;
+    for (const auto& [path, json] : record.items) summary[joined(path)] = json;
+  }
+  EXPECT_EQ(definitions, 2);
+  EXPECT_EQ(summary.at("val/loss/min"), "1");
+  EXPECT_EQ(summary.at("other"), "2");
+  EXPECT_EQ(summary.count("val/loss"), 0u);
+}
+
+TEST_F(Tracking, AFullDiskLosesRowsAndNotTheRun) {
+  const auto before = std::signal(SIGXFSZ, SIG_IGN);
+  rlimit old{};
+  ::getrlimit(RLIMIT_FSIZE, &old);
+  auto run = init({.dir = folder, .sinks = {wandb_offline(), tensorboard(), jsonl()}});
+  run.log({{"a", 1}});
+  const rlimit small{100'000, old.rlim_max};
+  ::setrlimit(RLIMIT_FSIZE, &small);
+  run.log({{"large", std::string(200'000, 'x')}});
+  run.log({{"a", 2}});  // fits: what was lost is gone, and no more than that
+  ::setrlimit(RLIMIT_FSIZE, &old);
+  run.log({{"a", 3}});
+  run.finish();
+  std::signal(SIGXFSZ, before);
+  EXPECT_THAT(run.problems(), ElementsAre(HasSubstr("1 jsonl: rows not written"), HasSubstr("1 tensorboard: rows not written"),
+                                          AllOf(HasSubstr("1 wandb: rows not written"), HasSubstr("File too large"))));
+  for (const std::string part : {"wandb", "tensorboard"}) {
+    History history(folder / part);
+    history.read();
+    EXPECT_EQ(history.series().at("a").values, (std::vector<double>{1, 2, 3})) << part;
+    EXPECT_EQ(history.exit_code(), 0);
+  }
+  expect_valid_log(records_of(files_in(folder, ".wandb").front()), true);
+}
+
+TEST_F(Tracking, SystemFiguresComeInTime) {
+  {
+    auto run = init({.dir = folder, .sinks = {wandb_offline(), jsonl(folder / "a.jsonl")}, .system_every = 0.02});
+    std::this_thread::sleep_for(std::chrono::milliseconds(200));
+  }
+  const std::string lines = contents(folder / "a.jsonl");
+  EXPECT_THAT(lines, AllOf(HasSubstr("\"cpu\":"), HasSubstr("\"proc.memory.rssMB\":"), HasSubstr("\"memory_percent\":")));
+  expect_valid_log(records_of(files_in(folder, ".wandb").front()), true);
+}
+
+TEST_F(Tracking, AResumedRunReplacesWhatItRepeats) {
+  for (const std::int64_t first : {0, 3}) {
+    auto run = init({.dir = folder, .sinks = {tensorboard(folder / "tb")}});
+    for (std::int64_t step = first; step < first + 5; ++step) run.log({{"loss", first * 100 + step}}, step);
+  }
+  History history(folder / "tb");
+  history.read();
+  EXPECT_EQ(history.files().size(), 2u);
+  EXPECT_EQ(history.series().at("loss").steps, (std::vector<std::int64_t>{0, 1, 2, 3, 4, 5, 6, 7}));
+  EXPECT_EQ(history.series().at("loss").values[4], 304);
+}
+
+TEST_F(Tracking, WhatIsNoRunIsRefused) {
+  EXPECT_THROW(History(folder / "none"), std::runtime_error);
+  EXPECT_THROW(History{folder}, std::runtime_error);
+  write(folder / "a.txt", "hello");
+  EXPECT_THROW(History(folder / "a.txt"), std::runtime_error);
+}
+
+}  // namespace

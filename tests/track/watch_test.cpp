@@ -1,0 +1,152 @@
+// Histograms of gradients and parameters: the numbers of W&B's rule, at the right steps, and in any order of destruction.
+#include "run_folder.hpp"
+
+#include "track/value_json.hpp"
+
+#include <muon/track/run.hpp>
+#include <muon/track/watch.hpp>
+
+#include <gmock/gmock.h>
+#include <torch/torch.h>
+
+#include <cmath>
+#include <limits>
+#include <map>
+
+namespace {
+
+using namespace muon::track;
+using testing::ElementsAre;
+
+struct Memory : Sink {
+  std::string name() const override { return "memory"; }
+  void row(const Row& row) override {
+    for (const auto& [name, value] : row.values) rows[row.step][name] = value;
+  }
+  std::map<std::int64_t, std::map<std::string, Value>> rows;
+};
+
+class Watching : public track_test::InFolder {};
+
+double number(const Value& value) { return std::get<double>(value.get()); }
+
+TEST(HistogramOf, IsHistcOverTheRange) {
+  torch::manual_seed(1);
+  for (const auto type : {torch::kFloat32, torch::kFloat64, torch::kBFloat16}) {
+    const torch::Tensor x = torch::randn({50, 30}).to(type);
+    const Histogram h = muon::track::histogram(x, 64);
+    const torch::Tensor wide = x.to(type == torch::kFloat64 ? torch::kFloat64 : torch::kFloat32);
+    const double least = wide.min().item<double>(), greatest = wide.max().item<double>();
+    ASSERT_EQ(h.counts.size(), 64u);
+    ASSERT_EQ(h.edges.size(), 65u);
+    EXPECT_EQ(h.edges.front(), least);
+    EXPECT_EQ(h.edges.back(), greatest);
+    const torch::Tensor counts = torch::histc(wide, 64, least, greatest).to(torch::kLong);
+    for (std::int64_t i = 0; i < 64; ++i) EXPECT_EQ(h.counts[static_cast<std::size_t>(i)], counts[i].item<std::int64_t>());
+  }
+}
+
+TEST(HistogramOf, EveryKindOfTensor) {
+  const double nan = std::nan(""), infinity = std::numeric_limits<double>::infinity();
+  const Histogram some = muon::track::histogram(torch::tensor({nan, 1.0, infinity, 3.0, -infinity}), 2);
+  EXPECT_THAT(some.edges, ElementsAre(1, 2, 3));
+  EXPECT_THAT(some.counts, ElementsAre(1, 1));
+  EXPECT_TRUE(muon::track::histogram(torch::tensor({nan})).counts.empty());
+  EXPECT_TRUE(muon::track::histogram(torch::empty({0, 3})).counts.empty());
+  const Histogram equal = muon::track::histogram(torch::full({4}, 2.5));
+  EXPECT_THAT(equal.edges, ElementsAre(2.5, 2.5));
+  EXPECT_THAT(equal.counts, ElementsAre(4));
+  const Histogram whole = muon::track::histogram(torch::tensor({1, 2, 3}, torch::kInt32), 2);
+  EXPECT_THAT(whole.counts, ElementsAre(1, 2));
+  const torch::Tensor sparse = torch::tensor({{0.0, 4.0}, {0.0, 2.0}}).to_sparse();
+  const Histogram zeros = muon::track::histogram(sparse, 4);
+  EXPECT_THAT(zeros.edges, ElementsAre(0, 1, 2, 3, 4));
+  EXPECT_THAT(zeros.counts, ElementsAre(2, 0, 1, 1));
+  EXPECT_THROW(muon::track::histogram(torch::ones({2}), 0), std::invalid_argument);
+  EXPECT_THROW(muon::track::histogram(torch::ones({2}), 513), std::invalid_argument);
+  EXPECT_THROW(muon::track::histogram(torch::Tensor()), std::invalid_argument);
+  EXPECT_EQ(muon::track::histogram(torch::full({3}, 1e38).mul(torch::tensor({-3.0, 0.0, 3.0})), 3).counts.size(),
+            3u);  // a range past float32's
+}
+
+TEST_F(Watching, GradientsAtEveryNthBackward) {
+  const auto memory = std::make_shared<Memory>();
+  auto run = init({.sinks = {memory}});
+  torch::nn::Linear layer(3, 2);
+  layer->bias.requires_grad_(false);
+  const auto watched = watch(run, *layer, {.log_freq = 2});
+  for (int i = 0; i < 5; ++i) {
+    layer->zero_grad();
+    (layer->forward(torch::ones({4, 3})).sum() * (i + 1)).backward();
+    run.log({{"i", i}});
+  }
+  run.finish();
+  for (const auto& [step, row] : memory->rows) {
+    EXPECT_EQ(row.count("gradients/weight"), step % 2 == 1 ? 1u : 0u) << step;
+    EXPECT_EQ(row.count("gradients/bias"), 0u);
+    if (step % 2 == 1) {
+      const double gradient = 4.0 * static_cast<double>(step + 1);  // of each of the six weights
+      EXPECT_NEAR(number(row.at("gradient_norms/weight")), gradient * std::sqrt(6.0), 1e-4);
+      EXPECT_THAT(std::get<Histogram>(row.at("gradients/weight").get()).counts, ElementsAre(6));
+    }
+  }
+}
+
+TEST_F(Watching, ParametersAtEveryNthStepAndNamesOfLaterModels) {
+  const auto memory = std::make_shared<Memory>();
+  auto run = init({.sinks = {memory}});
+  torch::nn::Sequential first(torch::nn::Linear(2, 2)), second(torch::nn::Linear(2, 2));
+  auto one = watch(run, *first, {.log = Log::all, .log_freq = 3});
+  auto two = watch(run, *second, {.log = Log::parameters, .log_freq = 1, .bins = 4});
+  for (int i = 0; i < 3; ++i) {
+    first->forward(torch::ones({1, 2})).sum().backward();
+    one.step();
+    two.step();
+    run.log({{"i", i}});
+  }
+  EXPECT_EQ(memory->rows[0].count("parameters/0.weight"), 0u);
+  EXPECT_EQ(memory->rows[2].count("parameters/0.weight"), 1u);
+  EXPECT_EQ(memory->rows[2].count("gradients/0.weight"), 1u);
+  EXPECT_EQ(memory->rows[0].count("parameters/graph_10.weight"), 1u);
+  EXPECT_EQ(memory->rows[0].count("gradients/graph_10.weight"), 0u);
+  EXPECT_NEAR(number(memory->rows[2].at("parameter_norms/0.weight")), first->parameters()[0].norm().item<double>(), 1e-6);
+}
+
+TEST_F(Watching, MayEndInAnyOrder) {
+  const auto memory = std::make_shared<Memory>();
+  const auto backward = [](torch::nn::Linear& layer) { layer->forward(torch::ones({1, 2})).sum().backward(); };
+  {
+    auto run = init({.sinks = {memory}});  // the model goes first, then the watch
+    auto layer = std::make_unique<torch::nn::Linear>(2, 2);
+    auto watched = watch(run, **layer, {.log = Log::all, .log_freq = 1});
+    layer.reset();
+    watched.step();
+    watched.unwatch();
+    watched.unwatch();
+  }
+  torch::nn::Linear layer(2, 2);
+  {
+    auto run = std::make_unique<muon::track::Run>(init({.sinks = {memory}}));  // the run goes first
+    auto watched = watch(*run, *layer, {.log = Log::all, .log_freq = 1});
+    run.reset();
+    backward(layer);
+    watched.step();
+  }
+  backward(layer);  // the watch is gone
+  EXPECT_TRUE(memory->rows.empty());
+  auto run = init({.sinks = {memory}});
+  {
+    auto watched = watch(run, *layer, {.log_freq = 1});
+    backward(layer);
+  }
+  backward(layer);
+  run.log({{"x", 1}});
+  EXPECT_EQ(memory->rows.at(0).count("gradients/weight"), 1u);
+  EXPECT_EQ(memory->rows.at(0).count("gradients/bias"), 1u);
+  EXPECT_THROW((void)watch(run, *layer, {.log_freq = 0}), std::invalid_argument);
+  EXPECT_THROW((void)watch(run, *layer, {.bins = 513}), std::invalid_argument);
+  run.finish();
+  EXPECT_THROW((void)watch(run, *layer), std::logic_error);
+}
+
+}  // namespace

@@ -2,77 +2,29 @@
 
 #include "plan_options.hpp"
 
-#include <CLI/CLI.hpp>
-#include <fmt/format.h>
-#include <nlohmann/json.hpp>
+#include <muon/state/checkpoint.hpp>
+#include <muon/track/history.hpp>
 
-#include <algorithm>
+#include <CLI/CLI.hpp>
+
 #include <filesystem>
+#include <stdexcept>
 
 namespace cli {
 namespace {
 
 namespace fs = std::filesystem;
-using Json = nlohmann::ordered_json;
 
-fs::path file_named(const std::string& name) {
-  for (const fs::path& folder : {fs::path(name), fs::path(name) / "checkpoints"}) {
-    if (const auto newest = muon::latest_checkpoint(folder)) return *newest;
-  }
-  if (fs::is_directory(name)) throw UsageError(fmt::format("{} holds no checkpoint (step-*.safetensors)", name));
-  return name;
-}
-
-/// What a terminal may be given: no control characters, and no character cut in its middle.
-std::string printable(std::string text, std::size_t most = std::string::npos) {
-  if (text.size() > most) {
-    while (most > 0 && (static_cast<unsigned char>(text[most]) & 0xc0) == 0x80) --most;
-    text = text.substr(0, most) + " ...";
-  }
-  std::replace_if(
-      text.begin(), text.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; }, '?');
-  return text;
-}
-
-std::string shape_text(const std::vector<std::int64_t>& shape) { return fmt::format("[{}]", fmt::join(shape, ", ")); }
-
-Json contents(const fs::path& path, const muon::CheckpointSummary& summary, const muon::Safetensors& file, bool verified) {
-  Json json{{"file", path.string()}, {"step", summary.step}, {"library", summary.library}};
-  json["verified"] = verified;
-  json["groups"] = summary.groups.empty() ? Json() : Json::parse(summary.groups);
-  json["schedule"] = summary.schedule.empty() ? Json() : Json::parse(summary.schedule);
-  json["notes"] = summary.notes;
-  json["tensors"] = Json::array();
-  for (const muon::TensorInfo& info : file.tensors()) {
-    json["tensors"].push_back(Json{{"name", info.name}, {"dtype", info.dtype}, {"shape", info.shape}});
-  }
-  return json;
-}
-
-void print_groups(const Json& groups) {
-  for (std::size_t g = 0; g < groups.size(); ++g) {
-    std::vector<std::string> options;
-    for (const auto& [key, value] : groups[g].at("options").items()) options.push_back(fmt::format("{}={}", key, value.dump()));
-    fmt::print("group {}   {}, {} parameters: {}\n", g, groups[g].at("algorithm").get<std::string>(),
-               groups[g].at("parameters").size(), fmt::join(options, " "));
-  }
-}
-
-void print(const Json& json) {
-  fmt::print("{}\nstep      {}\nwritten   by {}\nbytes     {}\n", json["file"].get<std::string>(),
-             json["step"].get<std::int64_t>(), printable(json["library"].get<std::string>()),
-             json["verified"].get<bool>() ? "agree with the checksum" : "not verified (--verify)");
-  if (!json["groups"].is_null()) print_groups(json["groups"]);
-  if (!json["schedule"].is_null()) fmt::print("schedule  {}\n", json["schedule"].dump());
-  for (const auto& [key, value] : json["notes"].items()) {
-    fmt::print("note      {}: {}\n", printable(key), printable(value.get<std::string>(), 200));
-  }
-  std::size_t width = 0;
-  for (const Json& tensor : json["tensors"]) width = std::max(width, tensor["name"].get<std::string>().size());
-  fmt::print("\n");
-  for (const Json& tensor : json["tensors"]) {
-    fmt::print("{:<{}}  {:<5} {}\n", printable(tensor["name"].get<std::string>()), width, tensor["dtype"].get<std::string>(),
-               shape_text(tensor["shape"].get<std::vector<std::int64_t>>()));
+/// A run's folder has checkpoints too: what was tracked goes first, and the folder checkpoints/ names the other.
+bool is_run(const std::string& path) {
+  if (path.ends_with(".safetensors") || muon::latest_checkpoint(path)) return false;
+  try {
+    muon::track::History{path};
+    return true;
+  } catch (const std::runtime_error&) {
+    // what is neither is told with the words of the one that it looks like
+    return fs::is_regular_file(path) &&
+           (path.ends_with(".wandb") || path.ends_with(".jsonl") || path.find("tfevents") != path.npos);
   }
 }
 
@@ -80,28 +32,38 @@ void print(const Json& json) {
 
 void add_inspect_options(CLI::App& command, InspectOptions& o) {
   command.footer(
+      "A run is W&B's offline log, TensorBoard's event file, lines of JSON, or a folder with one of them.\n\n"
       "Examples:\n"
-      "  muon inspect runs/20260102-030405-small_net      its newest checkpoint\n"
+      "  muon inspect runs/20260102-030405-small_net      its metrics, or without --track its newest checkpoint\n"
+      "  muon inspect runs/a --metric train/loss --follow what is logged, as it comes\n"
+      "  muon inspect runs/a runs/b --metric test/loss    two runs side by side\n"
       "  muon inspect step-00000100.safetensors --verify  reads every byte and compares with the checksum");
-  command.add_option("FILE", o.file, "A checkpoint, a folder of checkpoints, or a run's folder")->required();
+  command.add_option("PATH", o.paths, "A checkpoint, a folder of checkpoints, a run; several runs are compared")->required();
+  command.option_defaults()->group("Runs");
+  command.add_option("--metric", o.metrics, "Show this one; repeatable. [losses and accuracies]")->allow_extra_args(false);
+  command.add_flag("--follow", o.follow, "Go on while the run is written, until it ends or Ctrl-C");
+  command.option_defaults()->group("Checkpoints");
   command.add_flag("--verify", o.verify, "Read all of it and compare with the checksum");
+  command.option_defaults()->group("Output");
   command.add_flag("--json", o.json, "One JSON object, for programs");
 }
 
 void inspect(const InspectOptions& o) {
-  const fs::path path = file_named(o.file);
-  const muon::CheckpointSummary summary = muon::inspect_checkpoint(path, o.verify);
-  Json json;
-  try {
-    json = contents(path, summary, muon::Safetensors(path), o.verify);
-  } catch (const Json::exception&) {
-    throw std::runtime_error(fmt::format("{} is damaged: its metadata is not what this program writes", path.string()));
+  for (const std::string& path : o.paths) {
+    if (!fs::exists(path)) throw std::runtime_error(path + " is not there");
   }
-  if (o.json) {
-    fmt::print("{}\n", json.dump(2, ' ', false, Json::error_handler_t::replace));
-  } else {
-    print(json);
+  const bool run = o.paths.size() > 1 || (!o.verify && is_run(o.paths.front()));
+  if (!run) {
+    if (o.follow || !o.metrics.empty())
+      throw UsageError("--metric and --follow are for runs, and " + o.paths.front() + " is none: it has no metrics (--track)");
+    const fs::path path = o.paths.front();
+    if (fs::is_regular_file(path) && path.extension() != ".safetensors")
+      throw std::runtime_error(path.string() + " is neither a checkpoint (*.safetensors) nor a tracked run");
+    return inspect_checkpoint(o);
   }
+  if (o.verify) throw UsageError("--verify is for checkpoints; give one of them alone");
+  if (o.follow && (o.json || o.paths.size() > 1)) throw UsageError("--follow is for one run, and not for --json");
+  inspect_runs(o);
 }
 
 }  // namespace cli

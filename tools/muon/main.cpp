@@ -29,7 +29,7 @@ int main(int argc, char** argv) {
   CLI::App* plan_command = app.add_subcommand("plan", "Say who should optimize what in a checkpoint file");
   cli::add_plan_options(*plan_command, plan);
   cli::InspectOptions inspect;
-  CLI::App* inspect_command = app.add_subcommand("inspect", "Say what is inside a checkpoint");
+  CLI::App* inspect_command = app.add_subcommand("inspect", "Say what is inside a checkpoint, or how a tracked run went");
   cli::add_inspect_options(*inspect_command, inspect);
   train.program = argv[0];
   train.arguments.assign(argv + std::min(argc, 2), argv + argc);

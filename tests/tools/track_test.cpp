@@ -1,0 +1,137 @@
+// muon train --track and muon inspect, as a user runs them.
+#include "track/run_folder.hpp"
+
+#include <gmock/gmock.h>
+#include <nlohmann/json.hpp>
+#include <torch/torch.h>
+
+#include <array>
+#include <csignal>
+#include <cstdio>
+#include <sys/wait.h>
+#include <thread>
+
+namespace {
+
+using namespace track_test;
+using nlohmann::json;
+using testing::AllOf;
+using testing::HasSubstr;
+
+struct Result {
+  int status;
+  std::string out;  // and what went to standard error
+};
+
+class Track : public InFolder {
+ protected:
+  Result muon(const std::string& arguments) const {
+    const std::string command = "cd '" + folder.string() + "' && '" MUON_PROGRAM "' " + arguments + " 2>&1";
+    std::FILE* const pipe = ::popen(command.c_str(), "r");
+    Result result;
+    std::array<char, 4096> part;
+    while (const std::size_t count = std::fread(part.data(), 1, part.size(), pipe)) result.out.append(part.data(), count);
+    const int status = ::pclose(pipe);
+    result.status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+    return result;
+  }
+
+  json inspected(const std::string& path) const { return json::parse(muon("inspect --json " + path).out); }
+
+  const std::string train = "train --data random --threads 1 --run-dir r --steps 60 --log-every 20 ";
+};
+
+TEST_F(Track, AllFormatsHaveTheSameRun) {
+  const Result run = muon(train + "--track wandb,tensorboard,jsonl --watch all --project p --name n --momentum 0.9");
+  ASSERT_EQ(run.status, 0) << run.out;
+  EXPECT_THAT(run.out, AllOf(HasSubstr("wandb sync r/wandb/offline-run-"), HasSubstr("wandb leet"),
+                             HasSubstr("tensorboard --logdir r/tensorboard"), HasSubstr("muon inspect r/metrics.jsonl")));
+  const json wandb = inspected("r"), events = inspected("r/tensorboard"), lines = inspected("r/metrics.jsonl");
+  EXPECT_THAT(wandb["files"][0].get<std::string>(), HasSubstr(".wandb"));
+  EXPECT_EQ(wandb["name"], "n");
+  EXPECT_EQ(wandb["project"], "p");
+  EXPECT_EQ(wandb["exit_code"], 0);
+  EXPECT_EQ(wandb["config"]["momentum"], 0.9);
+  EXPECT_FALSE(wandb["config"]["plan"].is_null() && wandb["config"].dump().find("plan/") == std::string::npos);
+  const std::vector<int> steps{20, 40, 60};
+  for (const char* name : {"train/loss", "lr/muon", "lr/adamw", "gradient_norm/muon", "update_norm/adamw",
+                           "gradient_norms/fc1.weight", "parameter_norms/fc1.weight"}) {
+    EXPECT_EQ(wandb["metrics"][name]["steps"], steps) << name;
+    EXPECT_EQ(lines["metrics"][name], wandb["metrics"][name]) << name;
+    EXPECT_EQ(events["metrics"][name]["steps"], steps) << name;
+    EXPECT_GT(events["metrics"][name]["values"][0], 0) << name;
+  }
+  for (const char* name : {"test/loss", "test/accuracy", "train/epoch_loss", "epoch"})
+    EXPECT_EQ(wandb["metrics"][name]["steps"].back(), 60) << name;
+  for (const json& found : {wandb, events, lines}) EXPECT_EQ(found["others"]["gradients/fc1.weight"], 3);
+}
+
+TEST_F(Track, TheNumbersOfTrainingAreTheSameWithAndWithout) {
+  const auto last_line = [](const std::string& out) { return out.substr(out.find("train loss"), 60); };
+  const Result without = muon("train --data random --threads 1 --steps 30 --run-dir a");
+  const Result with = muon("train --data random --threads 1 --steps 30 --run-dir b --track jsonl --watch all --log-every 1");
+  EXPECT_EQ(contents(folder / "a/model.pt"), contents(folder / "b/model.pt"));
+  EXPECT_EQ(last_line(without.out), last_line(with.out));
+}
+
+TEST_F(Track, AResumedRunGoesOnUnderItsId) {
+  const std::string command = train + "--epochs 1000 --track wandb,tensorboard,jsonl --watch gradients";
+  std::string endless = command;
+  endless.replace(endless.find("--steps 60"), 10, "");
+  const Result stopped = muon("--version >/dev/null; timeout -s INT 6 '" MUON_PROGRAM "' " + endless);
+  ASSERT_THAT(stopped.out, AllOf(HasSubstr("stopped by SIGINT"), HasSubstr("tracked")));
+  const json before = inspected("r");
+  EXPECT_EQ(before["exit_code"], 130);
+  const Result again = muon("--version >/dev/null; timeout -s INT 6 '" MUON_PROGRAM "' " + endless + " --resume r");
+  ASSERT_THAT(again.out, HasSubstr("resumed after step"));
+  const json after = inspected("r");
+  EXPECT_EQ(after["id"], before["id"]);
+  EXPECT_EQ(after["files"].size(), 2u);
+  for (const json& found : {after, inspected("r/tensorboard"), inspected("r/metrics-2.jsonl")}) {
+    const std::vector<int> steps = found["metrics"]["train/loss"]["steps"];
+    for (const int step : steps) EXPECT_EQ(step % 20, 0);
+    EXPECT_EQ(found["metrics"]["gradient_norms/fc1.weight"]["steps"], steps);
+    EXPECT_TRUE(std::is_sorted(steps.begin(), steps.end()));
+  }
+  EXPECT_GT(after["metrics"]["train/loss"]["steps"].size(), before["metrics"]["train/loss"]["steps"].size());
+}
+
+TEST_F(Track, InspectPrintsTablesAndCurvesAndCompares) {
+  ASSERT_EQ(muon(train + "--track jsonl").status, 0);
+  const Result table = muon("inspect r");
+  EXPECT_THAT(table.out, AllOf(HasSubstr("state     finished"), HasSubstr("train/loss"), HasSubstr("⠀")));
+  fs::copy(folder / "r", folder / "s", fs::copy_options::recursive);
+  EXPECT_THAT(muon("inspect r s --metric train/loss").out,
+              AllOf(HasSubstr("train/loss"), HasSubstr("\nr\n"), HasSubstr("\ns\n")));
+  EXPECT_THAT(muon("inspect r --metric none").out, HasSubstr("nothing was logged as 'none'; there is: epoch"));
+  EXPECT_THAT(muon("inspect r --verify").out, HasSubstr("holds no checkpoint"));
+  EXPECT_EQ(muon("inspect nowhere").status, 1);
+  EXPECT_THAT(muon("inspect r/model.pt").out, HasSubstr("neither a checkpoint"));
+}
+
+TEST_F(Track, FollowShowsWhatComesUntilTheEnd) {
+  std::thread writer([&] { muon("train --data random --threads 1 --run-dir f --steps 400 --log-every 50 --track tensorboard"); });
+  for (int i = 0; i < 600 && (!fs::exists(folder / "f/tensorboard") || fs::is_empty(folder / "f/tensorboard")); ++i)
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  const Result follow = muon("inspect f --metric train/loss --follow");
+  writer.join();
+  EXPECT_EQ(follow.status, 0);
+  for (const char* step : {"step 50 ", "step 200 ", "step 400 ", "finished"}) EXPECT_THAT(follow.out, HasSubstr(step));
+}
+
+TEST_F(Track, WrongOptionsAreRefused) {
+  EXPECT_THAT(muon("train --watch gradients --data random").out, HasSubstr("--watch needs --track"));
+  EXPECT_EQ(muon("train --track mlflow --data random").status, 2);
+  EXPECT_EQ(muon("train --track wandb --project a/b --data random --steps 1").status, 1);
+}
+
+TEST_F(Track, AFullDiskIsToldAndTrainingGoesOn) {
+  const Result run = muon("--version; ulimit -f 100; '" MUON_PROGRAM
+                          "' train --data random --threads 1 --run-dir q --steps 60 "
+                          "--log-every 1 --track jsonl --watch all --summary /dev/null");
+  EXPECT_THAT(run.out, AllOf(HasSubstr("tracking loses something, training goes on"), HasSubstr("jsonl: rows not written"),
+                             HasSubstr("File too large"), HasSubstr("train loss")));
+  EXPECT_NE(inspected("q")["metrics"]["train/loss"]["steps"].size(), 0u);
+}
+
+}  // namespace

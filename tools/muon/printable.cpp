@@ -1,0 +1,17 @@
+#include "printable.hpp"
+
+#include <algorithm>
+
+namespace cli {
+
+std::string printable(std::string text, std::size_t most) {
+  if (text.size() > most) {
+    while (most > 0 && (static_cast<unsigned char>(text[most]) & 0xc0) == 0x80) --most;
+    text = text.substr(0, most) + " ...";
+  }
+  std::replace_if(
+      text.begin(), text.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; }, '?');
+  return text;
+}
+
+}  // namespace cli

@@ -1,6 +1,6 @@
 #include "host.hpp"
 
-#include "utf8.hpp"
+#include "formats/utf8.hpp"
 
 #include <sys/resource.h>
 #include <unistd.h>

@@ -1,8 +1,8 @@
 #include <muon/track/jsonl.hpp>
 
 #include "record_file.hpp"
-#include "seconds.hpp"
-#include "value_json.hpp"
+#include "formats/seconds.hpp"
+#include "formats/value_json.hpp"
 
 #include <fmt/format.h>
 

@@ -1,8 +1,8 @@
 #include <muon/track/run.hpp>
 
 #include "run_state.hpp"
-#include "utf8.hpp"
-#include "value_json.hpp"
+#include "formats/utf8.hpp"
+#include "formats/value_json.hpp"
 
 #include <fmt/format.h>
 
@@ -116,10 +116,13 @@ void check(const MetricDefinition& metric) {
 
 Run init(RunOptions options) {
   const std::string mode = environment("WANDB_MODE");
-  if (mode == "disabled") options.sinks.clear();
+  if (mode == "disabled")
+    std::erase_if(options.sinks, [](const auto& sink) { return sink != nullptr && sink->name() == "wandb"; });
   if (!mode.empty() && mode != "disabled" && mode != "offline" && mode != "online" && mode != "dryrun")
     throw std::invalid_argument(fmt::format("[track] WANDB_MODE '{}' is unknown; set offline or disabled", mode));
-  if (!(options.system_every >= 0)) throw std::invalid_argument("[track] system_every must be at least 0 seconds");
+  if (!(options.system_every >= 0 && options.system_every <= 1e6))
+    throw std::invalid_argument(
+        fmt::format("[track] system_every must be in 0 to 1000000 seconds; got {}", options.system_every));
   for (const auto& sink : options.sinks) {
     if (sink == nullptr) throw std::invalid_argument("[track] sinks holds a null pointer");
   }
@@ -151,6 +154,7 @@ Run::~Run() {
 
 Run::State& Run::running(const char* call) const {
   if (state_ == nullptr) throw std::logic_error(fmt::format("[track] {} on a run that was moved from", call));
+  state_->not_from_a_sink(call);
   const std::lock_guard lock(state_->mutex);
   if (state_->finished) throw std::logic_error(fmt::format("[track] {} after finish", call));
   return *state_;

@@ -1,29 +1,35 @@
 #include "run_state.hpp"
 
-#include "utf8.hpp"
-#include "value_json.hpp"
+#include "formats/utf8.hpp"
+#include "formats/value_json.hpp"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
 #include <exception>
+#include <limits>
+#include <new>
+#include <stdexcept>
+#include <system_error>
 #include <utility>
 
 namespace muon::track {
 
 void Values::set(const Object& values) {
-  for (const auto& [raw, value] : values) {
-    std::string name = valid_utf8(raw);
+  std::vector<std::pair<std::string, Value>> clean;  // all or none
+  for (const auto& [name, value] : values) clean.emplace_back(valid_utf8(name), valid(value));
+  for (auto& [name, value] : clean) {
     const auto [known, is_new] = index_.emplace(name, values_.size());
     if (is_new) {
-      values_.emplace_back(std::move(name), valid(value));
+      values_.emplace_back(std::move(name), std::move(value));
     } else if (std::holds_alternative<Object>(value.get())) {
       Object both{std::move(values_[known->second])};
       merge(both, {{name, value}});
       values_[known->second] = std::move(both.front());
     } else {
-      values_[known->second].second = valid(value);
+      values_[known->second].second = std::move(value);
     }
   }
 }
@@ -34,7 +40,11 @@ void Values::clear() {
 }
 
 Run::State::State(RunInfo run_info, RunOptions options)
-    : info(std::move(run_info)), sinks(std::move(options.sinks)), row_time_(info.start), system_every_(options.system_every) {
+    : info(std::move(run_info)),
+      sinks(std::move(options.sinks)),
+      row_time_(info.start),
+      process_(::getpid()),
+      system_every_(options.system_every) {
   merge(config, options.config);
 }
 
@@ -56,22 +66,47 @@ void Run::State::start() {
       throw;
     }
   }
-  if (system_every_ > 0 && !sinks.empty()) system_ = std::thread([this] { follow_system(); });
-}
-
-void Run::State::for_each_sink(const char* lost, const std::function<void(Sink&)>& call) {
-  for (const auto& sink : sinks) {
-    try {
-      call(*sink);
-    } catch (const std::exception& error) {
-      Problem& problem = problems_[fmt::format("{}: {} not written", sink->name(), lost)];
-      if (problem.count++ == 0) problem.first = error.what();
-    }
+  if (system_every_ <= 0 || sinks.empty()) return;
+  try {
+    system_ = std::thread([this] { follow_system(); });
+  } catch (const std::system_error& error) {
+    add_problem("system figures not written", error.what());
   }
 }
 
-double Run::State::runtime() const {
-  return std::chrono::duration<double>(std::chrono::system_clock::now() - info.start).count();
+void Run::State::for_each_sink(const char* lost, const std::function<void(Sink&)>& call) {
+  in_sinks_ = std::this_thread::get_id();
+  for (const auto& sink : sinks) {
+    const auto not_written = [&](const char* why) { count_problem(fmt::format("{}: {} not written", sink->name(), lost), why); };
+    try {
+      call(*sink);
+    } catch (const std::exception& error) {
+      not_written(error.what());
+    } catch (...) {
+      not_written("it threw something that is no std::exception");
+    }
+  }
+  in_sinks_ = std::thread::id();
+}
+
+void Run::State::not_from_a_sink(const char* call) const {
+  if (in_sinks_.load() == std::this_thread::get_id())
+    throw std::logic_error(fmt::format("[track] {} was called by a sink of the same run", call));
+}
+
+bool Run::State::is_running() const {
+  const std::lock_guard lock(mutex);
+  return !finished;
+}
+
+void Run::State::count_problem(const std::string& what, const std::string& first) {
+  Problem& problem = problems_[what];
+  if (problem.count++ == 0) problem.first = first;
+}
+
+void Run::State::add_problem(const std::string& what, const std::string& first) {
+  const std::lock_guard lock(mutex);
+  count_problem(what, first);
 }
 
 Row Run::State::row_of(Object values) const {
@@ -89,11 +124,10 @@ void Run::State::flush() {
 
 void Run::State::log(const Object& values, std::optional<std::int64_t> step, std::optional<bool> commit) {
   const std::lock_guard lock(mutex);
-  if (finished) return;
+  if (finished || process_ != ::getpid()) return;
   if (step && *step < step_) {
-    Problem& problem = problems_["log calls with a step smaller than the one before, whose values were dropped"];
-    if (problem.count++ == 0) problem.first = fmt::format("step {} after step {}", *step, step_);
-    return;
+    return count_problem("log calls with a step smaller than the one before, whose values were dropped",
+                         fmt::format("step {} after step {}", *step, step_));
   }
   if (step && *step > step_) {
     flush();
@@ -105,7 +139,7 @@ void Run::State::log(const Object& values, std::optional<std::int64_t> step, std
   row_time_ = std::chrono::system_clock::now();
   if (commit.value_or(!step.has_value())) {
     flush();
-    ++step_;
+    if (step_ < std::numeric_limits<std::int64_t>::max()) ++step_;
   }
 }
 
@@ -127,14 +161,20 @@ void Run::State::update_config(const Object& values) {
 }
 
 void Run::State::finish(int exit_code) {
+  not_from_a_sink("finish");
   {
     const std::lock_guard lock(mutex);
     if (finished) return;
-    row_.set(coming_.get());
-    flush();
     finished = true;
-    const Row last = row_of(last_.get());
-    for_each_sink("the end", [&](Sink& sink) { sink.finish(exit_code, last); });
+    if (process_ != ::getpid()) return system_.joinable() ? system_.detach() : void();  // its thread is not in this process
+    try {
+      row_.set(coming_.get());
+      flush();
+      const Row last = row_of(last_.get());
+      for_each_sink("the end", [&](Sink& sink) { sink.finish(exit_code, last); });
+    } catch (const std::bad_alloc&) {
+      count_problem("the end not written", "no memory");
+    }
   }
   over_.notify_all();
   if (system_.joinable()) system_.join();
@@ -142,16 +182,20 @@ void Run::State::finish(int exit_code) {
 
 void Run::State::follow_system() {
   SystemFigures figures;
-  figures.read();
   const auto period = std::chrono::duration<double>(system_every_);
   std::unique_lock lock(mutex);
   while (!over_.wait_for(lock, period, [this] { return finished; })) {
-    const Row row = row_of(figures.read());
-    for_each_sink("system figures", [&](Sink& sink) { sink.system(row); });
+    try {
+      const Row row = row_of(figures.read());
+      for_each_sink("system figures", [&](Sink& sink) { sink.system(row); });
+    } catch (const std::exception& error) {
+      count_problem("system figures not written", error.what());
+    }
   }
 }
 
 std::vector<std::string> Run::State::problem_texts() const {
+  not_from_a_sink("problems");
   const std::lock_guard lock(mutex);
   std::vector<std::string> texts;
   for (const auto& [what, problem] : problems_)

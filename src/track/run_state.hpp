@@ -5,6 +5,7 @@
 
 #include "host.hpp"
 
+#include <atomic>
 #include <condition_variable>
 #include <cstdint>
 #include <functional>
@@ -41,6 +42,10 @@ struct Run::State {
   void add(const Object& values);
   void update_config(const Object& values);
   void finish(int exit_code);
+  bool is_running() const;
+  void add_problem(const std::string& what, const std::string& first);
+  /// Errors   std::logic_error: the caller is a sink of this run, which would wait for itself.
+  void not_from_a_sink(const char* call) const;
 
   const RunInfo info;
   const std::vector<std::shared_ptr<Sink>> sinks;
@@ -59,15 +64,18 @@ struct Run::State {
     std::string first;
   };
 
-  double runtime() const;
   Row row_of(Object values) const;
   void flush();
   void follow_system();
+  void count_problem(const std::string& what, const std::string& first);
 
   Values row_, coming_, last_;
   std::int64_t step_ = 0;
   Time row_time_;
   std::map<std::string, Problem> problems_;  // by what was lost
+
+  const int process_;                        // a forked child leaves the files alone
+  std::atomic<std::thread::id> in_sinks_{};  // the thread that is calling them
 
   double system_every_;
   std::condition_variable over_;

@@ -1,10 +1,10 @@
 #include <muon/track/tensorboard.hpp>
 
-#include "event.hpp"
+#include "formats/event.hpp"
 #include "host.hpp"
 #include "record_file.hpp"
-#include "seconds.hpp"
-#include "tfrecord.hpp"
+#include "formats/seconds.hpp"
+#include "formats/tfrecord.hpp"
 
 #include <fmt/format.h>
 #include <unistd.h>

@@ -2,9 +2,9 @@
 
 #include "host.hpp"
 #include "record_file.hpp"
-#include "seconds.hpp"
-#include "wandb_log.hpp"
-#include "wandb_record.hpp"
+#include "formats/seconds.hpp"
+#include "formats/wandb_log.hpp"
+#include "formats/wandb_record.hpp"
 #include "wandb_summary.hpp"
 
 #include <fmt/format.h>
@@ -42,12 +42,12 @@ void link_latest(const fs::path& folder) {
   if (error) fs::remove(temporary, error);
 }
 
-Items items_of(const Object& values) {
+Items items_of(const Object& values, bool only_histograms = false) {
   Items items;
   for_each_leaf(values, [&](const Path& path, const Value& value) {
     const auto* const histogram = std::get_if<Histogram>(&value.get());
     if (histogram == nullptr) {
-      items.emplace_back(path, json_text(value, NonFinite::bare));
+      if (!only_histograms) items.emplace_back(path, json_text(value, NonFinite::bare));
       return;
     }
     for (const auto& [part, content] : histogram_object(*histogram)) {
@@ -56,6 +56,12 @@ Items items_of(const Object& values) {
     }
   });
   return items;
+}
+
+/// Names that W&B sets itself.
+Object without_own(Object values) {
+  std::erase_if(values, [](const auto& e) { return e.first == "_step" || e.first == "_timestamp" || e.first == "_runtime"; });
+  return values;
 }
 
 /// What W&B adds to a row.
@@ -92,7 +98,9 @@ class WandbOffline : public Sink {
   void row(const Row& row) override {
     for (const MetricDefinition& metric : summary_.expand(row.values))
       add([&](auto number) { return record::metric(number, metric, true); });
-    Items items = items_of(row.values), changes = summary_.update(row.values);
+    Object values = without_own(row.values);
+    for (auto& [name, value] : summary_.step_metrics(values)) values.emplace_back(name, value);
+    Items items = items_of(values), changes = summary_.update(values);
     add_own(items, row);
     add_own(changes, row);
     add_runtime(changes, row);
@@ -106,11 +114,7 @@ class WandbOffline : public Sink {
 
   void finish(int exit_code, const Row& last) override {
     Items histograms;
-    for (const auto& [name, value] : last.values) {
-      if (std::holds_alternative<Histogram>(value.get())) {
-        for (auto& item : items_of({{name, value}})) histograms.push_back(std::move(item));
-      }
-    }
+    for (auto& item : items_of(last.values, /*only_histograms=*/true)) histograms.push_back(std::move(item));
     add_runtime(histograms, last);
     add([&](auto number) { return record::summary(number, histograms); },
         [&](auto number) { return record::exit(number, exit_code, last.runtime); },

@@ -3,7 +3,7 @@
 
 #include <muon/track/sink.hpp>
 
-#include "wandb_record.hpp"
+#include "formats/wandb_record.hpp"
 
 #include <map>
 #include <string>
@@ -16,6 +16,8 @@ class Summary {
   void define(const MetricDefinition& metric);
   /// Definitions for names of `values` that a definition with a "*" stands for, when they come the first time.
   std::vector<MetricDefinition> expand(const Object& values);
+  /// The last values of the step metrics that `values` need and do not have.
+  Object step_metrics(const Object& values);
   /// What the summary changes to with these values. Histograms are left out: they would double a log's size, and the last is
   /// enough.
   std::vector<wandb_record::Item> update(const Object& values);
@@ -29,6 +31,7 @@ class Summary {
 
   std::vector<MetricDefinition> globs_;
   std::map<std::string, Metric> metrics_;
+  std::map<std::string, Value> steps_;  // of step metrics
 };
 
 }  // namespace muon::track::wandb_summary

@@ -7,7 +7,7 @@
 #include <fmt/format.h>
 #include <torch/nn/module.h>
 
-#include <atomic>
+#include <cmath>
 #include <optional>
 #include <set>
 #include <stdexcept>
@@ -41,14 +41,23 @@ struct Watch::State {
   /// Histogram and norm of `tensor` as "gradients/..." into the run's row.
   void look(const char* what, const std::string& name, const at::Tensor& tensor) {
     const auto strong = run.lock();
-    if (strong == nullptr || !tensor.defined()) return;
+    if (strong == nullptr || !tensor.defined() || !strong->is_running()) return;
     const c10::NoGradGuard no_grad;
+    try {
+      count(*strong, what, name, tensor);
+    } catch (const std::exception& error) {  // of a layout or device that cannot count: no reason to end a backward
+      strong->add_problem("histograms of a watch not made", fmt::format("{}: {}", name, error.what()));
+    }
+  }
+
+  void count(Run::State& into, const char* what, const std::string& name, const at::Tensor& tensor) {
     const at::Tensor values = tensor.is_sparse() ? tensor.coalesce().values() : tensor;
-    const double norm = values.norm(2, at::kFloat).item<double>();
+    double norm = values.norm(2, at::kFloat).item<double>();
+    if (norm == 0 || std::isinf(norm)) norm = values.norm(2, at::kDouble).item<double>();  // squares outside float32's range
     Object found{{fmt::format("{}_norms/{}{}", what, prefix, name), norm}};
     Histogram counted = track::histogram(tensor, options.bins);
     if (!counted.counts.empty()) found.emplace_back(fmt::format("{}s/{}{}", what, prefix, name), std::move(counted));
-    strong->add(found);
+    into.add(found);
   }
 
   /// Called in the thread that computed the gradient.
@@ -102,7 +111,8 @@ Watch Watch::begin(Run& run, const torch::nn::Module& model, const WatchOptions&
   }
   std::set<const c10::TensorImpl*> known;
   for (const auto& entry : model.named_parameters()) {
-    if (!entry.value().defined() || !known.insert(entry.value().unsafeGetTensorImpl()).second) continue;
+    if (!entry.value().defined() || entry.value().is_complex() || !known.insert(entry.value().unsafeGetTensorImpl()).second)
+      continue;
     state->parameters.push_back(
         {entry.key(), decltype(Watched::tensor)(entry.value().getIntrusivePtr()), std::nullopt, options.start});
   }

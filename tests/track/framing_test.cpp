@@ -1,10 +1,10 @@
 // The bytes of both framings: published examples, every way a block can end, and damage.
-#include "track/event.hpp"
-#include "track/tfrecord.hpp"
-#include "track/utf8.hpp"
-#include "track/value_json.hpp"
-#include "track/wandb_log.hpp"
-#include "track/wandb_record.hpp"
+#include "track/formats/event.hpp"
+#include "track/formats/tfrecord.hpp"
+#include "track/formats/utf8.hpp"
+#include "track/formats/value_json.hpp"
+#include "track/formats/wandb_log.hpp"
+#include "track/formats/wandb_record.hpp"
 
 #include <gtest/gtest.h>
 

@@ -1,7 +1,7 @@
 // Histograms of gradients and parameters: the numbers of W&B's rule, at the right steps, and in any order of destruction.
 #include "run_folder.hpp"
 
-#include "track/value_json.hpp"
+#include "track/formats/value_json.hpp"
 
 #include <muon/track/run.hpp>
 #include <muon/track/watch.hpp>
@@ -110,6 +110,26 @@ TEST_F(Watching, ParametersAtEveryNthStepAndNamesOfLaterModels) {
   EXPECT_EQ(memory->rows[0].count("parameters/graph_10.weight"), 1u);
   EXPECT_EQ(memory->rows[0].count("gradients/graph_10.weight"), 0u);
   EXPECT_NEAR(number(memory->rows[2].at("parameter_norms/0.weight")), first->parameters()[0].norm().item<double>(), 1e-6);
+}
+
+TEST_F(Watching, WhatCannotBeCountedDoesNotEndABackward) {
+  const auto memory = std::make_shared<Memory>();
+  auto run = init({.sinks = {memory}});
+  struct MixedImpl : torch::nn::Module {
+    MixedImpl() {
+      real = register_parameter("real", torch::full({2}, 1e-25));
+      complex = register_parameter("complex", torch::ones({2}, torch::kComplexFloat));
+    }
+    torch::Tensor real, complex;
+  };
+  MixedImpl model;
+  auto watched = watch(run, model, {.log = Log::all, .log_freq = 1});
+  (model.real.sum() * 1e-25 + torch::real(model.complex).sum()).backward();
+  watched.step();
+  run.log({{"x", 1}});
+  EXPECT_NEAR(number(memory->rows.at(0).at("gradient_norms/real")) / (1e-25 * std::sqrt(2.0)), 1, 1e-6);  // squares below float32
+  EXPECT_EQ(memory->rows.at(0).count("gradients/complex"), 0u);
+  EXPECT_TRUE(run.problems().empty());
 }
 
 TEST_F(Watching, MayEndInAnyOrder) {

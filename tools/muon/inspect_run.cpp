@@ -58,16 +58,19 @@ void print_curve(const std::string& title, const Series& series, Axis steps, Axi
   fmt::print("{:>11}{:<{}}{}\n", "", fmt::format("{:.0f}", steps.least), columns - 8, fmt::format("{:>8.0f}", steps.greatest));
 }
 
-/// Those that were asked for; without, the losses and accuracies, or the first ones.
-std::vector<std::string> chosen(const InspectOptions& o, const std::set<std::string>& names) {
-  std::vector<std::string> result;
+void check_metrics(const InspectOptions& o, const std::set<std::string>& names) {
   for (const std::string& name : o.metrics) {
     if (names.count(name) == 0) {
       throw UsageError(fmt::format("--metric: nothing was logged as '{}'; there is: {}", name,
                                    printable(fmt::format("{}", fmt::join(names, ", ")), 1000)));
     }
-    result.push_back(name);
   }
+}
+
+/// Those that were asked for; without, the losses and accuracies, or the first ones.
+std::vector<std::string> chosen(const InspectOptions& o, const std::set<std::string>& names) {
+  check_metrics(o, names);
+  std::vector<std::string> result = o.metrics;
   for (const std::string& name : names) {
     const bool wanted = name.find("loss") != name.npos || name.find("accuracy") != name.npos;
     if (o.metrics.empty() && wanted && result.size() < 4) result.push_back(name);
@@ -87,8 +90,13 @@ std::string state_of(const History& run) {
   return *run.exit_code() == 0 ? "finished" : fmt::format("ended with exit code {}", *run.exit_code());
 }
 
-void print_problems(const History& run) {
-  for (const std::string& problem : run.problems()) fmt::print(stderr, "muon: {}\n", printable(problem));
+/// Errors   std::runtime_error: what could not be read; the rest has been shown then
+void check_whole(const std::vector<History>& runs) {
+  std::vector<std::string> problems;
+  for (const History& run : runs) {
+    for (const std::string& problem : run.problems()) problems.push_back(printable(problem));
+  }
+  if (!problems.empty()) throw std::runtime_error(fmt::format("{}", fmt::join(problems, "\nmuon: ")));
 }
 
 void print_run(const InspectOptions& o, const History& run) {
@@ -158,7 +166,10 @@ void follow(const InspectOptions& o, History& run) {
     }
     for (const auto& [step, text] : lines) fmt::print("step {}{}\n", step, text);
     std::fflush(stdout);
-    if (run.exit_code()) return fmt::print("{}\n", state_of(run));
+    if (run.exit_code()) {
+      fmt::print("{}\n", state_of(run));
+      return check_metrics(o, names_in(run));
+    }
     if (stop.received() != 0 || !run.problems().empty() || std::ferror(stdout) != 0) return;
     std::this_thread::sleep_for(std::chrono::milliseconds(300));
   }
@@ -171,12 +182,9 @@ void inspect_runs(const InspectOptions& o) {
   for (const std::string& path : o.paths) runs.emplace_back(path);
   if (o.follow) {
     follow(o, runs.front());
-    return print_problems(runs.front());
+    return check_whole(runs);
   }
-  for (History& run : runs) {
-    run.read();
-    print_problems(run);
-  }
+  for (History& run : runs) run.read();
   if (o.json) {
     Json json = Json::array();
     for (const History& run : runs) json.push_back(json_of(run));
@@ -186,6 +194,8 @@ void inspect_runs(const InspectOptions& o) {
   } else {
     compare(o, runs);
   }
+  std::fflush(stdout);
+  check_whole(runs);
 }
 
 }  // namespace cli

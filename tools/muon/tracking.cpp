@@ -12,6 +12,7 @@
 
 #include <cmath>
 #include <cstdio>
+#include <cstdlib>
 #include <filesystem>
 
 namespace cli {
@@ -89,7 +90,10 @@ void Tracking::start(const TrainOptions& o, const std::optional<muon::Plan>& pla
   config["plan"] = plan ? Json::parse(plan->json()) : Json();
   track::RunOptions options;
   options.project = o.project;
-  options.name = o.name.empty() ? folder.path.filename().string() : o.name;
+  const fs::path path = fs::absolute(folder.path).lexically_normal();
+  options.name = o.name;
+  if (o.name.empty() && std::getenv("WANDB_NAME") == nullptr)
+    options.name = (path.has_filename() ? path : path.parent_path()).filename().string();
   options.config = std::get<track::Object>(value_of(config).get());
   options.dir = folder.path;
   options.id = id;
@@ -154,10 +158,11 @@ void Tracking::finish(int exit_code) {
 }
 
 void Tracking::tell_problems() {
-  const auto problems = run_->problems();
-  if (problems.size() <= told_) return;
-  told_ = problems.size();
-  fmt::print(stderr, "\nmuon: tracking loses something, training goes on: {}\n", problems.back());
+  for (const std::string& problem : run_->problems()) {  // "12 wandb: rows not written; first: ..."
+    const auto begin = problem.find(' ');
+    if (told_.insert(problem.substr(begin, problem.find(';') - begin)).second)
+      fmt::print(stderr, "\nmuon: tracking loses something, training goes on: {}\n", problem);
+  }
 }
 
 }  // namespace cli

@@ -13,6 +13,7 @@
 
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -43,7 +44,7 @@ class Tracking {
   std::optional<muon::track::Watch> watch_;
   std::int64_t every_ = 1;
   std::vector<torch::Tensor> before_;  // the parameters, in the optimizer's order
-  std::size_t told_ = 0;               // problems
+  std::set<std::string> told_;         // kinds of problems
 };
 
 }  // namespace cli

@@ -126,7 +126,7 @@ void add_train_options(CLI::App& command, TrainOptions& o) {
       ->check(check_count)
       ->capture_default_str();
   command.add_option("--project", o.project, "Of the tracked run [WANDB_PROJECT]");
-  command.add_option("--name", o.name, "Of the tracked run [the folder's name]");
+  command.add_option("--name", o.name, "Of the tracked run [WANDB_NAME, or the folder's name]");
 
   command.option_defaults()->group("Output");
   command.add_flag("--plan-only", o.plan_only, "Print who optimizes what, and stop");

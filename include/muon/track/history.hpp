@@ -6,7 +6,7 @@
 //
 // Damage   A file may end inside a record, as that of a running or killed run does: the rest is read when it is there. A record
 //          whose checksum is wrong ends the reading of its file; `problems` tells where.
-// Cost     a file is read once, in parts; numbers stay in memory (24 bytes each), all else does not
+// Cost     a file is read once, in parts; numbers (24 bytes each), names and the config stay in memory
 #pragma once
 
 #include <cstdint>
@@ -41,7 +41,7 @@ class History {
   std::string name() const;
   /// The config's leaves and their JSON texts, named "a/b" in objects.
   const std::map<std::string, std::string>& config() const;
-  /// Of every scalar; what W&B itself adds ("_step", "_runtime", "_timestamp") is left out.
+  /// Of every scalar; names that begin with "_", as W&B's own do, are left out.
   const std::map<std::string, Series>& series() const;
   /// Metrics that are histograms or texts, and how often they were logged.
   const std::map<std::string, std::int64_t>& others() const;

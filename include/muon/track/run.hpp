@@ -9,7 +9,7 @@
 //
 // Environment, as for Python and used where an option is left empty: WANDB_PROJECT, WANDB_ENTITY, WANDB_NAME, WANDB_NOTES,
 // WANDB_RUN_ID, WANDB_RUN_GROUP, WANDB_JOB_TYPE, WANDB_TAGS (with commas), WANDB_DIR, and WANDB_MODE: offline; disabled, then
-// nothing is written; online is taken for offline.
+// the sink for W&B is left out; online is taken for offline.
 #pragma once
 
 #include <muon/track/sink.hpp>

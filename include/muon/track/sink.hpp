@@ -6,7 +6,8 @@
 //     };
 //     auto run = muon::track::init({.project = "mnist", .sinks = {std::make_shared<Printer>()}});
 //
-// A sink is used by one run, by one thread at a time. What it throws loses that call's data and not the run: see Run::problems.
+// A sink is used by one run, by one thread at a time, and must not call its run. What it throws loses that call's data and not
+// the run: see Run::problems.
 #pragma once
 
 #include <muon/track/value.hpp>

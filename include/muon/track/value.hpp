@@ -5,8 +5,6 @@
 //     run.config().update({{"lr", 0.02}, {"data", muon::track::Object{{"name", "mnist"}, {"images", 60000}}}});
 #pragma once
 
-#include <ATen/core/Tensor.h>
-
 #include <concepts>
 #include <cstdint>
 #include <string>
@@ -15,11 +13,15 @@
 #include <variant>
 #include <vector>
 
+namespace at {
+class Tensor;
+}
+
 namespace muon::track {
 
 /// Counts of values between edges: counts[i] lie in [edges[i], edges[i + 1]), in the last bin its upper edge too.
 struct Histogram {
-  std::vector<double> edges;         ///< one more than counts, ascending
+  std::vector<double> edges;         ///< one more than counts, ascending; none without counts
   std::vector<std::int64_t> counts;  ///< at least 0
 };
 
@@ -37,7 +39,9 @@ class Value {
   template <std::same_as<bool> T>
   Value(T value) : value_(value) {}
   template <std::integral T>
-  requires(!std::same_as<T, bool>) Value(T value) : value_(static_cast<std::int64_t>(value)) {}
+  requires(!std::same_as<T, bool>) Value(T value) : value_(static_cast<std::int64_t>(value)) {
+    if (value > 0 && static_cast<std::uint64_t>(value) > INT64_MAX) value_ = static_cast<double>(value);
+  }
   template <std::floating_point T>
   Value(T value) : value_(static_cast<double>(value)) {}
   Value(const char* text) : value_(std::string(text)) {}

@@ -31,7 +31,8 @@ struct WatchOptions {
   std::int64_t start = 0;        ///< backwards and steps that count as gone by: those of a run before it was resumed
 };
 
-/// Ends when it goes. Run, model and watch may go in any order; a watch whose run is over looks at nothing.
+/// Ends when it goes. Run, model and watch may go in any order; a watch whose run is over looks at nothing. One model's backwards
+/// must not run in several threads at once, nor while `unwatch` does.
 class Watch {
  public:
   Watch(Watch&&) noexcept;
@@ -51,7 +52,8 @@ class Watch {
   std::shared_ptr<State> state_;
 };
 
-/// Parameters that require no gradient have no gradients to watch. Tied ones have one name, the first.
+/// Parameters that require no gradient have no gradients to watch; complex ones are left out. What cannot be counted is one of
+/// Run::problems. Tied ones have one name, the first.
 /// Errors   std::invalid_argument: log_freq below 1, start below 0, bins not in 1 to 512
 [[nodiscard]] Watch watch(Run& run, const torch::nn::Module& model, WatchOptions options = {});
 

@@ -7,6 +7,8 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
+#include <cstdlib>
 #include <cstring>
 #include <fstream>
 #include <map>
@@ -39,22 +41,45 @@ std::optional<Format> format_by_bytes(const fs::path& file) {
   return std::nullopt;
 }
 
-/// What files of one run have in common: W&B's id, which is in the name; the folder of event files; the first line's id.
-std::string run_of(Format format, const fs::path& file) {
-  if (format == Format::wandb) return file.filename().string();
-  if (format == Format::tensorboard) return file.parent_path().string();
+/// A file that may be one of a run's.
+struct Candidate {
+  Format format;
+  fs::path file;
+  std::string run;    // what files of one run have in common
+  std::string order;  // sorts as they were written
+};
+
+/// The first line of our JSON lines tells both. W&B has the id in the file's name and the time in the folder's; event files have
+/// the time in their names and lie in one folder.
+Candidate candidate(Format format, const fs::path& file) {
+  if (format == Format::wandb) return {format, file, file.filename().string(), file.parent_path().filename().string()};
+  if (format == Format::tensorboard) return {format, file, file.parent_path().string(), file.filename().string()};
   std::ifstream in(file);
-  std::string line;
-  std::getline(in, line);
-  const auto begin = line.find("\"id\":\"");
-  return begin == std::string::npos ? file.string() : line.substr(begin, line.find('"', begin + 6) - begin);
+  std::string line(4096, '\0');
+  in.read(line.data(), static_cast<std::streamsize>(line.size()));
+  const auto after = [&](std::string_view key, char end) {
+    const auto begin = line.find(key);
+    if (begin == std::string::npos) return std::string();
+    return line.substr(begin + key.size(), line.find(end, begin + key.size()) - begin - key.size());
+  };
+  const std::string id = after("\"id\":\"", '"');
+  return {format, file, id.empty() ? file.string() : id, fmt::format("{:020.6f}", std::atof(after("\"start\":", '}').c_str()))};
 }
 
-/// W&B's folders and event files have the time in their names; later parts of JSON lines a number.
-bool written_before(const fs::path& a, const fs::path& b) {
+/// The best format of those that were written last: a run may be there in several, and old runs beside it.
+Format newest_format(const std::map<Format, std::vector<fs::path>>& found) {
+  std::map<Format, fs::file_time_type> times;
   std::error_code error;
-  const auto at = fs::last_write_time(a, error), bt = fs::last_write_time(b, error);
-  return at != bt ? at < bt : a < b;
+  for (const auto& [format, files] : found) {
+    for (const fs::path& file : files)
+      times[format] = std::max(times.emplace(format, fs::file_time_type::min()).first->second, fs::last_write_time(file, error));
+  }
+  fs::file_time_type newest = fs::file_time_type::min();
+  for (const auto& [format, time] : times) newest = std::max(newest, time);
+  for (const auto& [format, time] : times) {
+    if (newest - time < std::chrono::minutes(1)) return format;
+  }
+  return found.begin()->first;
 }
 
 }  // namespace
@@ -79,17 +104,24 @@ RunFiles find_run_files(const fs::path& path) {
     throw std::runtime_error(
         fmt::format("[track] {} holds no run: no W&B log (*.wandb), no *.jsonl, no TensorBoard events", path.string()));
   }
-  auto& [format, files] = *found.begin();
-  std::sort(files.begin(), files.end(), written_before);
-  const std::string newest = run_of(format, files.back());
-  std::erase_if(files, [&](const fs::path& file) { return run_of(format, file) != newest; });
-  return {format, files};
+  const Format format = newest_format(found);
+  std::vector<Candidate> candidates;
+  for (const fs::path& file : found[format]) candidates.push_back(candidate(format, file));
+  std::sort(candidates.begin(), candidates.end(), [](const auto& a, const auto& b) { return a.order < b.order; });
+  RunFiles run{format, {}};
+  for (const Candidate& one : candidates) {
+    if (one.run == candidates.back().run) run.files.push_back(one.file);
+  }
+  return run;
 }
 
 std::string GrowingFile::read() {
   errno = 0;
   std::ifstream in(file_, std::ios::binary);
   if (!in) throw std::runtime_error(fmt::format("[track] {} cannot be read: {}", file_.string(), std::strerror(errno)));
+  in.seekg(0, std::ios::end);
+  const auto size = static_cast<std::uint64_t>(std::max<std::streamoff>(in.tellg(), 0));
+  if (size < offset_) throw std::runtime_error("has become shorter while it was read");
   in.seekg(static_cast<std::streamoff>(offset_));
   std::string bytes(std::size_t{1} << 20, '\0');
   in.read(bytes.data(), static_cast<std::streamsize>(bytes.size()));

@@ -9,6 +9,7 @@
 #include <array>
 #include <charconv>
 #include <cmath>
+#include <stdexcept>
 
 namespace muon::track {
 namespace {
@@ -87,6 +88,13 @@ void for_each_leaf(const Object& object, const std::function<void(const Path&, c
 
 Value valid(const Value& value) {
   return std::visit(Kinds{[](const std::string& text) { return Value(valid_utf8(text)); },
+                          [&](const Histogram& histogram) {
+                            if (histogram.edges.size() != histogram.counts.size() + (histogram.counts.empty() ? 0 : 1))
+                              throw std::invalid_argument(fmt::format("[track] a histogram of {} counts needs {} edges; got {}",
+                                                                      histogram.counts.size(), histogram.counts.size() + 1,
+                                                                      histogram.edges.size()));
+                            return value;
+                          },
                           [](const List& list) {
                             List result;
                             for (const Value& item : list) result.push_back(valid(item));

@@ -1,8 +1,8 @@
 #include "wandb_record.hpp"
 
+#include "protobuf.hpp"
+
 #include <fmt/format.h>
-#include <protozero/pbf_reader.hpp>
-#include <protozero/pbf_writer.hpp>
 
 #include <algorithm>
 #include <array>

@@ -1,12 +1,13 @@
 #include "event.hpp"
 
 #include "seconds.hpp"
+#include "little_endian.hpp"
+#include "protobuf.hpp"
 #include "value_json.hpp"
 
 #include <fmt/format.h>
-#include <protozero/pbf_reader.hpp>
-#include <protozero/pbf_writer.hpp>
 
+#include <bit>
 #include <functional>
 #include <optional>
 #include <stdexcept>
@@ -18,7 +19,7 @@ using Writer = protozero::pbf_writer;
 using Reader = protozero::pbf_reader;
 constexpr const char* start_tag = "_hparams_/session_start_info";
 constexpr const char* end_tag = "_hparams_/session_end_info";
-enum DataType { float32 = 1, text_type = 7 };
+enum DataType { float32 = 1, float64 = 2, text_type = 7 };
 
 std::string message(const std::function<void(Writer&)>& fill) {
   std::string bytes;
@@ -208,17 +209,28 @@ void parse_metadata(Reader metadata, Parsed& parsed) {
   }
 }
 
-/// A scalar of the newer kind: a float tensor of one value.
+/// A scalar of the newer kind: a tensor of one float or double.
 std::optional<double> tensor_scalar(Reader tensor) {
-  std::optional<double> result;
+  std::vector<double> values;
+  int type = 0;
+  std::string content;
   while (tensor.next()) {
-    if (tensor.tag() == 5 && tensor.wire_type() == protozero::pbf_wire_type::length_delimited) {
-      for (const float value : tensor.get_packed_float()) result = static_cast<double>(value);
+    if (tensor.tag() == 1 && tensor.wire_type() == protozero::pbf_wire_type::varint) {
+      type = tensor.get_enum();
+    } else if (tensor.tag() == 4 && tensor.wire_type() == protozero::pbf_wire_type::length_delimited) {
+      content = tensor.get_bytes();
+    } else if (tensor.tag() == 5 && tensor.wire_type() == protozero::pbf_wire_type::length_delimited) {
+      for (const float value : tensor.get_packed_float()) values.push_back(static_cast<double>(value));
+    } else if (tensor.tag() == 6 && tensor.wire_type() == protozero::pbf_wire_type::length_delimited) {
+      for (const double value : tensor.get_packed_double()) values.push_back(value);
     } else {
       tensor.skip();
     }
   }
-  return result;
+  if (type == float32 && content.size() == sizeof(float))
+    values = {static_cast<double>(std::bit_cast<float>(static_cast<std::uint32_t>(little_endian<4>(content))))};
+  if (type == float64 && content.size() == sizeof(double)) values = {std::bit_cast<double>(little_endian<8>(content))};
+  return values.size() == 1 ? std::optional(values.front()) : std::nullopt;
 }
 
 void parse_value(Reader value, Parsed& parsed) {
@@ -268,7 +280,8 @@ std::string session_start(double time, const RunInfo& info, const Object& config
                                                entry.add_message(2, content);
                                              }));
                          });
-                         start.add_string(4, info.name.empty() ? info.id : info.name);
+                         start.add_string(
+                             4, info.name.empty() ? info.id : info.name + " " + info.id);  // runs of one name are not one
                          start.add_double(5, time);
                        }));
     });

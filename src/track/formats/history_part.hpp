@@ -1,0 +1,46 @@
+// What a run's files say, in whatever format. No LibTorch here.
+#pragma once
+
+#include <muon/track/history.hpp>
+
+#include "run_files.hpp"
+#include "value_json.hpp"
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+
+namespace muon::track {
+
+struct Content {
+  std::string id, project, name;
+  std::map<std::string, std::string> config;
+  std::map<std::string, Series> series;
+  std::map<std::string, std::int64_t> others;
+  std::optional<int> exit_code;
+
+  /// A later file, that of a run that was resumed, replaces what it repeats.
+  void add(std::size_t file, const std::string& metric, std::int64_t step, double value, double time);
+  /// A leaf of a row, as JSON.
+  void add_json(std::size_t file, const Path& path, const std::string& json, std::int64_t step, double time);
+
+ private:
+  std::map<std::string, std::size_t> part_of_;  // of a series: the file that added to it last
+};
+
+/// One file of a run, fed as it comes.
+class Part {
+ public:
+  virtual ~Part() = default;
+  virtual void feed(const std::string& bytes) = 0;
+  /// The next record into `content`; false if there is none yet.
+  /// Errors   std::runtime_error, without the file's name: damage
+  virtual bool next(Content& content) = 0;
+};
+
+/// `index`: which file of the run it is.
+std::unique_ptr<Part> make_part(Format format, std::size_t index);
+
+}  // namespace muon::track

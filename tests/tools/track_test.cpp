@@ -78,11 +78,11 @@ TEST_F(Track, AResumedRunGoesOnUnderItsId) {
   const std::string command = train + "--epochs 1000 --track wandb,tensorboard,jsonl --watch gradients";
   std::string endless = command;
   endless.replace(endless.find("--steps 60"), 10, "");
-  const Result stopped = muon("--version >/dev/null; timeout -s INT 6 '" MUON_PROGRAM "' " + endless);
+  const Result stopped = muon("--version >/dev/null; timeout --foreground -s INT 6 '" MUON_PROGRAM "' " + endless);
   ASSERT_THAT(stopped.out, AllOf(HasSubstr("stopped by SIGINT"), HasSubstr("tracked")));
   const json before = inspected("r");
   EXPECT_EQ(before["exit_code"], 130);
-  const Result again = muon("--version >/dev/null; timeout -s INT 6 '" MUON_PROGRAM "' " + endless + " --resume r");
+  const Result again = muon("--version >/dev/null; timeout --foreground -s INT 6 '" MUON_PROGRAM "' " + endless + " --resume r");
   ASSERT_THAT(again.out, HasSubstr("resumed after step"));
   const json after = inspected("r");
   EXPECT_EQ(after["id"], before["id"]);

@@ -1,5 +1,6 @@
 #include <muon/track/watch.hpp>
 
+#include "count.hpp"
 #include "run_state.hpp"
 
 #include <ATen/ATen.h>
@@ -7,7 +8,6 @@
 #include <fmt/format.h>
 #include <torch/nn/module.h>
 
-#include <cmath>
 #include <optional>
 #include <set>
 #include <stdexcept>
@@ -42,22 +42,15 @@ struct Watch::State {
   void look(const char* what, const std::string& name, const at::Tensor& tensor) {
     const auto strong = run.lock();
     if (strong == nullptr || !tensor.defined() || !strong->is_running()) return;
-    const c10::NoGradGuard no_grad;
     try {
-      count(*strong, what, name, tensor);
+      Counted counted = count(tensor, options.bins);
+      Object found{{fmt::format("{}_norms/{}{}", what, prefix, name), counted.norm}};
+      if (!counted.histogram.counts.empty())
+        found.emplace_back(fmt::format("{}s/{}{}", what, prefix, name), std::move(counted.histogram));
+      strong->add(found);
     } catch (const std::exception& error) {  // of a layout or device that cannot count: no reason to end a backward
       strong->add_problem("histograms of a watch not made", fmt::format("{}: {}", name, error.what()));
     }
-  }
-
-  void count(Run::State& into, const char* what, const std::string& name, const at::Tensor& tensor) {
-    const at::Tensor values = tensor.is_sparse() ? tensor.coalesce().values() : tensor;
-    double norm = values.norm(2, at::kFloat).item<double>();
-    if (norm == 0 || std::isinf(norm)) norm = values.norm(2, at::kDouble).item<double>();  // squares outside float32's range
-    Object found{{fmt::format("{}_norms/{}{}", what, prefix, name), norm}};
-    Histogram counted = track::histogram(tensor, options.bins);
-    if (!counted.counts.empty()) found.emplace_back(fmt::format("{}s/{}{}", what, prefix, name), std::move(counted));
-    into.add(found);
   }
 
   /// Called in the thread that computed the gradient.

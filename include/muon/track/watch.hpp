@@ -9,7 +9,7 @@
 // Names    "gradients/fc1.weight", "parameters/fc1.weight" (histograms); "gradient_norms/fc1.weight", "parameter_norms/..."
 //          (Frobenius, not finite if a value is not). Later models of one run are called "gradients/graph_1fc1.weight", as in
 //          W&B.
-// Cost     nothing but a count on other steps; three passes over the parameter on those that it looks
+// Cost     nothing but a count on other steps; two passes over the parameter on those that it looks
 #pragma once
 
 #include <muon/track/run.hpp>

@@ -5,8 +5,9 @@
 //     chunk     CRC-32 of type and payload (4 bytes, little endian), length (2), type (1: whole, 2: first, 3: middle, 4: last),
 //     payload
 //
-// A chunk does not cross a block's end. Where fewer than 7 bytes are left, zeros fill them; where 7 are, an empty first chunk
-// may. Source   LevelDB's log format; https://github.com/wandb/wandb/tree/main/core/pkg/leveldb for what differs
+// A chunk does not cross a block's end. Where fewer than 7 bytes are left, zeros fill them; where 7 are, an empty first
+// chunk may.
+// Source   LevelDB's log format; https://github.com/wandb/wandb/tree/main/core/pkg/leveldb for what differs
 #pragma once
 
 #include <cstdint>

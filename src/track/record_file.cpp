@@ -21,7 +21,9 @@ namespace {
 RecordFile::RecordFile(std::filesystem::path file)
     : file_(std::move(file)), descriptor_(::open(file_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666)) {
   if (descriptor_ >= 0) return;
-  if (errno == EEXIST) throw std::runtime_error(fmt::format("[track] {} exists already; give another name", file_.string()));
+  if (errno == EEXIST)
+    throw std::runtime_error(
+        fmt::format("[track] {} exists already; a run never writes to a file that is there", file_.string()));
   fail(file_, "cannot be made", errno);
 }
 

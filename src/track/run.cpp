@@ -50,12 +50,14 @@ void check(const RunInfo& info) {
   const std::string& id = info.id;
   if (id.empty() || id.find_first_of(":;,#?/'") != std::string::npos || id.front() == ' ' || id.back() == ' ' || id == "." ||
       id == ".." || id.size() > 128 || std::any_of(id.begin(), id.end(), [](char c) { return c >= 0 && c < ' '; })) {
-    refuse(fmt::format("id '{}': 1 to 128 characters, none of : ; , # ? / ', no control characters, no spaces at its ends", id));
+    refuse(fmt::format(
+        "id '{:.200}' (WANDB_RUN_ID): 1 to 128 characters, none of : ; , # ? / ', no control characters, no spaces at its ends",
+        id));
   }
   if (characters(info.project) > 128 || info.project.find_first_of("/\\#?%:") != std::string::npos)
-    refuse(fmt::format("project '{}': at most 128 characters, none of / \\ # ? % :", info.project));
+    refuse(fmt::format("project '{:.200}' (WANDB_PROJECT): at most 128 characters, none of / \\ # ? % :", info.project));
   for (const std::string& tag : info.tags) {
-    if (tag.empty() || characters(tag) > 64) refuse(fmt::format("tag '{}': 1 to 64 characters", tag));
+    if (tag.empty() || characters(tag) > 64) refuse(fmt::format("tag '{:.200}' (WANDB_TAGS): 1 to 64 characters", tag));
   }
 }
 
@@ -119,7 +121,7 @@ Run init(RunOptions options) {
   if (mode == "disabled")
     std::erase_if(options.sinks, [](const auto& sink) { return sink != nullptr && sink->name() == "wandb"; });
   if (!mode.empty() && mode != "disabled" && mode != "offline" && mode != "online" && mode != "dryrun")
-    throw std::invalid_argument(fmt::format("[track] WANDB_MODE '{}' is unknown; set offline or disabled", mode));
+    throw std::invalid_argument(fmt::format("[track] WANDB_MODE '{}' is unknown; set it to offline or disabled", mode));
   if (!(options.system_every >= 0 && options.system_every <= 1e6))
     throw std::invalid_argument(
         fmt::format("[track] system_every must be in 0 to 1000000 seconds; got {}", options.system_every));

@@ -45,7 +45,7 @@ TEST_F(Track, AllFormatsHaveTheSameRun) {
   const Result run = muon(train + "--track wandb,tensorboard,jsonl --watch all --project p --name n --momentum 0.9");
   ASSERT_EQ(run.status, 0) << run.out;
   EXPECT_THAT(run.out, AllOf(HasSubstr("wandb sync r/wandb/offline-run-"), HasSubstr("wandb leet"),
-                             HasSubstr("tensorboard --logdir r/tensorboard"), HasSubstr("muon inspect r/metrics.jsonl")));
+                             HasSubstr("tensorboard --logdir r/tensorboard"), HasSubstr("inspect r\n")));
   const json wandb = inspected("r"), events = inspected("r/tensorboard"), lines = inspected("r/metrics.jsonl");
   EXPECT_THAT(wandb["files"][0].get<std::string>(), HasSubstr(".wandb"));
   EXPECT_EQ(wandb["name"], "n");
@@ -120,9 +120,16 @@ TEST_F(Track, FollowShowsWhatComesUntilTheEnd) {
 }
 
 TEST_F(Track, WrongOptionsAreRefused) {
-  EXPECT_THAT(muon("train --watch gradients --data random").out, HasSubstr("--watch needs --track"));
+  EXPECT_THAT(muon("train --watch gradients --data random").out, HasSubstr("need --track"));
   EXPECT_EQ(muon("train --track mlflow --data random").status, 2);
-  EXPECT_EQ(muon("train --track wandb --project a/b --data random --steps 1").status, 1);
+  const Result project = muon("train --track wandb --project a/b --data random --steps 1 --run-dir p");
+  EXPECT_EQ(project.status, 2);
+  EXPECT_THAT(project.out, HasSubstr("project 'a/b' (WANDB_PROJECT): at most 128"));
+  EXPECT_FALSE(fs::exists(folder / "p"));
+  EXPECT_EQ(muon("train --track jsonl,jsonl --data random --steps 1 --run-dir twice").status, 0);
+  EXPECT_THAT(
+      muon("--version; WANDB_MODE=disabled '" MUON_PROGRAM "' train --track wandb --data random --steps 1 --run-dir d").out,
+      HasSubstr("WANDB_MODE=disabled: nothing is written for wandb"));
 }
 
 TEST_F(Track, AFullDiskIsToldAndTrainingGoesOn) {

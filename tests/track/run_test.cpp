@@ -156,9 +156,9 @@ TEST_F(Tracking, BadOptionsAreNamed) {
     }
     return std::string();
   };
-  EXPECT_THAT(error({.project = "a/b"}), HasSubstr("project 'a/b'"));
-  EXPECT_THAT(error({.id = "../x"}), HasSubstr("id '../x'"));
-  EXPECT_THAT(error({.tags = {""}}), HasSubstr("tag ''"));
+  EXPECT_THAT(error({.project = "a/b"}), HasSubstr("project 'a/b' (WANDB_PROJECT)"));
+  EXPECT_THAT(error({.id = "../x"}), HasSubstr("id '../x' (WANDB_RUN_ID)"));
+  EXPECT_THAT(error({.tags = {""}}), HasSubstr("tag '' (WANDB_TAGS)"));
   EXPECT_THAT(error({.sinks = {nullptr}}), HasSubstr("null"));
   write(folder / "wandb", "a file");
   EXPECT_THAT(error({}), HasSubstr("cannot be made"));

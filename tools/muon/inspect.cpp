@@ -50,7 +50,8 @@ void add_inspect_options(CLI::App& command, InspectOptions& o) {
 
 void inspect(const InspectOptions& o) {
   for (const std::string& path : o.paths) {
-    if (!fs::exists(path)) throw std::runtime_error(path + " is not there");
+    std::error_code error;
+    if (!fs::exists(path, error)) throw std::runtime_error("'" + path.substr(0, 200) + "' is not there");
   }
   const bool run = o.paths.size() > 1 || (!o.verify && is_run(o.paths.front()));
   if (!run) {

@@ -64,16 +64,6 @@ fs::path named_by_resume(const TrainOptions& o) {
   return found;
 }
 
-std::string shell_quoted(const std::string& text) {
-  const bool plain = !text.empty() && std::all_of(text.begin(), text.end(), [](unsigned char c) {
-    return std::isalnum(c) || std::string_view("-_./=,:+@%").find(static_cast<char>(c)) != std::string_view::npos;
-  });
-  if (plain) return text;
-  std::string quoted = "'";
-  for (const char c : text) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
-  return quoted + "'";
-}
-
 }  // namespace
 
 RunFolder find_run_folder(const TrainOptions& o) {
@@ -117,6 +107,16 @@ void make_run_folder(RunFolder& folder) {
   folder.checkpoints_lock = lock(folder.checkpoints);
   if (folder.checkpoints_lock == nullptr)
     throw UsageError(fmt::format("another muon train is at work in {}", folder.checkpoints.string()));
+}
+
+std::string shell_quoted(const std::string& text) {
+  const bool plain = !text.empty() && std::all_of(text.begin(), text.end(), [](unsigned char c) {
+    return std::isalnum(c) || std::string_view("-_./=,:+@%").find(static_cast<char>(c)) != std::string_view::npos;
+  });
+  if (plain) return text;
+  std::string quoted = "'";
+  for (const char c : text) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return quoted + "'";
 }
 
 std::string resume_command(const TrainOptions& o, const fs::path& folder) {

@@ -1,6 +1,7 @@
 #include "tracking.hpp"
 
 #include "optimizer_choice.hpp"
+#include "plan_options.hpp"
 
 #include <muon/track/jsonl.hpp>
 #include <muon/track/tensorboard.hpp>
@@ -10,6 +11,7 @@
 #include <nlohmann/json.hpp>
 #include <torch/torch.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
@@ -82,10 +84,29 @@ double norm_of(const std::vector<torch::Tensor>& tensors) {
 
 }  // namespace
 
+void check_tracking(TrainOptions& o) {
+  if (o.track.empty()) {
+    if (!o.watch.empty() || !o.project.empty() || !o.name.empty())
+      throw UsageError("--watch, --project and --name need --track, which says where to write: --track tensorboard");
+    return;
+  }
+  std::vector<std::string> once;
+  for (const std::string& name : o.track) {
+    if (std::find(once.begin(), once.end(), name) == once.end()) once.push_back(name);
+  }
+  o.track = std::move(once);
+  try {
+    (void)track::init({.project = o.project, .name = o.name, .sinks = {}});
+  } catch (const std::invalid_argument& error) {
+    throw UsageError(error.what());
+  }
+}
+
 void Tracking::start(const TrainOptions& o, const std::optional<muon::Plan>& plan, const RunFolder& folder, const Model& model,
                      std::int64_t steps, std::int64_t step, const std::string& id) {
   if (o.track.empty()) return;
   every_ = o.log_every;
+  program_ = o.program;
   Json config = options_json(o, steps);
   config["plan"] = plan ? Json::parse(plan->json()) : Json();
   track::RunOptions options;
@@ -101,6 +122,7 @@ void Tracking::start(const TrainOptions& o, const std::optional<muon::Plan>& pla
   options.sinks.clear();
   for (const std::string& name : o.track) options.sinks.push_back(make_sink(name, folder.path));
   run_ = track::init(std::move(options));
+  if (run_->sinks().size() < o.track.size()) fmt::print(stderr, "muon: WANDB_MODE=disabled: nothing is written for wandb\n");
   if (!o.watch.empty()) watch_ = track::watch(*run_, model, {.log = what_to_watch(o.watch), .log_freq = every_, .start = step});
 }
 
@@ -151,9 +173,15 @@ void Tracking::finish(int exit_code) {
   run_->finish(exit_code);
   const char* label = "tracked";
   for (const auto& sink : run_->sinks()) {
-    fmt::print("{:<8} {}\n", label, sink->how_to_look());
+    const std::string path = shell_quoted(sink->path().string());
+    const std::string how = sink->name() == "wandb"         ? fmt::format("wandb sync {0}   or   wandb leet {0}", path)
+                            : sink->name() == "tensorboard" ? fmt::format("tensorboard --logdir {}", path)
+                                                            : path;
+    fmt::print("{:<8} {}\n", label, how);
     label = "";
   }
+  if (!run_->sinks().empty())
+    fmt::print("{:<8} {} inspect {}\n", "", shell_quoted(program_), shell_quoted(run_->info().dir.string()));
   for (const std::string& problem : run_->problems()) fmt::print(stderr, "muon: tracking lost something: {}\n", problem);
 }
 

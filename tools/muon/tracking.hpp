@@ -19,6 +19,10 @@
 
 namespace cli {
 
+/// Before anything is made.
+/// Errors   UsageError: options that do not fit together, or that W&B refuses.
+void check_tracking(TrainOptions& options);
+
 /// Nothing at all where --track was not given.
 class Tracking {
  public:
@@ -42,6 +46,7 @@ class Tracking {
 
   std::optional<muon::track::Run> run_;
   std::optional<muon::track::Watch> watch_;
+  std::string program_;
   std::int64_t every_ = 1;
   std::vector<torch::Tensor> before_;  // the parameters, in the optimizer's order
   std::set<std::string> told_;         // kinds of problems

@@ -1,6 +1,8 @@
 #include "train.hpp"
 
 #include "data/dataset.hpp"
+#include "device.hpp"
+#include "gradients.hpp"
 #include "models/model.hpp"
 #include "optimizer_choice.hpp"
 #include "plan_options.hpp"
@@ -27,43 +29,6 @@ namespace {
 
 namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
-
-torch::Device parse_device(const std::string& text) {
-  const bool cuda = text == "cuda" || (text.starts_with("cuda:") && text.size() > 5 && text.size() < 9 &&
-                                       text.find_first_not_of("0123456789", 5) == std::string::npos);
-  if (text != "cpu" && !cuda) throw UsageError(fmt::format("--device '{}' is unknown; give cpu, cuda, or cuda:N", text));
-  const torch::Device device(text);
-  if (cuda && !torch::cuda::is_available())
-    throw UsageError("--device cuda: this LibTorch finds no CUDA device; use --device cpu");
-  if (cuda && device.has_index() &&
-      static_cast<std::size_t>(device.index()) >= static_cast<std::size_t>(torch::cuda::device_count())) {
-    throw UsageError(fmt::format("--device {}: there are {} CUDA devices, from 0", text, torch::cuda::device_count()));
-  }
-  return device;
-}
-
-torch::ScalarType parse_dtype(const std::string& text) {
-  if (text == "float64") return torch::kFloat64;
-  return text == "bfloat16" ? torch::kBFloat16 : torch::kFloat32;
-}
-
-/// One line a parameter.
-void print_gradients(const Model& model, std::int64_t step) {
-  fmt::print("gradients after step {}\n", step);
-  std::size_t width = 0;
-  for (const auto& entry : model.named_parameters()) width = std::max(width, entry.key().size());
-  for (const auto& entry : model.named_parameters()) {
-    const torch::Tensor& gradient = entry.value().grad();
-    if (gradient.defined()) {
-      std::ostringstream shape;
-      shape << gradient.sizes();
-      fmt::print("  {:<{}}  {:<14}  norm {:.4g}\n", entry.key(), width, shape.str(), gradient.norm().item<double>());
-    } else {
-      fmt::print("  {:<{}}  no gradient: {}\n", entry.key(), width,
-                 entry.value().requires_grad() ? "it took no part in the loss, and no optimizer moved it" : "it is frozen");
-    }
-  }
-}
 
 /// The order of the training images in an epoch: a function of seed and epoch alone, so that a run can go on inside one.
 torch::Tensor order_of(std::int64_t epoch, std::int64_t images, std::int64_t seed) {
@@ -120,11 +85,10 @@ class Training {
 
  private:
   /// Before anything is made or trained. A summary inside the run's folder is checked with that.
-  void check_options() const {
+  void check_options() {
     if (options_.optimizer == "sgd" && (!options_.checkpoint.empty() || !options_.resume.empty() || options_.save_every > 0))
       throw UsageError("--optimizer sgd has no checkpoints; leave --checkpoint, --save-every and --resume out");
-    if (options_.track.empty() && !options_.watch.empty())
-      throw UsageError("--watch needs --track, which says where to write: --track tensorboard");
+    check_tracking(options_);
     if (options_.summary.empty()) return;
     const fs::path summary = options_.summary, folder = options_.run_dir;
     const bool inside = !folder.empty() && summary.parent_path().lexically_normal() == folder.lexically_normal();

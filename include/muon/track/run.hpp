@@ -1,15 +1,16 @@
 // muon/track/run.hpp: one training run that is watched. The calls are those of Python's wandb:
 //
-//     Python                                            C++
-//     run = wandb.init(project="mnist", config={...})   auto run = muon::track::init({.project = "mnist", .config = {{"lr",
-//     0.02}}}); wandb.config.update({"layers": 3})                run.config().update({{"layers", 3}}); wandb.log({"train/loss":
-//     x}, step=7)              run.log({{"train/loss", x}}, 7); wandb.define_metric("val/*", step_metric="epoch")
-//     run.define_metric({.name = "val/*", .step_metric = "epoch"}); wandb.watch(model, log="gradients", log_freq=10)  auto watch
-//     = muon::track::watch(run, *model, {.log_freq = 10}); wandb.finish()                                    run.finish();
+//     auto run = muon::track::init({.project = "mnist", .config = {{"lr", 0.02}}});   // wandb.init
+//     run.config().update({{"layers", 3}});                                           // wandb.config.update
+//     run.define_metric({.name = "val/*", .step_metric = "epoch"});                   // wandb.define_metric
+//     auto watch = muon::track::watch(run, *model, {.log_freq = 10});                 // wandb.watch
+//     run.log({{"train/loss", loss}});                                                // wandb.log
+//     run.log({{"train/loss", loss}}, 7);                                             // wandb.log(..., step=7)
+//     run.finish();                                                                   // wandb.finish
 //
 // Environment, as for Python and used where an option is left empty: WANDB_PROJECT, WANDB_ENTITY, WANDB_NAME, WANDB_NOTES,
-// WANDB_RUN_ID, WANDB_RUN_GROUP, WANDB_JOB_TYPE, WANDB_TAGS (with commas), WANDB_DIR, and WANDB_MODE: offline; disabled, then
-// the sink for W&B is left out; online is taken for offline.
+// WANDB_RUN_ID, WANDB_RUN_GROUP, WANDB_JOB_TYPE, WANDB_TAGS (with commas), WANDB_DIR, and WANDB_MODE: offline; disabled,
+// then the sink for W&B is left out; online and dryrun are taken for offline.
 #pragma once
 
 #include <muon/track/sink.hpp>

@@ -1,0 +1,14 @@
+// --device and --dtype.
+#pragma once
+
+#include <torch/types.h>
+
+#include <string>
+
+namespace cli {
+
+/// Errors   UsageError: an unknown device, or one that this machine has not.
+torch::Device parse_device(const std::string& text);
+torch::ScalarType parse_dtype(const std::string& text);
+
+}  // namespace cli

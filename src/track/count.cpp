@@ -20,7 +20,7 @@ struct Range {
 
 using Counts = std::vector<std::int64_t>;
 
-// ---- a CPU's: histc takes ten nanoseconds a value, these two loops two ----
+// ---- a CPU's: histc takes ten nanoseconds a value, these two loops four ----
 
 template <class T>
 Range range_of(const T* values, std::int64_t count) {

@@ -5,16 +5,25 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <filesystem>
 #include <fstream>
-#include <iterator>
 
 namespace muon::track {
 namespace {
 
 double seconds(const timeval& time) { return static_cast<double>(time.tv_sec) + 1e-6 * static_cast<double>(time.tv_usec); }
+
+/// Of this process, on all processors.
+double processor_seconds() {
+  rusage usage{};
+  ::getrusage(RUSAGE_SELF, &usage);
+  return seconds(usage.ru_utime) + seconds(usage.ru_stime);
+}
+
+double now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
 /// A line "Name:   123 kB" of a file in /proc, in bytes; 0 if it has none.
 double bytes_of(const char* file, const std::string& name) {
@@ -33,23 +42,22 @@ std::string host_name() {
   return valid_utf8(name.data());
 }
 
+SystemFigures::SystemFigures() : processor_seconds_(processor_seconds()), at_(now()) {}
+
 Object SystemFigures::read() {
-  rusage usage{};
-  ::getrusage(RUSAGE_SELF, &usage);
-  const double used = seconds(usage.ru_utime) + seconds(usage.ru_stime);
-  const double now = std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-  Object figures;
-  if (at_ > 0 && now > at_) figures.emplace_back("cpu", 100 * (used - processor_seconds_) / (now - at_));
+  const double used = processor_seconds(), time = now();
+  Object figures{{"cpu", 100 * (used - processor_seconds_) / std::max(time - at_, 1e-9)}};
   processor_seconds_ = used;
-  at_ = now;
+  at_ = time;
   const double total = bytes_of("/proc/meminfo", "MemTotal"), available = bytes_of("/proc/meminfo", "MemAvailable");
   if (total > 0) figures.emplace_back("memory_percent", 100 * (total - available) / total);
   if (const double resident = bytes_of("/proc/self/status", "VmRSS"); resident > 0)
     figures.emplace_back("proc.memory.rssMB", resident / (1024 * 1024));
   std::error_code error;
-  const std::filesystem::directory_iterator threads("/proc/self/task", error);
-  if (!error)
-    figures.emplace_back("proc.cpu.threads", std::distance(std::filesystem::begin(threads), std::filesystem::end(threads)));
+  std::int64_t threads = 0;
+  for (std::filesystem::directory_iterator thread("/proc/self/task", error), end; !error && thread != end; thread.increment(error))
+    ++threads;
+  if (threads > 0) figures.emplace_back("proc.cpu.threads", threads);
   return figures;
 }
 

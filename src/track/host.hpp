@@ -10,13 +10,15 @@ namespace muon::track {
 /// "localhost" where it has no name.
 std::string host_name();
 
-/// Figures of this process and machine, under W&B's names. The share of the processor is of the time since the call before.
+/// Figures of this process and machine, under W&B's names. The share of the processor is of the time since the read before, or
+/// since it was made.
 class SystemFigures {
  public:
+  SystemFigures();
   Object read();
 
  private:
-  double processor_seconds_ = 0, at_ = 0;
+  double processor_seconds_, at_;
 };
 
 }  // namespace muon::track

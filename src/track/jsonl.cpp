@@ -1,5 +1,6 @@
 #include <muon/track/jsonl.hpp>
 
+#include "../state/files.hpp"
 #include "record_file.hpp"
 #include "formats/seconds.hpp"
 #include "formats/value_json.hpp"
@@ -7,8 +8,6 @@
 #include <fmt/format.h>
 
 #include <optional>
-#include <stdexcept>
-#include <system_error>
 #include <utility>
 
 namespace muon::track {
@@ -22,10 +21,7 @@ class Jsonl : public Sink {
 
   void start(const RunInfo& info, const Object& config) override {
     if (file_.empty()) file_ = info.dir / fmt::format("{}-{}.jsonl", info.stamp, info.id);
-    std::error_code error;
-    if (file_.has_parent_path()) std::filesystem::create_directories(file_.parent_path(), error);
-    if (error)
-      throw std::runtime_error(fmt::format("[track] {} cannot be made: {}", file_.parent_path().string(), error.message()));
+    make_folders(file_.parent_path());
     lines_.emplace(file_);
     const Object run{{"id", info.id}, {"project", info.project}, {"name", info.name}, {"start", seconds_since_1970(info.start)}};
     line({{"run", run}, {"config", config}});

@@ -198,8 +198,8 @@ const std::vector<std::shared_ptr<Sink>>& Run::sinks() const {
   return state_->sinks;
 }
 
-std::vector<std::string> Run::problems() const {
-  return state_ == nullptr ? std::vector<std::string>() : state_->problem_texts();
-}
+std::vector<Problem> Run::problems() const { return state_ == nullptr ? std::vector<Problem>() : state_->problems(); }
+
+std::string Problem::to_string() const { return fmt::format("{} ({}); first: {}", what, count == 1 ? std::string("once") : fmt::format("{} times", count), first); }
 
 }  // namespace muon::track

@@ -1,6 +1,5 @@
 #include "run_state.hpp"
 
-#include "formats/utf8.hpp"
 #include "formats/value_json.hpp"
 
 #include <fmt/format.h>
@@ -18,18 +17,12 @@
 namespace muon::track {
 
 void Values::set(const Object& values) {
-  std::vector<std::pair<std::string, Value>> clean;  // all or none
-  for (const auto& [name, value] : values) clean.emplace_back(valid_utf8(name), valid(value));
-  for (auto& [name, value] : clean) {
+  for (const auto& [name, value] : values) {
     const auto [known, is_new] = index_.emplace(name, values_.size());
     if (is_new) {
-      values_.emplace_back(std::move(name), std::move(value));
-    } else if (std::holds_alternative<Object>(value.get())) {
-      Object both{std::move(values_[known->second])};
-      merge(both, {{name, value}});
-      values_[known->second] = std::move(both.front());
+      values_.emplace_back(name, value);
     } else {
-      values_[known->second].second = std::move(value);
+      put(values_[known->second].second, value);
     }
   }
 }
@@ -45,7 +38,7 @@ Run::State::State(RunInfo run_info, RunOptions options)
       row_time_(info.start),
       process_(::getpid()),
       system_every_(options.system_every) {
-  merge(config, options.config);
+  merge(config, valid(options.config));
 }
 
 Run::State::~State() {
@@ -100,8 +93,7 @@ bool Run::State::is_running() const {
 }
 
 void Run::State::count_problem(const std::string& what, const std::string& first) {
-  Problem& problem = problems_[what];
-  if (problem.count++ == 0) problem.first = first;
+  ++problems_.emplace(what, Problem{what, 0, first}).first->second.count;
 }
 
 void Run::State::add_problem(const std::string& what, const std::string& first) {
@@ -122,7 +114,8 @@ void Run::State::flush() {
   for_each_sink("rows", [&](Sink& sink) { sink.row(row); });
 }
 
-void Run::State::log(const Object& values, std::optional<std::int64_t> step, std::optional<bool> commit) {
+void Run::State::log(const Object& raw, std::optional<std::int64_t> step, std::optional<bool> commit) {
+  const Object values = valid(raw);
   const std::lock_guard lock(mutex);
   if (finished || process_ != ::getpid()) return;
   if (step && *step < step_) {
@@ -143,19 +136,21 @@ void Run::State::log(const Object& values, std::optional<std::int64_t> step, std
   }
 }
 
-void Run::State::add(const Object& values) {
+void Run::State::add(const Object& raw) {
+  const Object values = valid(raw);
   const std::lock_guard lock(mutex);
   if (!finished) coming_.set(values);
 }
 
-void Run::State::update_config(const Object& values) {
+void Run::State::update_config(const Object& raw) {
+  const Object values = valid(raw);
   const std::lock_guard lock(mutex);
   if (finished) return;
   merge(config, values);
-  Object changes;
+  Object changes;  // whole, objects too
   for (const auto& [name, value] : config) {
-    const bool changed = std::any_of(values.begin(), values.end(), [&](const auto& e) { return valid_utf8(e.first) == name; });
-    if (changed) changes.emplace_back(name, value);  // whole, objects too
+    if (std::any_of(values.begin(), values.end(), [&](const auto& entry) { return entry.first == name; }))
+      changes.emplace_back(name, value);
   }
   for_each_sink("config updates", [&](Sink& sink) { sink.config(changes, config); });
 }
@@ -181,7 +176,7 @@ void Run::State::finish(int exit_code) {
 }
 
 void Run::State::follow_system() {
-  SystemFigures figures;
+  SystemFigures figures;  // the processor's time from now on
   const auto period = std::chrono::duration<double>(system_every_);
   std::unique_lock lock(mutex);
   while (!over_.wait_for(lock, period, [this] { return finished; })) {
@@ -194,13 +189,12 @@ void Run::State::follow_system() {
   }
 }
 
-std::vector<std::string> Run::State::problem_texts() const {
+std::vector<Problem> Run::State::problems() const {
   not_from_a_sink("problems");
   const std::lock_guard lock(mutex);
-  std::vector<std::string> texts;
-  for (const auto& [what, problem] : problems_)
-    texts.push_back(fmt::format("{} {}; first: {}", problem.count, what, problem.first));
-  return texts;
+  std::vector<Problem> all;
+  for (const auto& [what, problem] : problems_) all.push_back(problem);
+  return all;
 }
 
 }  // namespace muon::track

@@ -19,7 +19,7 @@
 
 namespace muon::track {
 
-/// Names and values; a name that comes again is merged with what it had.
+/// Names and values, valid ones; a name that comes again is merged with what it had.
 class Values {
  public:
   void set(const Object& values);
@@ -54,16 +54,11 @@ struct Run::State {
   bool finished = false;
   int watched = 0;  // models
 
-  std::vector<std::string> problem_texts() const;
+  std::vector<Problem> problems() const;
   /// Each sink in turn; what one throws is a problem and does not keep the others from theirs. The lock is held.
   void for_each_sink(const char* lost, const std::function<void(Sink&)>& call);
 
  private:
-  struct Problem {
-    std::int64_t count = 0;
-    std::string first;
-  };
-
   Row row_of(Object values) const;
   void flush();
   void follow_system();
@@ -72,7 +67,7 @@ struct Run::State {
   Values row_, coming_, last_;
   std::int64_t step_ = 0;
   Time row_time_;
-  std::map<std::string, Problem> problems_;  // by what was lost
+  std::map<std::string, Problem> problems_;  // by `what`
 
   const int process_;                        // a forked child leaves the files alone
   std::atomic<std::thread::id> in_sinks_{};  // the thread that is calling them

@@ -1,5 +1,6 @@
 #include <muon/track/tensorboard.hpp>
 
+#include "../state/files.hpp"
 #include "formats/event.hpp"
 #include "host.hpp"
 #include "record_file.hpp"
@@ -11,8 +12,6 @@
 
 #include <atomic>
 #include <optional>
-#include <stdexcept>
-#include <system_error>
 #include <utility>
 
 namespace muon::track {
@@ -27,9 +26,7 @@ class TensorBoard : public Sink {
   void start(const RunInfo& info, const Object& config) override {
     static std::atomic<unsigned> count{0};
     if (folder_.empty()) folder_ = info.dir / "tensorboard" / fmt::format("{}-{}", info.stamp, info.id);
-    std::error_code error;
-    std::filesystem::create_directories(folder_, error);
-    if (error) throw std::runtime_error(fmt::format("[track] {} cannot be made: {}", folder_.string(), error.message()));
+    make_folders(folder_);
     const double time = seconds_since_1970(info.start);
     file_.emplace(folder_ / fmt::format("events.out.tfevents.{:010d}.{}.{}.{}", static_cast<std::int64_t>(time), host_name(),
                                         ::getpid(), count++));

@@ -1,5 +1,6 @@
 #include <muon/track/wandb.hpp>
 
+#include "../state/files.hpp"
 #include "host.hpp"
 #include "record_file.hpp"
 #include "formats/seconds.hpp"
@@ -8,9 +9,7 @@
 #include "wandb_summary.hpp"
 
 #include <fmt/format.h>
-#include <unistd.h>
 
-#include <cmath>
 #include <optional>
 #include <stdexcept>
 #include <system_error>
@@ -26,9 +25,9 @@ using Items = std::vector<record::Item>;
 fs::path runs_folder(const fs::path& dir) { return fs::is_directory(dir / ".wandb") ? dir / ".wandb" : dir / "wandb"; }
 
 void make_new_folder(const fs::path& folder) {
+  make_folders(folder.parent_path());
   std::error_code error;
-  fs::create_directories(folder.parent_path(), error);
-  const bool made = !error && fs::create_directory(folder, error);
+  const bool made = fs::create_directory(folder, error);
   if (error) throw std::runtime_error(fmt::format("[track] {} cannot be made: {}", folder.string(), error.message()));
   if (!made) throw std::runtime_error(fmt::format("[track] {} exists already; give the run another id", folder.string()));
 }

@@ -1,7 +1,5 @@
 #include "wandb_summary.hpp"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <cmath>
 #include <optional>
@@ -10,14 +8,8 @@
 namespace muon::track::wandb_summary {
 namespace {
 
-std::optional<double> number_of(const Value& value) {
-  if (const auto* const integer = std::get_if<std::int64_t>(&value.get())) return static_cast<double>(*integer);
-  if (const auto* const real = std::get_if<double>(&value.get())) return *real;
-  return std::nullopt;
-}
-
 /// As W&B joins.
-std::string name_of(const Path& path) { return fmt::format("{}", fmt::join(path, ".")); }
+std::string name_of(const Path& path) { return joined(path, "."); }
 
 }  // namespace
 

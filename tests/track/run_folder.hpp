@@ -1,6 +1,8 @@
 // A folder that goes with the test, an environment without W&B's variables, and files.
 #pragma once
 
+#include <muon/track/run.hpp>
+
 #include <gtest/gtest.h>
 
 #include <cstdlib>
@@ -48,6 +50,12 @@ inline std::vector<fs::path> files_in(const fs::path& folder, const std::string&
       files.push_back(entry.path());
   }
   return files;
+}
+
+inline std::vector<std::string> problem_texts(const muon::track::Run& run) {
+  std::vector<std::string> texts;
+  for (const muon::track::Problem& problem : run.problems()) texts.push_back(problem.to_string());
+  return texts;
 }
 
 }  // namespace track_test

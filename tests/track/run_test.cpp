@@ -99,7 +99,7 @@ TEST_F(Tracking, RowsFollowWandbsRules) {
   EXPECT_THAT(texts(*memory), ElementsAre("0: a=1", "1: a=4 b=3", "7: c=5 d=6", "8: e=7", R"(9: g={"x":1,"y":2})"));
   EXPECT_EQ(memory->exit_code, 3);
   EXPECT_EQ(memory->last.values.size(), 6u);
-  EXPECT_THAT(run.problems(), ElementsAre(AllOf(HasSubstr("1 log calls with a step smaller"), HasSubstr("step 3 after step 9"))));
+  EXPECT_THAT(problem_texts(run), ElementsAre(AllOf(HasSubstr("log calls with a step smaller than the one before, whose values were dropped (once)"), HasSubstr("step 3 after step 9"))));
   EXPECT_THROW(run.log({{"a", 1}}), std::logic_error);
 }
 
@@ -254,7 +254,7 @@ Points log_at_random(const fs::path& folder, unsigned seed) {
     if (!row.empty()) run.log(row, step);
   }
   run.finish(0);
-  EXPECT_THAT(run.problems(), ElementsAre());
+  EXPECT_THAT(problem_texts(run), ElementsAre());
   return points;
 }
 
@@ -284,7 +284,7 @@ TEST_F(Tracking, AwkwardTexts) {
                      .sinks = {wandb_offline(), tensorboard(), jsonl()},
                      .notes = bad});
     run.log({{bad, 1}, {"", 2}, {"large", large}, {"nothing", Value()}});
-    EXPECT_THAT(run.problems(), ElementsAre());
+    EXPECT_THAT(problem_texts(run), ElementsAre());
   }
   for (const char* part : {"wandb", "tensorboard"}) {
     History history(folder / part);
@@ -346,8 +346,8 @@ TEST_F(Tracking, AFullDiskLosesRowsAndNotTheRun) {
   run.log({{"a", 3}});
   run.finish();
   std::signal(SIGXFSZ, before);
-  EXPECT_THAT(run.problems(), ElementsAre(HasSubstr("1 jsonl: rows not written"), HasSubstr("1 tensorboard: rows not written"),
-                                          AllOf(HasSubstr("1 wandb: rows not written"), HasSubstr("File too large"))));
+  EXPECT_THAT(problem_texts(run), ElementsAre(HasSubstr("jsonl: rows not written (once)"), HasSubstr("1 times tensorboard: rows not written"),
+                                          AllOf(HasSubstr("wandb: rows not written (once)"), HasSubstr("File too large"))));
   for (const std::string part : {"wandb", "tensorboard"}) {
     History history(folder / part);
     history.read();
@@ -460,7 +460,7 @@ TEST_F(Tracking, ASinkThatMisbehavesLosesOnlyItsOwn) {
   std::this_thread::sleep_for(std::chrono::milliseconds(50));
   run.finish();
   EXPECT_EQ(memory->rows.size(), 3u);
-  EXPECT_THAT(run.problems(), ElementsAre(HasSubstr("3 bad: rows not written; first: it threw something"),
+  EXPECT_THAT(problem_texts(run), ElementsAre(HasSubstr("bad: rows not written (3 times); first: it threw something"),
                                           HasSubstr("bad: system figures not written")));
 }
 

@@ -2,6 +2,7 @@
 
 #include "plan_options.hpp"
 #include "result_file.hpp"
+#include "shell_word.hpp"
 
 #include <muon/state/checkpoint.hpp>
 
@@ -109,27 +110,17 @@ void make_run_folder(RunFolder& folder) {
     throw UsageError(fmt::format("another muon train is at work in {}", folder.checkpoints.string()));
 }
 
-std::string shell_quoted(const std::string& text) {
-  const bool plain = !text.empty() && std::all_of(text.begin(), text.end(), [](unsigned char c) {
-    return std::isalnum(c) || std::string_view("-_./=,:+@%").find(static_cast<char>(c)) != std::string_view::npos;
-  });
-  if (plain) return text;
-  std::string quoted = "'";
-  for (const char c : text) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
-  return quoted + "'";
-}
-
 std::string resume_command(const TrainOptions& o, const fs::path& folder) {
-  std::string command = shell_quoted(o.program) + " train";
+  std::string command = muon::shell_word(o.program) + " train";
   for (std::size_t i = 0; i < o.arguments.size(); ++i) {
     const std::string& argument = o.arguments[i];
     if (argument == "--resume") {
       if (i + 1 < o.arguments.size() && !o.arguments[i + 1].starts_with("-")) ++i;
     } else if (!argument.starts_with("--resume=")) {
-      command += " " + shell_quoted(argument);
+      command += " " + muon::shell_word(argument);
     }
   }
-  return fmt::format("{} --resume {}", command, shell_quoted(folder.string()));
+  return fmt::format("{} --resume {}", command, muon::shell_word(folder.string()));
 }
 
 }  // namespace cli

@@ -27,9 +27,6 @@ RunFolder find_run_folder(const TrainOptions& options);
 ///          std::runtime_error: it cannot be made or written.
 void make_run_folder(RunFolder& folder);
 
-/// For a shell to read as one word.
-std::string shell_quoted(const std::string& text);
-
 /// "muon train --epochs 3 --resume runs/a": the command line of `options`, to go on from `folder`.
 std::string resume_command(const TrainOptions& options, const std::filesystem::path& folder);
 

@@ -2,6 +2,7 @@
 
 #include "optimizer_choice.hpp"
 #include "plan_options.hpp"
+#include "shell_word.hpp"
 
 #include <muon/track/jsonl.hpp>
 #include <muon/track/tensorboard.hpp>
@@ -173,7 +174,7 @@ void Tracking::finish(int exit_code) {
   run_->finish(exit_code);
   const char* label = "tracked";
   for (const auto& sink : run_->sinks()) {
-    const std::string path = shell_quoted(sink->path().string());
+    const std::string path = muon::shell_word(sink->path().string());
     const std::string how = sink->name() == "wandb"         ? fmt::format("wandb sync {0}   or   wandb leet {0}", path)
                             : sink->name() == "tensorboard" ? fmt::format("tensorboard --logdir {}", path)
                                                             : path;
@@ -181,15 +182,17 @@ void Tracking::finish(int exit_code) {
     label = "";
   }
   if (!run_->sinks().empty())
-    fmt::print("{:<8} {} inspect {}\n", "", shell_quoted(program_), shell_quoted(run_->info().dir.string()));
-  for (const std::string& problem : run_->problems()) fmt::print(stderr, "muon: tracking lost something: {}\n", problem);
+    fmt::print("{:<8} {} inspect {}\n", "", muon::shell_word(program_), muon::shell_word(run_->info().dir.string()));
+  for (const muon::track::Problem& problem : run_->problems())
+    fmt::print(stderr, "muon: tracking lost something: {}\n", problem.to_string());
 }
 
 void Tracking::tell_problems() {
-  for (const std::string& problem : run_->problems()) {  // "12 wandb: rows not written; first: ..."
-    const auto begin = problem.find(' ');
-    if (told_.insert(problem.substr(begin, problem.find(';') - begin)).second)
-      fmt::print(stderr, "\nmuon: tracking loses something, training goes on: {}\n", problem);
+  for (const muon::track::Problem& problem : run_->problems()) {
+    if (told_.insert(problem.what).second)
+      fmt::print(stderr, "
+muon: tracking loses something, training goes on: {}
+", problem.to_string());
   }
 }
 

@@ -36,6 +36,16 @@ struct RunOptions {
   double system_every = 0;             ///< seconds between figures of processor and memory; 0: none. W&B's own period is 15
 };
 
+/// Something that was lost while training went on.
+struct Problem {
+  std::string what;        ///< "wandb: rows not written"
+  std::int64_t count = 0;  ///< how often
+  std::string first;       ///< the reason of the first time
+
+  /// "wandb: rows not written (12 times); first: ..."
+  std::string to_string() const;
+};
+
 /// Moves, and is safe to call from several threads. Its destructor finishes the run, with exit code 1 while an exception unwinds.
 ///
 /// Rows     `log` gathers one row. Without a step it ends the row and the step counts up. With a step greater than the
@@ -74,8 +84,8 @@ class Run {
 
   const RunInfo& info() const;
   const std::vector<std::shared_ptr<Sink>>& sinks() const;
-  /// What was lost so far, one line a kind, with counts and the first reason.
-  std::vector<std::string> problems() const;
+  /// What was lost so far, one a kind, in the order of their names.
+  std::vector<Problem> problems() const;
 
  private:
   friend Run init(RunOptions options);

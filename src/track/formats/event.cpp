@@ -92,13 +92,6 @@ void add_histogram(Writer& summary, const std::string& tag, const Histogram& his
   });
 }
 
-std::optional<double> number_of(const Value& value) {
-  if (const auto* const truth = std::get_if<bool>(&value.get())) return *truth ? 1 : 0;
-  if (const auto* const integer = std::get_if<std::int64_t>(&value.get())) return static_cast<double>(*integer);
-  if (const auto* const real = std::get_if<double>(&value.get())) return *real;
-  return std::nullopt;
-}
-
 void add_leaf(Writer& summary, const std::string& tag, const Value& value) {
   const auto number = number_of(value);
   if (number) {

@@ -3,6 +3,7 @@
 
 #include "little_endian.hpp"
 #include "protobuf.hpp"
+#include "utf8.hpp"
 #include "value_json.hpp"
 
 #include <fmt/format.h>
@@ -23,7 +24,7 @@ std::string json_of(Reader value) {
   while (value.next()) {
     switch (value.tag()) {
       case 2: json = json_text(value.get_double(), NonFinite::bare); break;
-      case 3: json = json_text(valid(Value(value.get_string())), NonFinite::bare); break;
+      case 3: json = json_text(Value(valid_utf8(value.get_string())), NonFinite::bare); break;
       case 4: json = value.get_bool() ? "true" : "false"; break;
       default: value.skip();
     }

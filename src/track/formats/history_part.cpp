@@ -1,6 +1,7 @@
 #include "history_part.hpp"
 
 #include "event.hpp"
+#include "fed_bytes.hpp"
 #include "tfrecord.hpp"
 #include "wandb_log.hpp"
 #include "wandb_record.hpp"
@@ -133,20 +134,15 @@ class EventPart : public Part {
 class LinesPart : public Part {
  public:
   explicit LinesPart(std::size_t index) : index_(index) {}
-  void feed(const std::string& bytes) override { bytes_ += bytes; }
+  void feed(const std::string& bytes) override { bytes_.feed(bytes); }
   bool next(Content& content) override {
-    const auto end = bytes_.find('\n', searched_);
-    if (end == std::string::npos) {
-      bytes_.erase(0, at_);
-      at_ = 0;
-      searched_ = bytes_.size();
-      return false;
-    }
-    searched_ = end + 1;
+    const std::string_view rest = bytes_.rest();
+    const auto end = rest.find('\n', searched_);
+    searched_ = end == rest.npos ? rest.size() : 0;
+    if (end == rest.npos) return false;
     ++line_;
-    const auto place = [&](std::size_t at) { return bytes_.begin() + static_cast<std::ptrdiff_t>(at); };
-    const Json json = parse_json(place(at_), place(end));
-    at_ = end + 1;
+    const Json json = parse_json(rest.begin(), rest.begin() + end);
+    bytes_.consume(end + 1);
     if (!json.is_object()) throw std::runtime_error(fmt::format("line {} is no JSON object", line_));
     add_line(content, json);
     return true;
@@ -186,8 +182,8 @@ class LinesPart : public Part {
   }
 
   std::size_t index_;
-  std::string bytes_;
-  std::size_t at_ = 0, searched_ = 0;
+  FedBytes bytes_;
+  std::size_t searched_ = 0;  // of the rest, without a line's end in it
   std::int64_t line_ = 0;
 };
 

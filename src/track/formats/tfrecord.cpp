@@ -57,7 +57,7 @@ std::string frame(std::string_view record) {
 }
 
 std::optional<std::string> Reader::next() {
-  const std::string_view rest = std::string_view(bytes_).substr(at_);
+  const std::string_view rest = bytes_.rest();
   if (rest.size() < 12) return std::nullopt;
   const auto wrong = [&](const char* what) { return std::runtime_error(fmt::format("at byte {} {}", offset_, what)); };
   if (little_endian<4>(rest.substr(8)) != masked_crc(rest.substr(0, 8))) throw wrong("the checksum of a length is wrong");
@@ -66,12 +66,8 @@ std::optional<std::string> Reader::next() {
   const std::string_view data = rest.substr(12, static_cast<std::size_t>(length));
   if (little_endian<4>(rest.substr(12 + data.size())) != masked_crc(data)) throw wrong("a checksum is wrong");
   std::string record(data);
-  at_ += 16 + record.size();
+  bytes_.consume(16 + record.size());
   offset_ += 16 + record.size();
-  if (at_ > 131072) {
-    bytes_.erase(0, at_);
-    at_ = 0;
-  }
   return record;
 }
 

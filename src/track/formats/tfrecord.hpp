@@ -6,6 +6,8 @@
 // Source   https://www.tensorflow.org/tutorials/load_data/tfrecord
 #pragma once
 
+#include "fed_bytes.hpp"
+
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -22,15 +24,14 @@ std::string frame(std::string_view record);
 /// Takes a file's bytes as they come and gives its records.
 class Reader {
  public:
-  void feed(std::string_view bytes) { bytes_ += bytes; }
+  void feed(std::string_view bytes) { bytes_.feed(bytes); }
   /// Empty: there is no further whole record in what was fed.
   /// Errors   std::runtime_error, without the file's name: a wrong checksum, with its offset.
   std::optional<std::string> next();
   std::uint64_t offset() const { return offset_; }
 
  private:
-  std::string bytes_;
-  std::size_t at_ = 0;
+  FedBytes bytes_;
   std::uint64_t offset_ = 0;
 };
 

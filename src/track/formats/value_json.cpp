@@ -36,6 +36,29 @@ std::string between(char open, const Items& items, char close, const Text& text)
   return result + close;
 }
 
+Value valid_value(const Value& value) {
+  return std::visit(Kinds{[](const std::string& text) { return Value(valid_utf8(text)); },
+                          [&](const Histogram& histogram) {
+                            if (histogram.edges.size() != histogram.counts.size() + (histogram.counts.empty() ? 0 : 1))
+                              throw std::invalid_argument(fmt::format("[track] a histogram of {} counts needs {} edges; got {}",
+                                                                      histogram.counts.size(), histogram.counts.size() + 1,
+                                                                      histogram.edges.size()));
+                            return value;
+                          },
+                          [](const List& list) {
+                            List result;
+                            for (const Value& item : list) result.push_back(valid_value(item));
+                            return Value(std::move(result));
+                          },
+                          [](const Object& object) {
+                            Object result;
+                            merge(result, valid(object));
+                            return Value(std::move(result));
+                          },
+                          [&](const auto&) { return value; }},
+                    value.get());
+}
+
 void walk(const Object& object, Path& path, const std::function<void(const Path&, const Value&)>& leaf) {
   for (const auto& [name, value] : object) {
     path.push_back(name);
@@ -86,47 +109,41 @@ void for_each_leaf(const Object& object, const std::function<void(const Path&, c
   walk(object, path, leaf);
 }
 
-Value valid(const Value& value) {
-  return std::visit(Kinds{[](const std::string& text) { return Value(valid_utf8(text)); },
-                          [&](const Histogram& histogram) {
-                            if (histogram.edges.size() != histogram.counts.size() + (histogram.counts.empty() ? 0 : 1))
-                              throw std::invalid_argument(fmt::format("[track] a histogram of {} counts needs {} edges; got {}",
-                                                                      histogram.counts.size(), histogram.counts.size() + 1,
-                                                                      histogram.edges.size()));
-                            return value;
-                          },
-                          [](const List& list) {
-                            List result;
-                            for (const Value& item : list) result.push_back(valid(item));
-                            return Value(std::move(result));
-                          },
-                          [](const Object& object) {
-                            Object result;
-                            merge(result, object);
-                            return Value(std::move(result));
-                          },
-                          [&](const auto&) { return value; }},
-                    value.get());
+std::string joined(const Path& path, std::string_view between) { return fmt::format("{}", fmt::join(path, between)); }
+
+std::optional<double> number_of(const Value& value) {
+  if (const auto* const truth = std::get_if<bool>(&value.get())) return *truth ? 1 : 0;
+  if (const auto* const integer = std::get_if<std::int64_t>(&value.get())) return static_cast<double>(*integer);
+  if (const auto* const real = std::get_if<double>(&value.get())) return *real;
+  return std::nullopt;
 }
 
-std::string joined(const Path& path) { return fmt::format("{}", fmt::join(path, "/")); }
+Object valid(const Object& object) {
+  Object result;
+  result.reserve(object.size());
+  for (const auto& [name, value] : object) result.emplace_back(valid_utf8(name), valid_value(value));
+  return result;
+}
+
+void put(Value& into, const Value& from) {
+  const auto* const before = std::get_if<Object>(&into.get());
+  const auto* const after = std::get_if<Object>(&from.get());
+  if (before == nullptr || after == nullptr) {
+    into = from;
+    return;
+  }
+  Object both = *before;
+  merge(both, *after);
+  into = std::move(both);
+}
 
 void merge(Object& into, const Object& from) {
-  for (const auto& [raw, value] : from) {
-    const std::string name = valid_utf8(raw);
-    const auto known = std::find_if(into.begin(), into.end(), [&](const auto& entry) { return entry.first == name; });
+  for (const auto& [name, value] : from) {
+    const auto known = std::find_if(into.begin(), into.end(), [&, &wanted = name](const auto& entry) { return entry.first == wanted; });
     if (known == into.end()) {
-      into.emplace_back(name, valid(value));
-      continue;
-    }
-    const auto* const old_object = std::get_if<Object>(&known->second.get());
-    const auto* const new_object = std::get_if<Object>(&value.get());
-    if (old_object != nullptr && new_object != nullptr) {
-      Object both = *old_object;
-      merge(both, *new_object);
-      known->second = std::move(both);
+      into.emplace_back(name, value);
     } else {
-      known->second = valid(value);
+      put(known->second, value);
     }
   }
 }

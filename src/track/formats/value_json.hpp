@@ -4,7 +4,9 @@
 #include <muon/track/value.hpp>
 
 #include <functional>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace muon::track {
@@ -25,12 +27,17 @@ using Path = std::vector<std::string>;
 void for_each_leaf(const Object& object, const std::function<void(const Path&, const Value&)>& leaf);
 
 /// A path in one name: "a/b".
-std::string joined(const Path& path);
+std::string joined(const Path& path, std::string_view between = "/");
 
-/// With valid UTF-8 in its texts and names.
-Value valid(const Value& value);
+/// Truth values are 0 and 1; empty for what is no number.
+std::optional<double> number_of(const Value& value);
 
-/// `from` into `into`: objects are merged, anything else replaces. Texts and names become valid UTF-8.
+/// With valid UTF-8 in texts and names, and in objects inside no name twice.
+/// Errors   std::invalid_argument: a histogram whose edges are not one more than its counts
+Object valid(const Object& object);
+
+/// `from` in the place of `into`; two objects are merged.
+void put(Value& into, const Value& from);
 void merge(Object& into, const Object& from);
 
 }  // namespace muon::track

@@ -47,43 +47,40 @@ std::string frame(std::string_view record, std::uint64_t offset) {
 }
 
 void Reader::consume(std::size_t count) {
-  at_ += count;
+  bytes_.consume(count);
   offset_ += count;
-  if (at_ < 4 * block) return;
-  bytes_.erase(0, at_);
-  at_ = 0;
 }
 
 std::optional<std::string> Reader::next() {
   if (offset_ == 0) {
-    if (rest().size() < file_header.size()) return std::nullopt;
-    if (!rest().starts_with(file_header))
+    if (bytes_.rest().size() < file_header.size()) return std::nullopt;
+    if (!bytes_.rest().starts_with(file_header))
       throw std::runtime_error("is no W&B log: it does not begin with \":W&B\" and version 0");
     consume(file_header.size());
   }
   for (;;) {
     const std::size_t left = block - static_cast<std::size_t>(offset_ % block);
     if (left < chunk_header) {
-      if (rest().size() < left) return std::nullopt;
+      if (bytes_.rest().size() < left) return std::nullopt;
       consume(left);
       continue;
     }
-    if (rest().size() < chunk_header) return std::nullopt;
-    const auto length = static_cast<std::size_t>(little_endian<2>(rest().substr(4)));
-    const char type = rest()[6];
+    if (bytes_.rest().size() < chunk_header) return std::nullopt;
+    const auto length = static_cast<std::size_t>(little_endian<2>(bytes_.rest().substr(4)));
+    const char type = bytes_.rest()[6];
     const auto wrong = [&](const char* what) { return std::runtime_error(fmt::format("at byte {} {}", offset_, what)); };
     if (type == zero && length == 0) {  // a file system's zeros after a power cut; they go on to the block's end
-      if (rest().size() < left) return std::nullopt;
+      if (bytes_.rest().size() < left) return std::nullopt;
       consume(left);
       continue;
     }
     if (chunk_header + length > left) throw wrong("a chunk crosses the end of its block");
-    if (rest().size() < chunk_header + length) return std::nullopt;
-    if (little_endian<4>(rest()) != checksum(rest().substr(6, 1 + length))) throw wrong("a checksum is wrong");
+    if (bytes_.rest().size() < chunk_header + length) return std::nullopt;
+    if (little_endian<4>(bytes_.rest()) != checksum(bytes_.rest().substr(6, 1 + length))) throw wrong("a checksum is wrong");
     const bool begins = type == whole || type == first;
     if (type > last || type < zero || begins == begun_.has_value()) throw wrong("chunks are out of order");
     if (begins) begun_.emplace();
-    *begun_ += rest().substr(chunk_header, length);
+    *begun_ += bytes_.rest().substr(chunk_header, length);
     consume(chunk_header + length);
     if (type == whole || type == last) {
       good_ = offset_;

@@ -10,6 +10,8 @@
 // Source   LevelDB's log format; https://github.com/wandb/wandb/tree/main/core/pkg/leveldb for what differs
 #pragma once
 
+#include "fed_bytes.hpp"
+
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -25,7 +27,7 @@ std::string frame(std::string_view record, std::uint64_t offset);
 /// Takes a file's bytes as they come and gives its records.
 class Reader {
  public:
-  void feed(std::string_view bytes) { bytes_ += bytes; }
+  void feed(std::string_view bytes) { bytes_.feed(bytes); }
   /// Empty: there is no further whole record in what was fed.
   /// Errors   std::runtime_error, without the file's name: no such file, a wrong checksum, chunks out of order; with the offset.
   std::optional<std::string> next();
@@ -34,10 +36,7 @@ class Reader {
 
  private:
   void consume(std::size_t count);
-  std::string_view rest() const { return std::string_view(bytes_).substr(at_); }
-
-  std::string bytes_;  // fed and not yet dropped
-  std::size_t at_ = 0;
+  FedBytes bytes_;
   std::uint64_t offset_ = 0, good_ = 0;  // in the file
   std::optional<std::string> begun_;
 };

@@ -1,0 +1,27 @@
+// A file's bytes as they come: what has been fed and not been consumed yet.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+
+namespace muon::track {
+
+class FedBytes {
+ public:
+  void feed(std::string_view bytes) {
+    if (consumed_ > 131072) {  // not for every record
+      bytes_.erase(0, consumed_);
+      consumed_ = 0;
+    }
+    bytes_ += bytes;
+  }
+  std::string_view rest() const { return std::string_view(bytes_).substr(consumed_); }
+  void consume(std::size_t count) { consumed_ += count; }
+
+ private:
+  std::string bytes_;
+  std::size_t consumed_ = 0;
+};
+
+}  // namespace muon::track

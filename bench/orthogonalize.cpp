@@ -7,7 +7,7 @@
 #include "measure.hpp"
 #include "naive.hpp"
 
-#include <muon/optim/orthogonalize.hpp>
+#include <muon/matrix/orthogonalize.hpp>
 
 #include <string>
 #include <vector>
@@ -30,7 +30,7 @@ double operations(const muon::OrthogonalizeOptions& how, double m, double n) {
     case muon::Method::dwh2: return gram + 4 * square + apply;
     case muon::Method::zolotarev2: return gram + 2 * square + apply;
     case muon::Method::zolotarev3: return gram + 3 * square + apply;
-    case muon::Method::polynomial: break;
+    case muon::Method::newton_schulz: break;
   }
   if (n >= 1.5 * m) return gram + (4 * steps - 3) * square + apply;
   return steps * (gram + square + apply);

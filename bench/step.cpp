@@ -8,8 +8,8 @@
 #include "measure.hpp"
 #include "naive.hpp"
 
-#include "optim/kernels/elementwise.hpp"
-#include "optim/kernels/symmetric.hpp"
+#include "kernels/elementwise.hpp"
+#include "kernels/symmetric.hpp"
 #include "optim/update.hpp"
 
 #include <muon/muon.hpp>
@@ -177,7 +177,7 @@ const int registered = [] {
   for (const int threads : {1, 2}) {
     const std::string suffix = "/threads:" + std::to_string(threads);
     for (const auto& [model, shapes] : models) {
-      for (const auto method : {muon::Method::polynomial, muon::Method::dwh2, muon::Method::zolotarev2}) {
+      for (const auto method : {muon::Method::newton_schulz, muon::Method::dwh2, muon::Method::zolotarev2}) {
         const Shapes copy = shapes;
         add("muon/" + model + "/" + std::string(to_string(method)) + suffix,
             [=](benchmark::State& state) { muon_step(state, copy, method, threads); });
@@ -188,7 +188,7 @@ const int registered = [] {
     add("passes/gpt2" + suffix, [=](benchmark::State& state) { passes(state, threads); });
   }
   add("update/768x3072", update);
-  for (const auto method : {muon::Method::polynomial, muon::Method::dwh2}) {
+  for (const auto method : {muon::Method::newton_schulz, muon::Method::dwh2}) {
     add("memory/gpt2/" + std::string(to_string(method)), [=](benchmark::State& state) { memory(state, method); })->Iterations(1);
   }
   return 0;

@@ -2,7 +2,7 @@
 include(CMakePackageConfigHelpers)
 set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/muon)
 install(DIRECTORY include/muon DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
-install(TARGETS muon EXPORT muonTargets)
+install(TARGETS ${muon_libraries} EXPORT muonTargets)
 install(EXPORT muonTargets NAMESPACE muon:: DESTINATION ${package_dir})
 configure_package_config_file(cmake/muonConfig.cmake.in ${PROJECT_BINARY_DIR}/muonConfig.cmake INSTALL_DESTINATION ${package_dir})
 write_basic_package_version_file(${PROJECT_BINARY_DIR}/muonConfigVersion.cmake COMPATIBILITY SameMinorVersion)

@@ -7,7 +7,7 @@ target_precompile_headers(precompiled PRIVATE <torch/torch.h> <fmt/format.h> <fm
 function(muon_program_options target)
   muon_warnings(${target})
   target_compile_options(${target} PRIVATE $<$<CONFIG:Release>:-O1>)
-  target_link_libraries(${target} PRIVATE muon fmt::fmt-header-only)
+  target_link_libraries(${target} PRIVATE muon $<TARGET_NAME_IF_EXISTS:muon-track> fmt::fmt-header-only)
 endfunction()
 muon_program_options(precompiled)
 

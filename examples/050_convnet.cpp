@@ -37,7 +37,7 @@ int main() {
 
   // The built-in rules, with one of our own in front: query, key and value are three matrices.
   const muon::MuonOptions hidden = muon::keller_jordan_muon(0.02);
-  const auto rules = muon::with_default_rules({muon::by_name("qkv.weight").view(muon::MatrixView::matrix().heads(3)).use(hidden)},
+  const auto rules = muon::with_default_rules({muon::by_name("qkv.weight").view(muon::MatrixView::matrix().chunk_rows(3)).use(hidden)},
                                               hidden, muon::keller_jordan_adam(3e-3));
   const muon::Plan plan = muon::make_plan(model, rules);
   std::cout << plan;

@@ -10,7 +10,7 @@ struct Training {
   Training() : model(torch::nn::Linear(8, 16), torch::nn::ReLU(), torch::nn::Linear(16, 2)), optimizer(*model) {}
 
   /// What a checkpoint holds.
-  muon::Training parts() { return {.model = *model, .optimizer = &optimizer, .schedule = &schedule, .step = step}; }
+  muon::TrainingState parts() { return {.model = *model, .optimizer = &optimizer, .schedule = &schedule, .step = step}; }
 
   void train_to(std::int64_t last) {
     for (; step < last; ++step) {

@@ -32,7 +32,7 @@ std::vector<torch::Tensor> parameters_of(const std::string& model) {
 
 int main(int count, char** arguments) {
   if (count != 5) {
-    std::fprintf(stderr, "usage: bench_peer small_net|1000x32x32|gpt2|gpt2_layer polynomial|dwh2|zolotarev2 STEPS THREADS\n");
+    std::fprintf(stderr, "usage: bench_peer small_net|1000x32x32|gpt2|gpt2_layer newton_schulz|dwh2|zolotarev2 STEPS THREADS\n");
     return 2;
   }
   const std::string method = arguments[2];
@@ -40,7 +40,7 @@ int main(int count, char** arguments) {
   muon::Muon optimizer(parameters_of(arguments[1]),
                        muon::MuonOptions(1e-3).method(method == "dwh2"         ? muon::Method::dwh2
                                                       : method == "zolotarev2" ? muon::Method::zolotarev2
-                                                                               : muon::Method::polynomial));
+                                                                               : muon::Method::newton_schulz));
   optimizer.step();
   for (int step = 0; step < std::atoi(arguments[3]); ++step) {
     const auto begin = std::chrono::steady_clock::now();

@@ -1,11 +1,11 @@
 #include <muon/optim/grouped_optimizer.hpp>
 
-#include <muon/optim/options.hpp>
+#include <muon/plan/options.hpp>
 
-#include "../plan/shape_text.hpp"
+#include "matrix/shape_text.hpp"
 #include "kernels/workspace.hpp"
-#include "state_key.hpp"
-#include "update.hpp"
+#include "optim/state_key.hpp"
+#include "optim/update.hpp"
 
 #include <ATen/ATen.h>
 #include <ATen/MemoryOverlap.h>
@@ -278,7 +278,7 @@ void GroupedOptimizer::apply(const std::vector<Update>& updates) {
     const OptimizerOptions& options = param_groups_[update.group].options();
     if (const auto* o = as_muon(options)) {
       torch::Tensor& buffer = state_of<MuonParamState>(state_, update.parameter).momentum_buffer();
-      follow_(buffer, update.parameter);
+      match_dtype_and_device_(buffer, update.parameter);
       const auto& views = o->views();
       const MatrixView& view = views.empty() ? automatic : views.size() == 1 ? views.front() : views[update.index];
       muon.push_back({update.parameter, update.gradient, buffer, &view, o, &how[update.group]});

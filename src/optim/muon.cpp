@@ -2,7 +2,7 @@
 
 #include <muon/plan/plan.hpp>
 
-#include "plan_names.hpp"
+#include "optim/plan_names.hpp"
 
 #include <torch/ordered_dict.h>
 

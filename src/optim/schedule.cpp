@@ -1,6 +1,6 @@
 #include <muon/optim/schedule.hpp>
 
-#include <muon/optim/options.hpp>
+#include <muon/plan/options.hpp>
 
 #include <fmt/format.h>
 

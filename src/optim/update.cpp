@@ -1,6 +1,6 @@
-#include "update.hpp"
+#include "optim/update.hpp"
 
-#include "update_cpu.hpp"
+#include "optim/update_cpu.hpp"
 
 #include <ATen/ATen.h>
 #include <torch/optim/adamw.h>
@@ -145,7 +145,7 @@ void adamw_fused(const std::vector<AdamWUpdate>& all) {
 
 }  // namespace
 
-void follow_(at::Tensor& state, const at::Tensor& like) {
+void match_dtype_and_device_(at::Tensor& state, const at::Tensor& like) {
   if (!state.defined()) {
     state = at::zeros_like(like);
   } else if (state.scalar_type() != like.scalar_type() || state.device() != like.device()) {
@@ -181,9 +181,9 @@ void muon_step(const std::vector<MuonUpdate>& updates, kernels::Workspace& works
 
 void adamw_step(const std::vector<AdamWUpdate>& updates) {
   for (const AdamWUpdate& u : updates) {
-    follow_(u.state->exp_avg(), u.parameter);
-    follow_(u.state->exp_avg_sq(), u.parameter);
-    if (u.options->amsgrad()) follow_(u.state->max_exp_avg_sq(), u.parameter);
+    match_dtype_and_device_(u.state->exp_avg(), u.parameter);
+    match_dtype_and_device_(u.state->exp_avg_sq(), u.parameter);
+    if (u.options->amsgrad()) match_dtype_and_device_(u.state->max_exp_avg_sq(), u.parameter);
     u.state->step(u.state->step() + 1);
   }
   std::vector<AdamWUpdate> others;

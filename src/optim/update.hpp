@@ -1,7 +1,7 @@
 // The arithmetic of one step, on tensors only: no groups, no names, no state maps. Everything has been checked before.
 #pragma once
 
-#include <muon/optim/options.hpp>
+#include <muon/plan/options.hpp>
 
 #include <ATen/core/Tensor.h>
 
@@ -20,7 +20,7 @@ class Workspace;
 
 /// `like` zeros if undefined, moved to the dtype and device of `like` if they differ: module->to() moves a parameter and keeps
 /// its address, and so its state.
-void follow_(at::Tensor& state, const at::Tensor& like);
+void match_dtype_and_device_(at::Tensor& state, const at::Tensor& like);
 
 /// Which of the tensors hold NaN or infinity. Reads each once; on a device, all of them are read before the one wait.
 std::vector<std::size_t> nonfinite(const std::vector<at::Tensor>& tensors);

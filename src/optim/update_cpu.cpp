@@ -1,9 +1,9 @@
-#include "update_cpu.hpp"
+#include "optim/update_cpu.hpp"
 
 #include "kernels/elementwise.hpp"
 #include "kernels/workspace.hpp"
 #ifdef MUON_HAS_BLAS
-#include "polar_cpu.hpp"
+#include "matrix/polar_cpu.hpp"
 #endif
 
 #include <ATen/ATen.h>
@@ -65,10 +65,10 @@ T* data(const at::Tensor& tensor) {
 }
 
 /// `tensor` as the kernels want it: contiguous and of `type`. Itself if it is so already.
-at::Tensor staged(const at::Tensor& tensor, at::ScalarType type) { return tensor.to(type).contiguous().resolve_neg(); }
+at::Tensor to_kernel_layout(const at::Tensor& tensor, at::ScalarType type) { return tensor.to(type).contiguous().resolve_neg(); }
 
 /// Autograd is to notice that a tensor was written, as it does with ATen's own operations.
-void put_back(const at::Tensor& original, const at::Tensor& copy) {
+void write_back(const at::Tensor& original, const at::Tensor& copy) {
   if (!original.is_same(copy)) {
     original.copy_(copy);
   } else if (!original.is_inference()) {
@@ -77,17 +77,17 @@ void put_back(const at::Tensor& original, const at::Tensor& copy) {
 }
 
 #ifdef MUON_HAS_BLAS
-at::ScalarType compute_type(const MuonUpdate& update) {
-  if (update.how->compute_type == ComputeType::float64) return at::kDouble;
-  const bool own = update.how->compute_type == ComputeType::automatic && update.parameter.scalar_type() == at::kDouble;
+at::ScalarType compute_dtype(const MuonUpdate& update) {
+  if (update.how->compute_dtype == ComputeDtype::float64) return at::kDouble;
+  const bool own = update.how->compute_dtype == ComputeDtype::automatic && update.parameter.scalar_type() == at::kDouble;
   return own ? at::kDouble : at::kFloat;
 }
 
 /// Whether the kernels can take it: BLAS counts rows, columns and the way from row to row in 32 bits; and a float64 parameter
 /// whose products alone are to be float32 is ATen's.
 bool fits(const MuonUpdate& update) {
-  if (!update.parameter.is_cpu() || update.how->compute_type == ComputeType::bfloat16) return false;
-  if (update.parameter.scalar_type() == at::kDouble && update.how->compute_type == ComputeType::float32) return false;
+  if (!update.parameter.is_cpu() || update.how->compute_dtype == ComputeDtype::bfloat16) return false;
+  if (update.parameter.scalar_type() == at::kDouble && update.how->compute_dtype == ComputeDtype::float32) return false;
   constexpr std::int64_t most = std::numeric_limits<int>::max() - 64;
   for (const MatrixBlock& block : update.view->blocks(update.parameter.sizes())) {
     if (block.rows > most || block.cols > most || block.ld > most) return false;
@@ -127,9 +127,9 @@ class Batch {
   void add(const MuonUpdate& update) {
     constexpr auto type = std::is_same_v<T, double> ? at::kDouble : at::kFloat;
     MuonUpdate ready = update;
-    ready.parameter = staged(update.parameter, type);
-    ready.gradient = staged(update.gradient, type);
-    ready.buffer = staged(update.buffer, type);
+    ready.parameter = to_kernel_layout(update.parameter, type);
+    ready.gradient = to_kernel_layout(update.gradient, type);
+    ready.buffer = to_kernel_layout(update.buffer, type);
     add_jobs(ready, jobs_);
     const bool copied = !ready.parameter.is_same(update.parameter) || !ready.buffer.is_same(update.buffer);
     if (copied || !ready.gradient.is_same(update.gradient)) values_ += update.parameter.numel();
@@ -140,8 +140,8 @@ class Batch {
   void run() {
     run_polar_jobs(std::move(jobs_), workspace_, at::get_num_threads());
     for (const auto& [original, ready] : updates_) {
-      put_back(original.parameter, ready.parameter);
-      put_back(original.buffer, ready.buffer);
+      write_back(original.parameter, ready.parameter);
+      write_back(original.buffer, ready.buffer);
     }
     jobs_.clear();
     updates_.clear();
@@ -171,11 +171,11 @@ AdamWTask adamw_task(const AdamWUpdate& update) {
   const auto [beta1, beta2] = options.betas();
   const auto step = static_cast<double>(state.step());
   AdamWTask task{update,
-                 staged(update.parameter, type),
-                 staged(update.gradient, type),
-                 staged(state.exp_avg(), type),
-                 staged(state.exp_avg_sq(), type),
-                 options.amsgrad() ? staged(state.max_exp_avg_sq(), type) : at::Tensor(),
+                 to_kernel_layout(update.parameter, type),
+                 to_kernel_layout(update.gradient, type),
+                 to_kernel_layout(state.exp_avg(), type),
+                 to_kernel_layout(state.exp_avg_sq(), type),
+                 options.amsgrad() ? to_kernel_layout(state.max_exp_avg_sq(), type) : at::Tensor(),
                  {}};
   task.factors = {beta1,
                   beta2,
@@ -217,7 +217,7 @@ std::vector<std::size_t> nonfinite_cpu(const std::vector<at::Tensor>& tensors) {
   for (std::size_t i = 0; i < tensors.size(); ++i) {
     if (!tensors[i].is_cpu()) continue;
     const auto own = tensors[i].scalar_type();
-    ready[i] = staged(tensors[i], is_kernel_type(own) ? own : at::kFloat);
+    ready[i] = to_kernel_layout(tensors[i], is_kernel_type(own) ? own : at::kFloat);
     if (!ready[i].is_same(tensors[i])) copied += tensors[i].numel();
     if (copied >= staged_values) check(i + 1);
   }
@@ -237,7 +237,7 @@ void muon_step_cpu(const std::vector<MuonUpdate>& updates, [[maybe_unused]] kern
   for (const MuonUpdate& update : updates) {
     if (!fits(update)) {
       others.push_back(update);
-    } else if (compute_type(update) == at::kDouble) {
+    } else if (compute_dtype(update) == at::kDouble) {
       doubles.add(update);
     } else {
       floats.add(update);
@@ -259,10 +259,10 @@ void adamw_step_cpu(const std::vector<AdamWUpdate>& updates, std::vector<AdamWUp
       task.parameter.scalar_type() == at::kDouble ? adamw_chunk<double>(task, chunk) : adamw_chunk<float>(task, chunk);
     });
     for (const AdamWTask& task : tasks) {
-      put_back(task.update.parameter, task.parameter);
-      put_back(task.update.state->exp_avg(), task.average);
-      put_back(task.update.state->exp_avg_sq(), task.square);
-      if (task.largest.defined()) put_back(task.update.state->max_exp_avg_sq(), task.largest);
+      write_back(task.update.parameter, task.parameter);
+      write_back(task.update.state->exp_avg(), task.average);
+      write_back(task.update.state->exp_avg_sq(), task.square);
+      if (task.largest.defined()) write_back(task.update.state->max_exp_avg_sq(), task.largest);
     }
     tasks.clear();
     copied = 0;

@@ -1,7 +1,7 @@
 // The same steps on a CPU, through the kernels: what they do not take is handed back in `others`.
 #pragma once
 
-#include "update.hpp"
+#include "optim/update.hpp"
 
 namespace muon {
 

@@ -1,6 +1,6 @@
 // describe() for torch::nn::Module: LibTorch's module tree -> registrations.
-#include "role.hpp"
-#include "shape_text.hpp"
+#include "plan/role.hpp"
+#include "matrix/shape_text.hpp"
 
 #include <fmt/format.h>
 #include <torch/nn/module.h>

@@ -1,5 +1,5 @@
 // describe() for torch::jit::Module: a TorchScript module's tree -> registrations.
-#include "role.hpp"
+#include "plan/role.hpp"
 
 #include <torch/csrc/jit/api/module.h>
 

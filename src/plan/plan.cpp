@@ -1,6 +1,6 @@
 #include <muon/plan/plan.hpp>
 
-#include "shape_text.hpp"
+#include "matrix/shape_text.hpp"
 
 #include <c10/core/ScalarType.h>
 #include <fmt/format.h>
@@ -53,7 +53,7 @@ Extent extent_of(const at::Tensor& tensor) {
 
 /// Names and tensors that occur twice. Two tensors on one memory (`a.set_data(b)`) are one parameter to the network and two to an
 /// optimizer.
-class Twice {
+class DuplicateCheck {
  public:
   void check(const Parameter& p, std::vector<std::string>& errors) {
     add_name(p.name, errors);
@@ -131,14 +131,14 @@ std::string_view to_string(Algorithm algorithm) {
 }
 
 /// Applies rules to parameters and collects every problem, for one error.
-class Plan::Maker {
+class PlanBuilder {
  public:
-  explicit Maker(const std::vector<Rule>& rules) : rules_(rules), matched_(rules.size(), 0), decided_(rules.size(), 0) {
+  explicit PlanBuilder(const std::vector<Rule>& rules) : rules_(rules), matched_(rules.size(), 0), decided_(rules.size(), 0) {
     for (std::size_t r = 0; r < rules.size(); ++r) check_rule(r);
   }
 
   Assignment decide(Parameter p) {
-    twice_.check(p, errors_);
+    duplicates_.check(p, errors_);
     const std::size_t winner = first_match(p);
     if (winner == rules_.size()) {
       problem("no rule matches '{}' ({}, {}); add one, or end the list with otherwise()", p.name, shape_text(p.shape),
@@ -201,14 +201,14 @@ class Plan::Maker {
 
   const std::vector<Rule>& rules_;
   std::vector<std::size_t> matched_, decided_;
-  Twice twice_;
+  DuplicateCheck duplicates_;
   std::vector<std::string> errors_;
 };
 
 Plan::Plan(std::vector<Parameter> parameters, const std::vector<Rule>& rules) {
-  Maker maker(rules);
-  for (Parameter& parameter : parameters) assignments_.push_back(maker.decide(std::move(parameter)));
-  maker.finish(assignments_);
+  PlanBuilder builder(rules);
+  for (Parameter& parameter : parameters) assignments_.push_back(builder.decide(std::move(parameter)));
+  builder.finish(assignments_);
 }
 
 std::vector<torch::optim::OptimizerParamGroup> Plan::param_groups(Algorithm algorithm) const {

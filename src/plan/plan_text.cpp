@@ -1,8 +1,8 @@
 // A plan as a table for people and as JSON for programs.
 #include <muon/plan/plan.hpp>
 
-#include "../optim/options_json.hpp"
-#include "shape_text.hpp"
+#include "plan/options_json.hpp"
+#include "matrix/shape_text.hpp"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -116,7 +116,7 @@ Json assignment_json(const Assignment& a) {
   json["name"] = p.name;
   json["aliases"] = p.aliases;
   json["shape"] = p.shape;
-  json["owner"] = p.owner;
+  json["module_type"] = p.module_type;
   json["role"] = to_string(p.role);
   json["evidence"] = to_string(p.evidence);
   json["reason"] = p.reason;

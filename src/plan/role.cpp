@@ -1,7 +1,7 @@
-#include "role.hpp"
+#include "plan/role.hpp"
 
-#include "name_words.hpp"
-#include "shape_text.hpp"
+#include "plan/name_patterns.hpp"
+#include "matrix/shape_text.hpp"
 
 #include <fmt/format.h>
 
@@ -14,59 +14,59 @@
 namespace muon {
 namespace {
 
-bool is_linear(std::string_view owner) { return owner == "Linear"; }
+bool is_linear(std::string_view module_type) { return module_type == "Linear"; }
 
-bool is_convolution(std::string_view owner) {
+bool is_convolution(std::string_view module_type) {
   constexpr std::array<std::string_view, 6> types{"Conv1d",          "Conv2d",          "Conv3d",
                                                   "ConvTranspose1d", "ConvTranspose2d", "ConvTranspose3d"};
-  return contains(types, owner);
+  return contains(types, module_type);
 }
 
-bool is_transposed_convolution(std::string_view owner) { return is_convolution(owner) && owner.starts_with("ConvTranspose"); }
+bool is_transposed_convolution(std::string_view module_type) { return is_convolution(module_type) && module_type.starts_with("ConvTranspose"); }
 
-bool is_recurrent(std::string_view owner) {
+bool is_recurrent(std::string_view module_type) {
   constexpr std::array<std::string_view, 6> types{"LSTM", "GRU", "RNN", "LSTMCell", "GRUCell", "RNNCell"};
-  return contains(types, owner);
+  return contains(types, module_type);
 }
 
-bool is_normalization(std::string_view owner) {  // LayerNorm, BatchNorm2d, and a user's RMSNorm
-  return owner.ends_with("Norm") || owner.ends_with("Norm1d") || owner.ends_with("Norm2d") || owner.ends_with("Norm3d");
+bool is_normalization(std::string_view module_type) {  // LayerNorm, BatchNorm2d, and a user's RMSNorm
+  return module_type.ends_with("Norm") || module_type.ends_with("Norm1d") || module_type.ends_with("Norm2d") || module_type.ends_with("Norm3d");
 }
 
-bool is_embedding(std::string_view owner) { return owner == "Embedding" || owner == "EmbeddingBag"; }
+bool is_embedding(std::string_view module_type) { return module_type == "Embedding" || module_type == "EmbeddingBag"; }
 
 // ---- one parameter ----
 
-struct Verdict {
+struct Classification {
   Role role;
   Evidence evidence;
   std::string reason;
 };
 
 /// What the owner's type says; an unknown type says nothing.
-bool by_type(const Registration& entry, Verdict& verdict) {
-  const std::string_view owner = entry.owner;
+bool by_type(const Registration& entry, Classification& classification) {
+  const std::string_view module_type = entry.module_type;
   const std::string_view local = local_name(entry.name);
   const auto decide = [&](Role role) {
-    verdict = {role, Evidence::module_type, fmt::format("module type: {} of {}", local, owner)};
+    classification = {role, Evidence::module_type, fmt::format("module type: {} of {}", local, module_type)};
     return true;
   };
-  if (is_embedding(owner)) return decide(Role::embedding);
-  if (is_normalization(owner)) return decide(says_bias(local) ? Role::bias : Role::gain);
-  const bool matrices = is_linear(owner) || is_recurrent(owner) || owner == "Bilinear" || owner == "MultiheadAttention";
-  if (!matrices && !is_convolution(owner)) return false;
-  if (says_bias(local)) return decide(Role::bias);
+  if (is_embedding(module_type)) return decide(Role::embedding);
+  if (is_normalization(module_type)) return decide(is_bias_name(local) ? Role::bias : Role::gain);
+  const bool matrices = is_linear(module_type) || is_recurrent(module_type) || module_type == "Bilinear" || module_type == "MultiheadAttention";
+  if (!matrices && !is_convolution(module_type)) return false;
+  if (is_bias_name(local)) return decide(Role::bias);
   return decide(matrices ? Role::hidden_matrix : Role::convolution);
 }
 
-Verdict by_name_or_shape(const Registration& entry) {
+Classification by_name_or_shape(const Registration& entry) {
   const std::string_view local = local_name(entry.name);
-  const auto named = [&](Role role) { return Verdict{role, Evidence::name, fmt::format("name: '{}'", entry.name)}; };
-  const bool is_head = entry.shape.size() == 2 && says_head(entry.name, entry.ends_sequence);
-  if (says_embedding(entry.name) && !is_head) return named(Role::embedding);
+  const auto named = [&](Role role) { return Classification{role, Evidence::name, fmt::format("name: '{}'", entry.name)}; };
+  const bool is_head = entry.shape.size() == 2 && is_head_name(entry.name, entry.ends_sequence);
+  if (is_embedding_name(entry.name) && !is_head) return named(Role::embedding);
   if (entry.shape.size() < 2) {
-    if (says_bias(local)) return named(Role::bias);
-    if (says_gain(local)) return named(Role::gain);
+    if (is_bias_name(local)) return named(Role::bias);
+    if (is_gain_name(local)) return named(Role::gain);
     return {Role::other, Evidence::shape, fmt::format("shape only: {}", shape_text(entry.shape))};
   }
   if (is_head) return named(Role::output_head);
@@ -84,31 +84,31 @@ bool is_value_projection(std::string_view name, const Paths& owners) {
   return owners.count(parent + "key") > 0 || owners.count(parent + "query") > 0;
 }
 
-Verdict verdict_of(const Registration& entry, const Paths& owners) {
-  Verdict verdict{};
-  if (!by_type(entry, verdict)) return by_name_or_shape(entry);
-  if (is_value_projection(entry.name, owners)) return verdict;
+Classification classify(const Registration& entry, const Paths& owners) {
+  Classification classification{};
+  if (!by_type(entry, classification)) return by_name_or_shape(entry);
+  if (is_value_projection(entry.name, owners)) return classification;
   // a Linear's type does not tell a head from a hidden matrix; its name may
-  if (verdict.role == Role::hidden_matrix && is_linear(entry.owner) && says_head(entry.name, entry.ends_sequence)) {
+  if (classification.role == Role::hidden_matrix && is_linear(entry.module_type) && is_head_name(entry.name, entry.ends_sequence)) {
     return {Role::output_head, Evidence::name, fmt::format("name: '{}'", entry.name)};
   }
-  return verdict;
+  return classification;
 }
 
 MatrixView view_of(const Registration& entry) {
   const std::string_view local = local_name(entry.name);
   const std::size_t dims = entry.shape.size();
   if (dims < 2) return {};
-  if (is_transposed_convolution(entry.owner)) {  // stored [in, out / groups, kernel ..]
-    const MatrixView view = entry.groups > 1 ? MatrixView::flatten().heads(entry.groups) : MatrixView::flatten();
+  if (is_transposed_convolution(entry.module_type)) {  // stored [in, out / groups, kernel ..]
+    const MatrixView view = entry.groups > 1 ? MatrixView::flatten().chunk_rows(entry.groups) : MatrixView::flatten();
     return view.transposed();
   }
-  if (is_convolution(entry.owner)) return entry.groups > 1 ? MatrixView::flatten().heads(entry.groups) : MatrixView::flatten();
+  if (is_convolution(entry.module_type)) return entry.groups > 1 ? MatrixView::flatten().chunk_rows(entry.groups) : MatrixView::flatten();
   if (dims == 2) {
-    if (entry.owner == "MultiheadAttention" && local == "in_proj_weight") return MatrixView::matrix().heads(3);
+    if (entry.module_type == "MultiheadAttention" && local == "in_proj_weight") return MatrixView::matrix().chunk_rows(3);
     const bool gates = local.starts_with("weight_ih") || local.starts_with("weight_hh");
-    if (gates && entry.owner.starts_with("LSTM")) return MatrixView::matrix().heads(4);
-    if (gates && entry.owner.starts_with("GRU")) return MatrixView::matrix().heads(3);
+    if (gates && entry.module_type.starts_with("LSTM")) return MatrixView::matrix().chunk_rows(4);
+    if (gates && entry.module_type.starts_with("GRU")) return MatrixView::matrix().chunk_rows(3);
     return MatrixView::matrix();
   }
   return dims == 3 ? MatrixView::stack() : MatrixView::flatten();
@@ -118,13 +118,13 @@ MatrixView view_of(const Registration& entry) {
 
 /// Several names of one tensor: the table of an embedding if one of them is, else what the first says. Tells whether the tie is
 /// that of an embedding with the head.
-bool settle_tie(Parameter& parameter, const std::vector<Verdict>& verdicts) {
-  const auto is_embedding = [](const Verdict& v) { return v.role == Role::embedding; };
-  if (std::none_of(verdicts.begin(), verdicts.end(), is_embedding)) return false;
+bool settle_tie(Parameter& parameter, const std::vector<Classification>& classifications) {
+  const auto is_embedding = [](const Classification& v) { return v.role == Role::embedding; };
+  if (std::none_of(classifications.begin(), classifications.end(), is_embedding)) return false;
   parameter.role = Role::embedding;
   parameter.evidence = Evidence::tie;
   parameter.reason = fmt::format("tie: also {}", fmt::join(parameter.aliases, ", "));
-  return !std::all_of(verdicts.begin(), verdicts.end(), is_embedding);
+  return !std::all_of(classifications.begin(), classifications.end(), is_embedding);
 }
 
 /// Does the name have a twin of the same shape in another numbered block? `layers.3.fc.weight` and `layers.0.fc.weight`.
@@ -147,14 +147,14 @@ bool repeats(const Parameter& parameter, const std::vector<Parameter>& all) {
 /// The output projection of a MultiheadAttention, whatever the module is called.
 bool inside_attention(const Parameter& parameter, const std::vector<Parameter>& all) {
   const std::string_view parent = owner_path(owner_path(parameter.name));
-  return says_attention(parameter.name) || std::any_of(all.begin(), all.end(), [&](const Parameter& other) {
-           return other.owner == "MultiheadAttention" && owner_path(other.name) == parent;
+  return is_attention_name(parameter.name) || std::any_of(all.begin(), all.end(), [&](const Parameter& other) {
+           return other.module_type == "MultiheadAttention" && owner_path(other.name) == parent;
          });
 }
 
 bool is_hidden(const Parameter& p) { return p.role == Role::hidden_matrix || p.role == Role::convolution; }
 
-void mark(Parameter& parameter, const std::string& doubt) {
+void flag_low_confidence(Parameter& parameter, const std::string& doubt) {
   parameter.guess = true;
   parameter.reason += doubt;
 }
@@ -168,11 +168,11 @@ void find_head_by_position(std::vector<Parameter>& parameters, bool tied_head) {
   if (last == parameters.rend() || last->role == Role::output_head) return;
   if (inside_attention(*last, parameters) || repeats(*last, parameters)) return;
   if (known) {
-    if (is_linear(last->owner)) mark(*last, "; the last Linear: another head?");
+    if (is_linear(last->module_type)) flag_low_confidence(*last, "; the last Linear: another head?");
     return;
   }
-  if (is_convolution(last->owner)) return mark(*last, "; the last layer of the model: an output?");
-  if (!is_linear(last->owner)) return;
+  if (is_convolution(last->module_type)) return flag_low_confidence(*last, "; the last layer of the model: an output?");
+  if (!is_linear(last->module_type)) return;
   last->role = Role::output_head;
   last->evidence = Evidence::position;
   last->reason = "position only: the last Linear";
@@ -182,8 +182,8 @@ void find_head_by_position(std::vector<Parameter>& parameters, bool tied_head) {
 void mark_other_ends(std::vector<Parameter>& parameters, const std::vector<bool>& ends_sequence) {
   for (std::size_t i = 0; i < parameters.size(); ++i) {
     Parameter& p = parameters[i];
-    if (!p.guess && ends_sequence[i] && is_linear(p.owner) && p.role == Role::hidden_matrix && !repeats(p, parameters)) {
-      mark(p, fmt::format("; it ends '{}': a head?", owner_path(owner_path(p.name))));
+    if (!p.guess && ends_sequence[i] && is_linear(p.module_type) && p.role == Role::hidden_matrix && !repeats(p, parameters)) {
+      flag_low_confidence(p, fmt::format("; it ends '{}': a head?", owner_path(owner_path(p.name))));
     }
   }
 }
@@ -192,18 +192,18 @@ void mark_other_ends(std::vector<Parameter>& parameters, const std::vector<bool>
 
 std::vector<Parameter> assign_roles(const std::vector<Registration>& registrations) {
   std::vector<Parameter> parameters;
-  std::vector<std::vector<Verdict>> verdicts;
+  std::vector<std::vector<Classification>> classifications;
   std::vector<bool> ends_sequence;
   std::unordered_map<const c10::TensorImpl*, std::size_t> seen;
   Paths owners;
   for (const Registration& entry : registrations) owners.insert(owner_path(entry.name));
   for (const Registration& entry : registrations) {
-    Verdict verdict = verdict_of(entry, owners);
+    Classification classification = classify(entry, owners);
     if (entry.tensor.defined()) {
       const auto [known, is_new] = seen.emplace(entry.tensor.unsafeGetTensorImpl(), parameters.size());
       if (!is_new) {
         parameters[known->second].aliases.push_back(entry.name);
-        verdicts[known->second].push_back(std::move(verdict));
+        classifications[known->second].push_back(std::move(classification));
         continue;
       }
     }
@@ -211,19 +211,19 @@ std::vector<Parameter> assign_roles(const std::vector<Registration>& registratio
     parameter.name = entry.name;
     parameter.tensor = entry.tensor;
     parameter.shape = entry.shape;
-    parameter.owner = entry.owner;
+    parameter.module_type = entry.module_type;
     parameter.groups = entry.groups;
-    parameter.role = verdict.role;
-    parameter.evidence = verdict.evidence;
-    parameter.reason = verdict.reason;
+    parameter.role = classification.role;
+    parameter.evidence = classification.evidence;
+    parameter.reason = classification.reason;
     parameter.view = view_of(entry);
     parameters.push_back(std::move(parameter));
     ends_sequence.push_back(entry.ends_sequence);
-    verdicts.push_back({std::move(verdict)});
+    classifications.push_back({std::move(classification)});
   }
   bool tied_head = false;
   for (std::size_t i = 0; i < parameters.size(); ++i) {
-    if (!parameters[i].aliases.empty() && settle_tie(parameters[i], verdicts[i])) tied_head = true;
+    if (!parameters[i].aliases.empty() && settle_tie(parameters[i], classifications[i])) tied_head = true;
   }
   find_head_by_position(parameters, tied_head);
   mark_other_ends(parameters, ends_sequence);

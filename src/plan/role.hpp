@@ -11,7 +11,7 @@ namespace muon {
 /// A parameter under one of its names, before ties are known.
 struct Registration {
   std::string name;   ///< "layers.2.attn.in_proj_weight"
-  std::string owner;  ///< "MultiheadAttention"; empty when unknown
+  std::string module_type;  ///< "MultiheadAttention"; empty when unknown
   std::int64_t groups = 1;
   at::Tensor tensor;  ///< its identity decides ties; undefined registrations are never tied
   std::vector<std::int64_t> shape;

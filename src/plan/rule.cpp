@@ -36,7 +36,7 @@ bool glob_matches(std::string_view glob, std::string_view text) {
 /// known to be a convolution, one input channel is taken for that.
 bool is_depthwise(const Parameter& p) {
   if (p.role != Role::convolution || p.shape.size() < 3 || p.shape[1] != 1) return false;
-  return p.groups > 1 || !p.owner.starts_with("Conv");
+  return p.groups > 1 || !p.module_type.starts_with("Conv");
 }
 
 bool has_side_of_one(const Parameter& p) {
@@ -94,7 +94,7 @@ Rule by_name(std::string glob) {
 
 Rule by_module(std::string type) {
   std::string label = fmt::format("module {}", type);
-  return Rule(std::move(label), [type = std::move(type)](const Parameter& p) { return p.owner == type; });
+  return Rule(std::move(label), [type = std::move(type)](const Parameter& p) { return p.module_type == type; });
 }
 
 Rule by_role(Role role) {

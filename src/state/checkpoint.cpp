@@ -2,9 +2,9 @@
 
 #include <muon/state/safetensors.hpp>
 
-#include "checkpoint_file.hpp"
-#include "model_state.hpp"
-#include "optimizer_state.hpp"
+#include "state/checkpoint_file.hpp"
+#include "state/model_state.hpp"
+#include "optim/optimizer_state.hpp"
 
 #include <ATen/ATen.h>
 #include <fmt/format.h>
@@ -27,7 +27,7 @@ namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
 using Tensors = std::vector<std::pair<std::string, at::Tensor>>;
 
-NamesOf names_of(const Training& training) {
+NamesOf names_of(const TrainingState& training) {
   return [&training](const at::Tensor& parameter) {
     const NamedTensors::Entry* const entry = training.model.find(parameter);
     return entry != nullptr ? entry->names : std::vector<std::string>{training.optimizer->name_of(parameter)};
@@ -60,7 +60,7 @@ void set_random_state(at::Generator generator, const at::Tensor& state) {
 /// Collects everything that does not fit, and the changes that are made if all does.
 class Loader {
  public:
-  Loader(const Safetensors& file, const Training& training, const Allow& allow)
+  Loader(const Safetensors& file, const TrainingState& training, const LoadTolerance& allow)
       : file_(file), training_(training), allow_(allow) {}
 
   void run() {
@@ -102,7 +102,7 @@ class Loader {
         problem(fmt::format("'{}' belongs to no parameter of the file's groups", info.name));
     }
     const Tolerance tolerance{allow_.missing, allow_.extra, allow_.dtype,
-                              allow_.options ? OptionsFrom::optimizer : OptionsFrom::file_if_scheduled};
+                              allow_.options ? OptionsFrom::optimizer : OptionsFrom::require_equal_except_schedule};
     prepare_restore(*training_.optimizer, state, names_of(training_), tolerance, prepared_);
   }
 
@@ -159,7 +159,7 @@ class Loader {
       const std::string key = "random/" + name;
       if (!file_.contains(key)) {
         // what a run on a CPU never had is no loss to one that goes on with CUDA
-        if (!allow_.missing && name == "cpu") problem("the file has no random state; set Training::random to false");
+        if (!allow_.missing && name == "cpu") problem("the file has no random state; set TrainingState::random to false");
         continue;
       }
       const at::Tensor state = file_.tensor(key).clone();
@@ -167,7 +167,7 @@ class Loader {
       try {
         trial.set_state(state);
       } catch (const std::exception&) {
-        problem(fmt::format("'{}' is no random state of this LibTorch; set Training::random to false", key));
+        problem(fmt::format("'{}' is no random state of this LibTorch; set TrainingState::random to false", key));
         continue;
       }
       prepared_.changes.emplace_back([generator = generator, state] { set_random_state(generator, state); });
@@ -175,9 +175,9 @@ class Loader {
   }
 
   const Safetensors& file_;
-  const Training& training_;
-  const Allow& allow_;
-  Prepared prepared_;
+  const TrainingState& training_;
+  const LoadTolerance& allow_;
+  PendingRestore prepared_;
 };
 
 }  // namespace
@@ -204,7 +204,7 @@ const NamedTensors::Entry* NamedTensors::find(const at::Tensor& tensor) const {
   return known == index_.end() ? nullptr : &entries_[known->second];
 }
 
-fs::path save_checkpoint(const fs::path& where, const Training& training, int keep) {
+fs::path save_checkpoint(const fs::path& where, const TrainingState& training, int keep) {
   Tensors tensors;
   std::map<std::string, std::string> metadata{{"step", std::to_string(training.step)}};
   for (const NamedTensors::Entry& entry : training.model.entries())
@@ -229,7 +229,7 @@ fs::path save_checkpoint(const fs::path& where, const Training& training, int ke
   return checkpoint::write(where, training.step, tensors, std::move(metadata), keep);
 }
 
-Restored load_checkpoint(const fs::path& where, const Training& training, const Allow& allow) {
+LoadResult load_checkpoint(const fs::path& where, const TrainingState& training, const LoadTolerance& allow) {
   const fs::path path = checkpoint::newest(where);
   const Safetensors file = checkpoint::open(path, /*verify=*/true);
   const CheckpointSummary summary = checkpoint::summary(path, file);

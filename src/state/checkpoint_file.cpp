@@ -1,7 +1,8 @@
-#include "checkpoint_file.hpp"
+#include "state/checkpoint_file.hpp"
 
-#include "files.hpp"
-#include "safetensors_tensors.hpp"
+#include "files/atomic_file.hpp"
+#include "files/folders.hpp"
+#include "files/safetensors_tensors.hpp"
 
 #include <fmt/format.h>
 #include <signal.h>
@@ -89,7 +90,7 @@ void write_file(const fs::path& file, const std::vector<std::pair<std::string, a
                 const std::map<std::string, std::string>& metadata) {
   std::string first = safetensors::header_bytes(safetensors::header_of(tensors, metadata));
   const std::size_t digits = first.find(checksum_mark) + checksum_mark.size();
-  WholeFile out(file);
+  AtomicFile out(file);
   out.write(first.data(), first.size());
   uLong sum = add_to_checksum(0, first.data(), first.size());
   for (const auto& [name, tensor] : tensors) {

@@ -2,8 +2,8 @@
 
 #include <muon/state/checkpoint.hpp>
 
-#include "../plan/checkpoint_names.hpp"
-#include "python_file.hpp"
+#include "plan/describe_names.hpp"
+#include "state/python/python_file.hpp"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -40,7 +40,7 @@ ModelFile from_list(std::string format, const std::vector<TensorInfo>& tensors) 
     if (is_trained(info)) {
       trained.push_back({info.name, info.shape});
     } else {
-      model.left_out.push_back(info);
+      model.skipped.push_back(info);
     }
   }
   model.parameters = describe_names(trained);
@@ -140,7 +140,7 @@ ModelFile from_script(const fs::path& file) {
   try {
     torch::jit::Module module = torch::jit::load(file.string(), at::kCPU);
     model.parameters = describe(module);
-    for (const auto& buffer : module.named_buffers()) model.left_out.push_back({buffer.name, "", buffer.value.sizes().vec()});
+    for (const auto& buffer : module.named_buffers()) model.skipped.push_back({buffer.name, "", buffer.value.sizes().vec()});
   } catch (const c10::Error& error) {
     refuse(file, fmt::format("LibTorch cannot load this TorchScript module: {}", error.what_without_backtrace()));
   }

@@ -3,7 +3,7 @@
 
 #include <muon/state/checkpoint.hpp>
 
-#include "prepared.hpp"
+#include "optim/pending_restore.hpp"
 
 #include <cstdint>
 #include <functional>
@@ -20,6 +20,6 @@ struct StoredTensor {
 
 /// `stored` into `model`: every tensor of the model by any of its names; under several they must be equal. Adds to `prepared`.
 void prepare_model(const NamedTensors& model, const std::map<std::string, StoredTensor>& stored, const Tolerance& tolerance,
-                   Prepared& prepared);
+                   PendingRestore& prepared);
 
 }  // namespace muon

@@ -1,7 +1,7 @@
 #include <muon/track/history.hpp>
 
-#include "formats/history_part.hpp"
-#include "formats/run_files.hpp"
+#include "track/formats/history_part.hpp"
+#include "track/formats/run_files.hpp"
 
 #include <fmt/format.h>
 

@@ -1,6 +1,6 @@
-#include "host.hpp"
+#include "track/host.hpp"
 
-#include "formats/utf8.hpp"
+#include "track/formats/utf8.hpp"
 
 #include <sys/resource.h>
 #include <unistd.h>
@@ -42,9 +42,9 @@ std::string host_name() {
   return valid_utf8(name.data());
 }
 
-SystemFigures::SystemFigures() : processor_seconds_(processor_seconds()), at_(now()) {}
+SystemMetrics::SystemMetrics() : processor_seconds_(processor_seconds()), at_(now()) {}
 
-Object SystemFigures::read() {
+Object SystemMetrics::read() {
   const double used = processor_seconds(), time = now();
   Object figures{{"cpu", 100 * (used - processor_seconds_) / std::max(time - at_, 1e-9)}};
   processor_seconds_ = used;

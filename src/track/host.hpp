@@ -12,9 +12,9 @@ std::string host_name();
 
 /// Figures of this process and machine, under W&B's names. The share of the processor is of the time since the read before, or
 /// since it was made.
-class SystemFigures {
+class SystemMetrics {
  public:
-  SystemFigures();
+  SystemMetrics();
   Object read();
 
  private:

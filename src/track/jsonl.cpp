@@ -1,9 +1,9 @@
 #include <muon/track/jsonl.hpp>
 
-#include "../state/files.hpp"
-#include "record_file.hpp"
-#include "formats/seconds.hpp"
-#include "formats/value_json.hpp"
+#include "files/folders.hpp"
+#include "files/record_file.hpp"
+#include "track/formats/seconds.hpp"
+#include "track/formats/value_json.hpp"
 
 #include <fmt/format.h>
 
@@ -44,7 +44,7 @@ class Jsonl : public Sink {
     lines_.reset();
   }
 
-  std::string how_to_look() const override { return fmt::format("muon inspect {}", file_.string()); }
+  std::string view_hint() const override { return fmt::format("muon inspect {}", file_.string()); }
   std::filesystem::path path() const override { return file_; }
 
  private:

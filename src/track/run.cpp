@@ -1,8 +1,8 @@
 #include <muon/track/run.hpp>
 
-#include "run_state.hpp"
-#include "formats/utf8.hpp"
-#include "formats/value_json.hpp"
+#include "track/run_state.hpp"
+#include "track/formats/utf8.hpp"
+#include "track/formats/value_json.hpp"
 
 #include <fmt/format.h>
 
@@ -122,9 +122,9 @@ Run init(RunOptions options) {
     std::erase_if(options.sinks, [](const auto& sink) { return sink != nullptr && sink->name() == "wandb"; });
   if (!mode.empty() && mode != "disabled" && mode != "offline" && mode != "online" && mode != "dryrun")
     throw std::invalid_argument(fmt::format("[track] WANDB_MODE '{}' is unknown; set it to offline or disabled", mode));
-  if (!(options.system_every >= 0 && options.system_every <= 1e6))
+  if (!(options.system_metrics_interval >= 0 && options.system_metrics_interval <= 1e6))
     throw std::invalid_argument(
-        fmt::format("[track] system_every must be in 0 to 1000000 seconds; got {}", options.system_every));
+        fmt::format("[track] system_metrics_interval must be in 0 to 1000000 seconds; got {}", options.system_metrics_interval));
   for (const auto& sink : options.sinks) {
     if (sink == nullptr) throw std::invalid_argument("[track] sinks holds a null pointer");
   }

@@ -1,6 +1,6 @@
-#include "run_state.hpp"
+#include "track/run_state.hpp"
 
-#include "formats/value_json.hpp"
+#include "track/formats/value_json.hpp"
 
 #include <fmt/format.h>
 #include <unistd.h>
@@ -37,7 +37,7 @@ Run::State::State(RunInfo run_info, RunOptions options)
       sinks(std::move(options.sinks)),
       row_time_(info.start),
       process_(::getpid()),
-      system_every_(options.system_every) {
+      system_metrics_interval_(options.system_metrics_interval) {
   merge(config, valid(options.config));
 }
 
@@ -59,9 +59,9 @@ void Run::State::start() {
       throw;
     }
   }
-  if (system_every_ <= 0 || sinks.empty()) return;
+  if (system_metrics_interval_ <= 0 || sinks.empty()) return;
   try {
-    system_ = std::thread([this] { follow_system(); });
+    system_ = std::thread([this] { sample_system(); });
   } catch (const std::system_error& error) {
     add_problem("system figures not written", error.what());
   }
@@ -126,8 +126,8 @@ void Run::State::log(const Object& raw, std::optional<std::int64_t> step, std::o
     flush();
     step_ = *step;
   }
-  row_.set(coming_.get());
-  coming_.clear();
+  row_.set(pending_.get());
+  pending_.clear();
   row_.set(values);
   row_time_ = std::chrono::system_clock::now();
   if (commit.value_or(!step.has_value())) {
@@ -139,7 +139,7 @@ void Run::State::log(const Object& raw, std::optional<std::int64_t> step, std::o
 void Run::State::add(const Object& raw) {
   const Object values = valid(raw);
   const std::lock_guard lock(mutex);
-  if (!finished) coming_.set(values);
+  if (!finished) pending_.set(values);
 }
 
 void Run::State::update_config(const Object& raw) {
@@ -163,7 +163,7 @@ void Run::State::finish(int exit_code) {
     finished = true;
     if (process_ != ::getpid()) return system_.joinable() ? system_.detach() : void();  // its thread is not in this process
     try {
-      row_.set(coming_.get());
+      row_.set(pending_.get());
       flush();
       const Row last = row_of(last_.get());
       for_each_sink("the end", [&](Sink& sink) { sink.finish(exit_code, last); });
@@ -171,15 +171,15 @@ void Run::State::finish(int exit_code) {
       count_problem("the end not written", "no memory");
     }
   }
-  over_.notify_all();
+  finished_cv_.notify_all();
   if (system_.joinable()) system_.join();
 }
 
-void Run::State::follow_system() {
-  SystemFigures figures;  // the processor's time from now on
-  const auto period = std::chrono::duration<double>(system_every_);
+void Run::State::sample_system() {
+  SystemMetrics figures;  // the processor's time from now on
+  const auto period = std::chrono::duration<double>(system_metrics_interval_);
   std::unique_lock lock(mutex);
-  while (!over_.wait_for(lock, period, [this] { return finished; })) {
+  while (!finished_cv_.wait_for(lock, period, [this] { return finished; })) {
     try {
       const Row row = row_of(figures.read());
       for_each_sink("system figures", [&](Sink& sink) { sink.system(row); });

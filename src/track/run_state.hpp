@@ -3,7 +3,7 @@
 
 #include <muon/track/run.hpp>
 
-#include "host.hpp"
+#include "track/host.hpp"
 
 #include <atomic>
 #include <condition_variable>
@@ -61,10 +61,10 @@ struct Run::State {
  private:
   Row row_of(Object values) const;
   void flush();
-  void follow_system();
+  void sample_system();
   void count_problem(const std::string& what, const std::string& first);
 
-  Values row_, coming_, last_;
+  Values row_, pending_, last_;
   std::int64_t step_ = 0;
   Time row_time_;
   std::map<std::string, Problem> problems_;  // by `what`
@@ -72,8 +72,8 @@ struct Run::State {
   const int process_;                        // a forked child leaves the files alone
   std::atomic<std::thread::id> in_sinks_{};  // the thread that is calling them
 
-  double system_every_;
-  std::condition_variable over_;
+  double system_metrics_interval_;
+  std::condition_variable finished_cv_;
   std::thread system_;
 };
 

@@ -1,11 +1,11 @@
 #include <muon/track/tensorboard.hpp>
 
-#include "../state/files.hpp"
-#include "formats/event.hpp"
-#include "host.hpp"
-#include "record_file.hpp"
-#include "formats/seconds.hpp"
-#include "formats/tfrecord.hpp"
+#include "files/folders.hpp"
+#include "track/formats/event.hpp"
+#include "track/host.hpp"
+#include "files/record_file.hpp"
+#include "track/formats/seconds.hpp"
+#include "track/formats/tfrecord.hpp"
 
 #include <fmt/format.h>
 #include <unistd.h>
@@ -40,7 +40,7 @@ class TensorBoard : public Sink {
     file_.reset();
   }
 
-  std::string how_to_look() const override { return fmt::format("tensorboard --logdir {}", folder_.string()); }
+  std::string view_hint() const override { return fmt::format("tensorboard --logdir {}", folder_.string()); }
   std::filesystem::path path() const override { return folder_; }
 
  private:

@@ -1,6 +1,6 @@
 #include <muon/track/value.hpp>
 
-#include "count.hpp"
+#include "track/tensor_stats.hpp"
 
 #include <ATen/ATen.h>
 #include <fmt/format.h>

@@ -1,12 +1,12 @@
 #include <muon/track/wandb.hpp>
 
-#include "../state/files.hpp"
-#include "host.hpp"
-#include "record_file.hpp"
-#include "formats/seconds.hpp"
-#include "formats/wandb_log.hpp"
-#include "formats/wandb_record.hpp"
-#include "wandb_summary.hpp"
+#include "files/folders.hpp"
+#include "track/host.hpp"
+#include "files/record_file.hpp"
+#include "track/formats/seconds.hpp"
+#include "track/formats/wandb_log.hpp"
+#include "track/formats/wandb_record.hpp"
+#include "track/wandb_summary.hpp"
 
 #include <fmt/format.h>
 
@@ -121,7 +121,7 @@ class WandbOffline : public Sink {
     file_.reset();
   }
 
-  std::string how_to_look() const override { return fmt::format("wandb sync {0}   or   wandb leet {0}", folder_.string()); }
+  std::string view_hint() const override { return fmt::format("wandb sync {0}   or   wandb leet {0}", folder_.string()); }
   fs::path path() const override { return folder_; }
 
  private:

@@ -1,4 +1,4 @@
-#include "wandb_summary.hpp"
+#include "track/wandb_summary.hpp"
 
 #include <algorithm>
 #include <cmath>

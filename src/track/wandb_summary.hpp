@@ -3,7 +3,7 @@
 
 #include <muon/track/sink.hpp>
 
-#include "formats/wandb_record.hpp"
+#include "track/formats/wandb_record.hpp"
 
 #include <map>
 #include <string>

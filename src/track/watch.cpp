@@ -1,7 +1,7 @@
 #include <muon/track/watch.hpp>
 
-#include "count.hpp"
-#include "run_state.hpp"
+#include "track/tensor_stats.hpp"
+#include "track/run_state.hpp"
 
 #include <ATen/ATen.h>
 #include <c10/core/UndefinedTensorImpl.h>

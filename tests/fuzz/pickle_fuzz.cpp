@@ -1,6 +1,6 @@
 // Any bytes as a pickle: a document or an error, in time and memory in proportion to the bytes.
-// Build: -DFMT_HEADER_ONLY -Isrc src/state/pickle.cpp src/state/pickle_builder.cpp src/state/pickle_shape.cpp
-#include "state/pickle.hpp"
+// Build: -DFMT_HEADER_ONLY -Isrc src/state/formats/pickle.cpp src/state/formats/pickle_builder.cpp src/state/formats/pickle_shape.cpp
+#include "state/formats/pickle.hpp"
 
 #include <cstddef>
 #include <cstdint>

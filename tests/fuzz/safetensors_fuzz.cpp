@@ -1,6 +1,6 @@
 // Any bytes as a safetensors file: a header whose tensors lie within them, which written again reads the same; or an error.
-// Build: -DFMT_HEADER_ONLY -Isrc src/state/safetensors_header.cpp
-#include "state/safetensors_header.hpp"
+// Build: -DFMT_HEADER_ONLY -Isrc src/files/safetensors_header.cpp
+#include "files/safetensors_header.hpp"
 
 #include <cstddef>
 #include <cstdint>

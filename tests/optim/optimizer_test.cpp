@@ -445,7 +445,7 @@ TEST_F(BadInput, ViewsThatDoNotFitTheirParametersAreRefused) {
     return message_of<std::invalid_argument>([&] { muon::Muon(p, MuonOptions().views(std::move(views))); });
   };
   expect_mentions(with({MatrixView::matrix(), MatrixView::matrix()}), {"2 views", "3 parameters"});
-  expect_mentions(with({MatrixView::matrix().heads(4)}), {"parameter 0 of group 0", "heads(4)"});
+  expect_mentions(with({MatrixView::matrix().chunk_rows(4)}), {"parameter 0 of group 0", "chunk_rows(4)"});
 }
 
 TEST_F(BadInput, GradientsThatCannotBeUsedAreNamedAndNothingChanges) {
@@ -563,7 +563,7 @@ TEST_F(BadInput, AGroupThatNoLongerFitsIsFoundBeforeAnythingChanges) {
   const auto set_views = [](muon::MuonWithAuxAdam& optimizer, const std::vector<MatrixView>& views) {
     static_cast<MuonOptions&>(optimizer.param_groups()[1].options()).views(views);
   };
-  changed("a view that does not fit", [&](auto& o) { set_views(o, {MatrixView::matrix().heads(3)}); });
+  changed("a view that does not fit", [&](auto& o) { set_views(o, {MatrixView::matrix().chunk_rows(3)}); });
   changed("two views for one parameter", [&](auto& o) { set_views(o, {MatrixView::stack(), MatrixView::stack()}); });
   changed("a vector under Muon", [](auto& o) { o.param_groups()[2].set_options(std::make_unique<MuonOptions>()); });
 }

@@ -28,7 +28,7 @@
 
 namespace {
 
-using muon::ComputeType;
+using muon::ComputeDtype;
 using muon::MatrixView;
 using muon::Method;
 using muon::MuonOptions;
@@ -40,7 +40,7 @@ using Group = torch::optim::OptimizerParamGroup;
 using Sizes = std::vector<std::int64_t>;
 using Tensors = std::vector<torch::Tensor>;
 
-constexpr std::array all_methods{Method::polynomial, Method::dwh2, Method::zolotarev2, Method::zolotarev3};
+constexpr std::array all_methods{Method::newton_schulz, Method::dwh2, Method::zolotarev2, Method::zolotarev3};
 
 struct Rounding {
   double muon, adamw, state;
@@ -132,7 +132,7 @@ class Threads {
 /// In float64: Newton-Schulz written down, or the other methods one matrix at a time, which have tests of their own.
 torch::Tensor polar(const torch::Tensor& matrix, const MuonOptions& options) {
   const auto how = options.orthogonalize_options();
-  if (how.method != Method::polynomial || how.compute_type == ComputeType::bfloat16) return muon::orthogonalize(matrix, how);
+  if (how.method != Method::newton_schulz || how.compute_dtype == ComputeDtype::bfloat16) return muon::orthogonalize(matrix, how);
   const double norm = matrix.norm().item<double>();
   torch::Tensor x = matrix / (how.norm_eps == NormEps::clamp ? std::max(norm, how.eps) : norm + how.eps);
   for (const auto& [a, b, c] : how.steps) {
@@ -179,24 +179,24 @@ const std::vector<Leaf> leaves{{"wide", {24, 40}, {}},
                                {"convolution", {16, 3, 3, 2}, {}},
                                {"flat", {8, 5, 3}, as_flat},
                                {"turned", {6, 8, 2, 2}, as_flat.transposed()},
-                               {"grouped", {8, 2, 3, 3}, as_flat.heads(2)},
+                               {"grouped", {8, 2, 3, 3}, as_flat.chunk_rows(2)},
                                {"rows", {24, 20}, as_matrix.split_rows({6, 2, 16})},
-                               {"heads", {24, 20}, as_matrix.heads(4)},
+                               {"heads", {24, 20}, as_matrix.chunk_rows(4)},
                                {"transposed", {12, 30}, as_matrix.transposed()},
-                               {"columns", {20, 24}, as_matrix.transposed().heads(2)},
+                               {"columns", {20, 24}, as_matrix.transposed().chunk_rows(2)},
                                {"stack", {3, 12, 20}, as_stack},
-                               {"heads in a stack", {2, 2, 12, 7}, as_stack.heads(3)}};
+                               {"heads in a stack", {2, 2, 12, 7}, as_stack.chunk_rows(3)}};
 
 /// One group a method, and no two alike in anything.
 std::vector<MuonOptions> group_options() {
   return {MuonOptions(0.3).momentum(0.9),
-          MuonOptions(0.1).ns_preset(muon::you_steps()).momentum(0).weight_decay(0).compute_type(ComputeType::float64),
+          MuonOptions(0.1).ns_preset(muon::jiacheng_you_steps()).momentum(0).weight_decay(0).compute_dtype(ComputeDtype::float64),
           MuonOptions(0.2).nesterov(false).ns_preset(muon::polar_express_steps()).norm_eps(NormEps::add).eps(0.1),
           MuonOptions(0.05).method(Method::dwh2).adjust_lr_fn(muon::AdjustLr::match_rms_adamw),
-          MuonOptions(0.2).method(Method::zolotarev2).nesterov(false).norm_bound(NormBound::gram).weight_decay(0.5),
+          MuonOptions(0.2).method(Method::zolotarev2).nesterov(false).norm_bound(NormBound::schatten4).weight_decay(0.5),
           MuonOptions(0.3)
               .method(Method::zolotarev3)
-              .norm_bound(NormBound::gram_squared)
+              .norm_bound(NormBound::schatten8)
               .adjust_lr_fn(muon::AdjustLr::spectral_unclamped)};
 }
 
@@ -241,8 +241,8 @@ TEST_P(EveryType, MuonFollowsItsFormulaForEveryMethodViewAndLayout) {
 
 TEST_P(EveryType, MuonKeepsItsTypeWhateverTheProductsAreComputedIn) {
   const Leaf& leaf = leaves[10];
-  for (const auto type : {ComputeType::bfloat16, ComputeType::float32, ComputeType::float64}) {
-    const auto options = MuonOptions(0.3).compute_type(type);
+  for (const auto type : {ComputeDtype::bfloat16, ComputeDtype::float32, ComputeDtype::float64}) {
+    const auto options = MuonOptions(0.3).compute_dtype(type);
     const torch::Tensor p = laid_out(torch::randn(leaf.shape).to(GetParam()), 1).detach().requires_grad_();
     PlainMuon plain(p);
     muon::Muon optimizer(Tensors{p}, MuonOptions(options).views({leaf.view}));
@@ -252,7 +252,7 @@ TEST_P(EveryType, MuonKeepsItsTypeWhateverTheProductsAreComputedIn) {
       optimizer.step();
     }
     SCOPED_TRACE(to_string(type));
-    expect_close(p, plain.parameter, type == ComputeType::bfloat16 ? 6e-2 : std::max(2e-3, rounding(GetParam()).muon));
+    expect_close(p, plain.parameter, type == ComputeDtype::bfloat16 ? 6e-2 : std::max(2e-3, rounding(GetParam()).muon));
     expect_close(momentum_of(optimizer, p), plain.buffer, rounding(GetParam()).state);
   }
 }

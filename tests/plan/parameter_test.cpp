@@ -78,7 +78,7 @@ TEST(Describe, GivesTensorShapeAndOwner) {
   const auto weight = described(fc);
   EXPECT_TRUE(weight.tensor.is_same(fc->weight));
   EXPECT_EQ(weight.shape, (std::vector<std::int64_t>{2, 3}));
-  EXPECT_EQ(weight.owner, "Linear");
+  EXPECT_EQ(weight.module_type, "Linear");
   EXPECT_EQ(weight.groups, 1);
   EXPECT_TRUE(weight.aliases.empty());
 }
@@ -86,13 +86,13 @@ TEST(Describe, GivesTensorShapeAndOwner) {
 TEST(Describe, AModelWithoutParametersIsEmpty) { EXPECT_TRUE(describe(nn::Module()).empty()); }
 
 TEST(DescribeOwner, OfALinearsSubclassIsLinear) {
-  EXPECT_EQ(described(std::make_shared<MyLinearImpl>(3, 2)).owner, "Linear");
+  EXPECT_EQ(described(std::make_shared<MyLinearImpl>(3, 2)).module_type, "Linear");
   expect_role(described(std::make_shared<MyLinearImpl>(3, 2)), Role::hidden_matrix, Evidence::module_type);
 }
 
 TEST(DescribeOwner, OfAUsersClassIsItsName) {
-  EXPECT_EQ(described(std::make_shared<CoupledImpl>(at::IntArrayRef{4, 3}), "coupling").owner, "Coupled");
-  EXPECT_EQ(described(std::make_shared<RMSNormImpl>(), "scale").owner, "RMSNorm");
+  EXPECT_EQ(described(std::make_shared<CoupledImpl>(at::IntArrayRef{4, 3}), "coupling").module_type, "Coupled");
+  EXPECT_EQ(described(std::make_shared<RMSNormImpl>(), "scale").module_type, "RMSNorm");
 }
 
 // ---- roles ----
@@ -231,7 +231,7 @@ TEST(DescribeView, OfATransposedConvolutionHasTheOutputsAsRows) {
 TEST(DescribeView, OfAttentionIsThreeMatrices) {
   const auto weight = described(nn::MultiheadAttention(8, 2), "in_proj_weight");
   expect_role(weight, Role::hidden_matrix, Evidence::module_type);
-  EXPECT_EQ(weight.owner, "MultiheadAttention");
+  EXPECT_EQ(weight.module_type, "MultiheadAttention");
   EXPECT_EQ(shapes(weight), (Shapes{{3, 8, 8}}));
   expect_role(described(nn::MultiheadAttention(8, 2), "in_proj_bias"), Role::bias, Evidence::module_type);
   EXPECT_EQ(described(nn::MultiheadAttention(8, 2), "out_proj.weight").role, Role::hidden_matrix);
@@ -283,11 +283,11 @@ torch::jit::Module script_net() {
 }
 
 void expect_script_net(const std::vector<Parameter>& parameters) {
-  EXPECT_EQ(find(parameters, "bare").owner, "Net");
+  EXPECT_EQ(find(parameters, "bare").module_type, "Net");
   expect_role(find(parameters, "wte.weight"), Role::embedding, Evidence::tie);
   EXPECT_EQ(find(parameters, "wte.weight").aliases, Names{"head.weight"});
   expect_role(find(parameters, "fc.weight"), Role::hidden_matrix, Evidence::module_type);
-  EXPECT_EQ(find(parameters, "fc.weight").owner, "Linear");
+  EXPECT_EQ(find(parameters, "fc.weight").module_type, "Linear");
   expect_role(find(parameters, "conv.weight"), Role::convolution, Evidence::module_type);
   EXPECT_EQ(shapes(find(parameters, "conv.weight")), (Shapes{{2, 4, 18}}));
   EXPECT_EQ(find(parameters, "conv.weight").groups, 2);

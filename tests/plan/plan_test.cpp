@@ -143,7 +143,7 @@ TEST(PlanRules, FreezeKeepsAParameterInThePlanAndOutOfTheGroups) {
 }
 
 TEST(PlanRules, ViewReplacesTheOneThatWasFound) {
-  const auto heads = MatrixView::matrix().heads(3);
+  const auto heads = MatrixView::matrix().chunk_rows(3);
   const Plan plan = make_plan(Net(), {by_name("*qkv.weight").view(heads).use(to_muon), otherwise().use(to_adamw)});
   EXPECT_EQ(find(plan, "blocks.0.qkv.weight").parameter.view, heads);
 }
@@ -261,8 +261,8 @@ TEST(PlanErrors, MuonNeedsMatricesOfRealNumbers) {
 }
 
 TEST(PlanErrors, AViewThatDoesNotFitIsNamed) {
-  expect_error({by_name("*qkv.weight").view(MatrixView::matrix().heads(5)).use(to_muon), otherwise().use(to_adamw)},
-               {"rule 1", "'blocks.0.qkv.weight'", "'blocks.1.qkv.weight'", "heads(5)"});
+  expect_error({by_name("*qkv.weight").view(MatrixView::matrix().chunk_rows(5)).use(to_muon), otherwise().use(to_adamw)},
+               {"rule 1", "'blocks.0.qkv.weight'", "'blocks.1.qkv.weight'", "chunk_rows(5)"});
   expect_error({made_by_hand("kernel", {4, 3, 3})}, {otherwise().use(to_muon)}, {"'kernel'", "flatten()", "stack()"});
 }
 
@@ -389,7 +389,7 @@ TEST(PlanJson, HoldsEverything) {
   EXPECT_FALSE(frozen.contains("options"));
   const auto& qkv = json["parameters"][1];
   EXPECT_EQ(qkv["shape"], (std::vector{12, 4}));
-  EXPECT_EQ(qkv["owner"], "Linear");
+  EXPECT_EQ(qkv["module_type"], "Linear");
   EXPECT_EQ(qkv["role"], "hidden matrix");
   EXPECT_EQ(qkv["evidence"], "module type");
   EXPECT_EQ(qkv["position_only"], false);
@@ -398,7 +398,7 @@ TEST(PlanJson, HoldsEverything) {
   EXPECT_DOUBLE_EQ(qkv["effective_lr"][0], 0.02 * std::sqrt(2));
   EXPECT_DOUBLE_EQ(qkv["effective_lr"][1], 0.02);
   for (const char* option : {"lr", "weight_decay", "momentum", "nesterov", "ns_coefficients", "eps", "ns_steps", "adjust_lr_fn",
-                             "norm_eps", "compute_type"}) {
+                             "norm_eps", "compute_dtype"}) {
     EXPECT_TRUE(qkv["options"].contains(option)) << option;
   }
   const auto& bias = json["parameters"][2];

@@ -1,5 +1,5 @@
 // Stopped and resumed is never stopped, to the last bit; and a checkpoint that does not fit changes nothing.
-#include "training.hpp"
+#include "state/training.hpp"
 
 #include <fmt/format.h>
 #include <gmock/gmock.h>
@@ -156,7 +156,7 @@ TEST(Checkpoint, NotesAndSummary) {
 }
 
 /// What a checkpoint of `from` says to `to`; afterwards `to` must be as it was.
-std::string refusal(Session& from, Session& to, const muon::Allow& allow = {}) {
+std::string refusal(Session& from, Session& to, const muon::LoadTolerance& allow = {}) {
   Folder folder;
   const fs::path file = muon::save_checkpoint(folder / "a.safetensors", from.parts());
   to.train_to(2);
@@ -255,7 +255,7 @@ TEST(Checkpoint, EveryTruncationAndEveryFlippedByteIsFound) {
   Folder folder;
   const torch::nn::Linear layer(2, 2);
   muon::MuonWithAuxAdam optimizer(*layer);
-  const muon::Training parts{.model = *layer, .optimizer = &optimizer, .random = false};
+  const muon::TrainingState parts{.model = *layer, .optimizer = &optimizer, .random = false};
   const fs::path file = muon::save_checkpoint(folder / "a.safetensors", parts);
   const std::string good = read(file);
   const torch::Tensor before = layer->weight.detach().clone();

@@ -1,5 +1,5 @@
 // Published models' names, with their shapes made small, and who gets them; files of each format; headers alone.
-#include "training.hpp"
+#include "state/training.hpp"
 
 #include <fmt/format.h>
 #include <gmock/gmock.h>
@@ -50,7 +50,7 @@ TEST(ModelFile, Gpt2AsHuggingFaceStoresIt) {
                    {"wpe.weight", {16, 8}, "AdamW"},
                    {"h.0.ln_1.weight", {8}, "AdamW"},
                    {"h.0.attn.bias", {1, 1, 16, 16}, "left out"},
-                   {"h.0.attn.c_attn.weight", {8, 24}, "Muon", "matrix.transposed.heads(3)"},
+                   {"h.0.attn.c_attn.weight", {8, 24}, "Muon", "matrix.transposed.chunk_rows(3)"},
                    {"h.0.attn.c_attn.bias", {24}, "AdamW"},
                    {"h.0.attn.c_proj.weight", {8, 8}, "Muon", "matrix.transposed"},
                    {"h.0.mlp.c_fc.weight", {8, 32}, "Muon", "matrix.transposed"},
@@ -60,7 +60,7 @@ TEST(ModelFile, Gpt2AsHuggingFaceStoresIt) {
 
 TEST(ModelFile, Gpt2WithLinears) {
   expect("nanoGPT", {{"transformer.wte.weight", {50, 8}, "AdamW"},
-                     {"transformer.h.0.attn.c_attn.weight", {24, 8}, "Muon", "matrix.heads(3)"},
+                     {"transformer.h.0.attn.c_attn.weight", {24, 8}, "Muon", "matrix.chunk_rows(3)"},
                      {"transformer.h.0.attn.c_proj.weight", {8, 8}, "Muon", "matrix"},
                      {"transformer.h.0.mlp.c_fc.weight", {32, 8}, "Muon", "matrix"},
                      {"lm_head.weight", {50, 8}, "AdamW"}});
@@ -85,8 +85,8 @@ TEST(ModelFile, LlamaAndQwen) {
 
 TEST(ModelFile, Phi3FusesProjections) {
   expect("Phi-3", {{"model.layers.0.self_attn.qkv_proj.weight", {24, 16}, "Muon", "matrix.split_rows(16,4,4)", true},
-                   {"model.layers.1.self_attn.qkv_proj.weight", {48, 16}, "Muon", "matrix.heads(3)"},
-                   {"model.layers.0.mlp.gate_up_proj.weight", {80, 16}, "Muon", "matrix.heads(2)"}});
+                   {"model.layers.1.self_attn.qkv_proj.weight", {48, 16}, "Muon", "matrix.chunk_rows(3)"},
+                   {"model.layers.0.mlp.gate_up_proj.weight", {80, 16}, "Muon", "matrix.chunk_rows(2)"}});
 }
 
 TEST(ModelFile, MixtralAndDeepSeekExperts) {
@@ -107,7 +107,7 @@ TEST(ModelFile, VisionTransformers) {
   expect("ViT", {{"cls_token", {1, 1, 16}, "AdamW"},
                  {"pos_embed", {1, 10, 16}, "AdamW"},
                  {"patch_embed.proj.weight", {16, 3, 4, 4}, "AdamW"},
-                 {"blocks.0.attn.qkv.weight", {48, 16}, "Muon", "matrix.heads(3)"},
+                 {"blocks.0.attn.qkv.weight", {48, 16}, "Muon", "matrix.chunk_rows(3)"},
                  {"blocks.0.attn.proj.weight", {16, 16}, "Muon", "matrix"},
                  {"blocks.0.mlp.fc1.weight", {64, 16}, "Muon", "matrix"},
                  {"head.weight", {10, 16}, "AdamW"},
@@ -168,15 +168,15 @@ TEST(ModelFile, FilesOfPython) {
   const fs::path stored = MUON_PYTHON_FILES;
   EXPECT_EQ(muon::describe_file(stored / "checkpoint.pt").format, "torch.save, key 'model'");
   const auto file = muon::describe_file(stored / "checkpoint.pt", "model");
-  std::vector<std::string> names, left_out;
+  std::vector<std::string> names, skipped;
   for (const auto& p : file.parameters) names.push_back(p.name);
-  for (const auto& info : file.left_out) left_out.push_back(info.name);
+  for (const auto& info : file.skipped) skipped.push_back(info.name);
   EXPECT_THAT(names, ElementsAre("fc.weight", "fc.bias", "norm.weight", "norm.bias"));
-  EXPECT_THAT(left_out, ElementsAre("norm.running_mean", "norm.running_var", "norm.num_batches_tracked"));
+  EXPECT_THAT(skipped, ElementsAre("norm.running_mean", "norm.running_var", "norm.num_batches_tracked"));
   EXPECT_THAT(error_of([&] { muon::describe_file(stored / "problem.pt"); }),
               HasSubstr("several state_dicts; say which by its key: start, target"));
   EXPECT_EQ(muon::describe_file(stored / "script.pt").format, "TorchScript");
-  EXPECT_EQ(muon::describe_file(stored / "script.pt").parameters.front().owner, "Linear");
+  EXPECT_EQ(muon::describe_file(stored / "script.pt").parameters.front().module_type, "Linear");
   EXPECT_THAT(error_of([&] { muon::describe_file(stored / "evil.pt"); }), HasSubstr("system"));
 }
 

@@ -1,5 +1,5 @@
 // Pickles made to exhaust: refused in time and memory in proportion to their bytes.
-#include "state/pickle.hpp"
+#include "state/formats/pickle.hpp"
 
 #include <gmock/gmock.h>
 #include <sys/resource.h>

@@ -2,7 +2,7 @@
 //
 // Tolerance of values after steps: 2e-5 relative, float32, as in golden_test. The same operations in another order differ by 6e-8
 // a product; five Newton-Schulz steps amplify by up to 3.4^5 = 485, and 20 steps add up.
-#include "training.hpp"
+#include "state/training.hpp"
 
 #include <gmock/gmock.h>
 #include <sys/resource.h>

@@ -1,5 +1,5 @@
 // What is written is read back, laid out as the format says, and nothing else is accepted.
-#include "training.hpp"
+#include "state/training.hpp"
 
 #include <gmock/gmock.h>
 

@@ -82,7 +82,7 @@ struct Session {
     step = s;
   }
 
-  muon::Training parts() { return {.model = *net, .optimizer = optimizer.get(), .schedule = schedule.get(), .step = step}; }
+  muon::TrainingState parts() { return {.model = *net, .optimizer = optimizer.get(), .schedule = schedule.get(), .step = step}; }
 
   /// All values of the model, one after the other.
   std::vector<torch::Tensor> values() const {

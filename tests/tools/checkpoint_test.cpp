@@ -1,5 +1,5 @@
 // muon train stopped and gone on with, muon plan and muon inspect, as a user runs them.
-#include "program.hpp"
+#include "tools/program.hpp"
 
 #include <muon/muon.hpp>
 
@@ -123,7 +123,7 @@ TEST_F(PlanFile, PrintsTableJsonAndPython) {
   EXPECT_EQ(json["totals"]["Muon"]["parameters"], 3);
   EXPECT_EQ(json["file_format"], "safetensors");
   const Result python = shell("$muon plan m.safetensors --python --assign '*.q_proj.weight=freeze'");
-  EXPECT_THAT(python.out, AllOf(HasSubstr("torch.optim.Muon("), HasSubstr("heads(3)"), HasSubstr("frozen_names"),
+  EXPECT_THAT(python.out, AllOf(HasSubstr("torch.optim.Muon("), HasSubstr("chunk_rows(3)"), HasSubstr("frozen_names"),
                                 HasSubstr("adamw_instead_names")));
   if (std::system("python3 -c 'import ast' >/dev/null 2>&1") != 0) GTEST_SKIP() << "no python3 here to parse the groups with";
   EXPECT_EQ(shell("$muon plan m.safetensors --python --assign '*.q_proj.weight=freeze' >groups.py; python3 -c \"import ast; "

@@ -1,5 +1,5 @@
 // What we write, read by W&B's own Python reader and by TensorBoard's EventAccumulator.
-#include "run_folder.hpp"
+#include "track/run_folder.hpp"
 
 #include <muon/track/jsonl.hpp>
 #include <muon/track/run.hpp>
@@ -30,7 +30,7 @@ class Official : public InFolder {
                      .sinks = {sink, jsonl(folder / "lines.jsonl")},
                      .notes = "bad \xff byte",
                      .tags = {"a", "b"},
-                     .system_every = 0.01});
+                     .system_metrics_interval = 0.01});
     run.define_metric({.name = "val/*", .step_metric = "epoch", .summary = "min", .goal = "minimize"});
     auto watched = watch(run, *model, {.log = Log::all, .log_freq = 3});
     for (int i = 0; i < 400; ++i) {

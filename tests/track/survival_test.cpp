@@ -1,5 +1,5 @@
 // A process that is killed: what log returned from is in the files, in order, and the rest of the file is a torn tail at most.
-#include "run_folder.hpp"
+#include "track/run_folder.hpp"
 
 #include <muon/track/history.hpp>
 #include <muon/track/jsonl.hpp>

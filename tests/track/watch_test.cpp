@@ -1,5 +1,5 @@
 // Histograms of gradients and parameters: the numbers of W&B's rule, at the right steps, and in any order of destruction.
-#include "run_folder.hpp"
+#include "track/run_folder.hpp"
 
 #include "track/formats/value_json.hpp"
 

@@ -1,9 +1,10 @@
 // muon: the command line. One file a subcommand; this one only dispatches.
 //
 // Exit status: 0 done, 1 it failed, 2 the command line was wrong, 128 + n stopped by signal n and saved.
-#include "inspect.hpp"
-#include "plan_options.hpp"
-#include "train.hpp"
+#include "inspect/inspect.hpp"
+#include "cli/usage_error.hpp"
+#include "plan/plan_command.hpp"
+#include "train/train.hpp"
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>

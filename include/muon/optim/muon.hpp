@@ -2,7 +2,7 @@
 #pragma once
 
 #include <muon/optim/grouped_optimizer.hpp>
-#include <muon/optim/options.hpp>
+#include <muon/plan/options.hpp>
 
 #include <string>
 #include <vector>
@@ -23,7 +23,7 @@ class Plan;
 ///     parameter <- (1 - lr weight_decay) parameter - lr factor(rows, cols) orthogonalize(update)
 ///
 /// Same names, defaults and numbers as Python's torch.optim.Muon, with the products in the parameter's own type on a CPU
-/// (`compute_type(ComputeType::bfloat16)` rounds them as Python does). Beyond it: parameters of more than two dimensions through
+/// (`compute_dtype(ComputeDtype::bfloat16)` rounds them as Python does). Beyond it: parameters of more than two dimensions through
 /// matrix views, half-precision parameters, and faster methods: `MuonOptions().method(Method::dwh2)`.
 ///
 /// For matrices only. Embeddings, the output head, biases and gains go to AdamW beside it; MuonWithAuxAdam does both in one.

@@ -2,7 +2,7 @@
 #pragma once
 
 #include <muon/optim/grouped_optimizer.hpp>
-#include <muon/optim/options.hpp>
+#include <muon/plan/options.hpp>
 
 #include <vector>
 

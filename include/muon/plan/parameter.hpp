@@ -4,7 +4,7 @@
 // the rules of plan.hpp do that, from these descriptions.
 #pragma once
 
-#include <muon/plan/matrix_view.hpp>
+#include <muon/matrix/matrix_view.hpp>
 
 #include <ATen/core/Tensor.h>
 
@@ -49,7 +49,7 @@ struct Parameter {
   std::vector<std::string> aliases;  ///< further names of the same tensor, in order of registration
   at::Tensor tensor;                 ///< undefined when described from a file's names and shapes
   std::vector<std::int64_t> shape;
-  std::string owner;        ///< the type of the owning module: "Linear", "Conv2d", or a class of the user's
+  std::string module_type;        ///< the type of the owning module: "Linear", "Conv2d", or a class of the user's
   std::int64_t groups = 1;  ///< of a convolution; 1 elsewhere
   Role role = Role::other;
   Evidence evidence = Evidence::shape;

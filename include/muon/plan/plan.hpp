@@ -6,7 +6,7 @@
 // stored before a single step is taken.
 #pragma once
 
-#include <muon/optim/options.hpp>
+#include <muon/plan/options.hpp>
 #include <muon/plan/parameter.hpp>
 
 #include <torch/optim/optimizer.h>
@@ -28,7 +28,7 @@ std::string_view to_string(Algorithm algorithm);
 /// A condition on parameters and what to do with those that meet it. Made by the `by_...` functions below.
 ///
 ///     muon::by_name("*embed*").use(muon::keller_jordan_adam(3e-3))
-///     muon::by_name("attn.qkv.weight").view(muon::MatrixView::matrix().heads(36)).use(muon::keller_jordan_muon())
+///     muon::by_name("attn.qkv.weight").view(muon::MatrixView::matrix().chunk_rows(36)).use(muon::keller_jordan_muon())
 class Rule {
  public:
   using Predicate = std::function<bool(const Parameter&)>;
@@ -52,6 +52,7 @@ class Rule {
 
  private:
   friend class Plan;
+  friend class PlanBuilder;
   std::string label_;
   Predicate matches_;
   std::optional<Algorithm> algorithm_;
@@ -115,7 +116,7 @@ class Plan {
   std::string json() const;
 
  private:
-  class Maker;
+  friend class PlanBuilder;
   std::vector<Assignment> assignments_;
 };
 

@@ -54,7 +54,7 @@ class NamedTensors {
 };
 
 /// What is saved and restored. Each part may be left out.
-struct Training {
+struct TrainingState {
   NamedTensors model = {};
   GroupedOptimizer* optimizer = nullptr;
   LambdaLR* schedule = nullptr;
@@ -65,14 +65,14 @@ struct Training {
 };
 
 /// What `load_checkpoint` accepts although it differs. Shapes never may.
-struct Allow {
+struct LoadTolerance {
   bool missing = false;  ///< the file lacks a part or a tensor: that stays as it is, or for optimizer state starts anew
   bool extra = false;    ///< the file has more: that is left out
   bool dtype = false;    ///< values are converted
   bool options = false;  ///< the optimizer's and the schedule's own options are kept, learning rate and momentum included
 };
 
-struct Restored {
+struct LoadResult {
   std::filesystem::path file;
   std::int64_t step = 0;
   std::map<std::string, std::string> notes;
@@ -87,7 +87,7 @@ struct Restored {
 ///          checkpoints are as they were. std::invalid_argument for tensors that cannot be stored.
 /// Safety   The new file appears complete or not at all, also if the process is killed. One process writes to a folder.
 /// Returns  the file.
-std::filesystem::path save_checkpoint(const std::filesystem::path& where, const Training& training, int keep = 0);
+std::filesystem::path save_checkpoint(const std::filesystem::path& where, const TrainingState& training, int keep = 0);
 
 /// Restores a checkpoint: a file, or a folder, of which the newest is taken. Tensors are written in place.
 /// Learning rates and momentum are the file's, since schedules move them; all other options must be equal.
@@ -98,7 +98,7 @@ std::filesystem::path save_checkpoint(const std::filesystem::path& where, const 
 ///
 /// Example  auto restored = muon::load_checkpoint("runs/a", {.model = *model, .optimizer = &optimizer, .schedule = &scheduler});
 ///          for (std::int64_t step = restored.step; step < total; ++step) ...
-Restored load_checkpoint(const std::filesystem::path& where, const Training& training, const Allow& allow = {});
+LoadResult load_checkpoint(const std::filesystem::path& where, const TrainingState& training, const LoadTolerance& allow = {});
 
 /// The checkpoint of a folder that was written last; none if the folder has none or does not exist.
 std::optional<std::filesystem::path> latest_checkpoint(const std::filesystem::path& folder);

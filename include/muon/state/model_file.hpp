@@ -14,7 +14,7 @@ namespace muon {
 struct ModelFile {
   std::string format;                 ///< "safetensors", "safetensors in 4 files", "torch.save, key 'model'", "TorchScript"
   std::vector<Parameter> parameters;  ///< without tensors
-  std::vector<TensorInfo> left_out;   ///< buffers, and what is of no floating type: no optimizer trains them
+  std::vector<TensorInfo> skipped;   ///< buffers, and what is of no floating type: no optimizer trains them
 };
 
 /// Reads names, types and shapes: of a .safetensors file, of a sharded one by its index (model.safetensors.index.json), of a

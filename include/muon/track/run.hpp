@@ -33,7 +33,7 @@ struct RunOptions {
   std::string id = "";  ///< empty: random. Not : ; , # ? / ', nor spaces at its ends. A resumed run may have its old one
   std::string entity = "", group = "", job_type = "", notes = "";
   std::vector<std::string> tags = {};  ///< 1 to 64 characters each
-  double system_every = 0;             ///< seconds between figures of processor and memory; 0: none. W&B's own period is 15
+  double system_metrics_interval = 0;             ///< seconds between figures of processor and memory; 0: none. W&B's own period is 15
 };
 
 /// Something that was lost while training went on.

@@ -62,12 +62,12 @@ class Sink {
   virtual void config(const Object& /*changes*/, const Object& /*config*/) {}
   virtual void define_metric(const MetricDefinition&) {}
   virtual void row(const Row& row) = 0;
-  /// Figures of the machine (RunOptions::system_every), named as W&B names them: "cpu", "proc.memory.rssMB", ...
+  /// Figures of the machine (RunOptions::system_metrics_interval), named as W&B names them: "cpu", "proc.memory.rssMB", ...
   virtual void system(const Row&) {}
   /// `last` has the last value of every name. Nothing is called after this.
   virtual void finish(int /*exit_code*/, const Row& /*last*/) {}
   /// How a person looks at it: "tensorboard --logdir runs/a".
-  virtual std::string how_to_look() const { return ""; }
+  virtual std::string view_hint() const { return ""; }
   /// What it writes to; empty if nothing on a disk.
   virtual std::filesystem::path path() const { return {}; }
 };

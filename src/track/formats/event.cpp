@@ -1,9 +1,9 @@
-#include "event.hpp"
+#include "track/formats/event.hpp"
 
-#include "seconds.hpp"
-#include "little_endian.hpp"
-#include "protobuf.hpp"
-#include "value_json.hpp"
+#include "track/formats/seconds.hpp"
+#include "track/formats/little_endian.hpp"
+#include "track/formats/protobuf.hpp"
+#include "track/formats/value_json.hpp"
 
 #include <functional>
 #include <optional>

@@ -1,10 +1,10 @@
 // Reading events.
-#include "event.hpp"
+#include "track/formats/event.hpp"
 
-#include "little_endian.hpp"
-#include "protobuf.hpp"
-#include "utf8.hpp"
-#include "value_json.hpp"
+#include "track/formats/little_endian.hpp"
+#include "track/formats/protobuf.hpp"
+#include "track/formats/utf8.hpp"
+#include "track/formats/value_json.hpp"
 
 #include <fmt/format.h>
 

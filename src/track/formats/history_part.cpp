@@ -1,10 +1,10 @@
-#include "history_part.hpp"
+#include "track/formats/history_part.hpp"
 
-#include "event.hpp"
-#include "fed_bytes.hpp"
-#include "tfrecord.hpp"
-#include "wandb_log.hpp"
-#include "wandb_record.hpp"
+#include "track/formats/event.hpp"
+#include "track/formats/fed_bytes.hpp"
+#include "track/formats/tfrecord.hpp"
+#include "track/formats/wandb_log.hpp"
+#include "track/formats/wandb_record.hpp"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>

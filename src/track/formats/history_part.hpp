@@ -3,8 +3,8 @@
 
 #include <muon/track/history.hpp>
 
-#include "run_files.hpp"
-#include "value_json.hpp"
+#include "track/formats/run_files.hpp"
+#include "track/formats/value_json.hpp"
 
 #include <cstdint>
 #include <map>

@@ -1,7 +1,7 @@
-#include "run_files.hpp"
+#include "track/formats/run_files.hpp"
 
-#include "tfrecord.hpp"
-#include "wandb_log.hpp"
+#include "track/formats/tfrecord.hpp"
+#include "track/formats/wandb_log.hpp"
 
 #include <fmt/format.h>
 

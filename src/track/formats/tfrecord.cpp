@@ -1,6 +1,6 @@
-#include "tfrecord.hpp"
+#include "track/formats/tfrecord.hpp"
 
-#include "little_endian.hpp"
+#include "track/formats/little_endian.hpp"
 
 #include <fmt/format.h>
 

@@ -6,7 +6,7 @@
 // Source   https://www.tensorflow.org/tutorials/load_data/tfrecord
 #pragma once
 
-#include "fed_bytes.hpp"
+#include "track/formats/fed_bytes.hpp"
 
 #include <cstdint>
 #include <optional>

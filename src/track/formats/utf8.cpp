@@ -1,4 +1,4 @@
-#include "utf8.hpp"
+#include "track/formats/utf8.hpp"
 
 #include <cstdint>
 

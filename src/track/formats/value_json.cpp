@@ -1,6 +1,6 @@
-#include "value_json.hpp"
+#include "track/formats/value_json.hpp"
 
-#include "utf8.hpp"
+#include "track/formats/utf8.hpp"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>

@@ -1,6 +1,6 @@
-#include "wandb_log.hpp"
+#include "track/formats/wandb_log.hpp"
 
-#include "little_endian.hpp"
+#include "track/formats/little_endian.hpp"
 
 #include <fmt/format.h>
 #include <zlib.h>

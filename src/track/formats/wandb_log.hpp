@@ -10,7 +10,7 @@
 // Source   LevelDB's log format; https://github.com/wandb/wandb/tree/main/core/pkg/leveldb for what differs
 #pragma once
 
-#include "fed_bytes.hpp"
+#include "track/formats/fed_bytes.hpp"
 
 #include <cstdint>
 #include <optional>

@@ -1,6 +1,6 @@
-#include "wandb_record.hpp"
+#include "track/formats/wandb_record.hpp"
 
-#include "protobuf.hpp"
+#include "track/formats/protobuf.hpp"
 
 #include <fmt/format.h>
 

@@ -8,7 +8,7 @@
 
 #include <muon/track/sink.hpp>
 
-#include "value_json.hpp"
+#include "track/formats/value_json.hpp"
 
 #include <cstdint>
 #include <functional>

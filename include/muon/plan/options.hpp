@@ -1,0 +1,96 @@
+// muon/plan/options.hpp: the options of a Muon parameter group.
+//
+// Setters chain, as everywhere in LibTorch; TORCH_ARG makes for each name a setter and a getter:
+//     auto options = muon::MuonOptions(0.02).momentum(0.95).weight_decay(0.01);
+//     double rate = options.lr();
+#pragma once
+
+#include <muon/matrix/orthogonalize.hpp>
+#include <muon/matrix/matrix_view.hpp>
+
+#include <torch/optim/optimizer.h>
+
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+namespace torch::optim {
+struct AdamWOptions;
+}
+
+namespace muon {
+
+/// How the learning rate is scaled to a matrix of rows x cols (outputs x inputs). PyTorch's names.
+enum class AdjustLr {
+  original,         ///< sqrt(max(1, rows / cols)). K. Jordan, https://kellerjordan.github.io/posts/muon/. Goes with lr near 0.02.
+  match_rms_adamw,  ///< 0.2 sqrt(max(rows, cols)): an update as large as AdamW's, so AdamW's lr and decay can be kept.
+                    ///< Moonshot, https://arxiv.org/abs/2502.16982
+  spectral_unclamped,  ///< sqrt(rows / cols). Scion, https://arxiv.org/abs/2502.07529; in PyTorch from 2.14.
+};
+std::string_view to_string(AdjustLr rule);
+
+/// The factor by which `rule` multiplies lr. Dimensionless; 0 for a matrix without entries.
+double lr_factor(AdjustLr rule, std::int64_t rows, std::int64_t cols);
+
+/// Options of one group. Names, order and defaults are those of Python's torch.optim.Muon (2.14); below the line is what it
+/// lacks. Checked when a group is added and again at every step, since schedulers write to them.
+class MuonOptions : public torch::optim::OptimizerCloneableOptions<MuonOptions> {
+ public:
+  MuonOptions(double lr = 1e-3);  // implicit, as LibTorch's: muon::Muon optimizer(parameters, 0.02)
+
+  /// Learning rate, before the factor of `adjust_lr_fn`. >= 0.
+  TORCH_ARG(double, lr) = 1e-3;
+  /// Decoupled: each step multiplies the parameter by 1 - lr * weight_decay. >= 0.
+  TORCH_ARG(double, weight_decay) = 0.1;
+  /// Of the moving average of gradients, buffer = momentum * buffer + (1 - momentum) * gradient. 0 <= momentum < 1.
+  TORCH_ARG(double, momentum) = 0.95;
+  /// Look one step ahead: orthogonalize momentum * buffer + (1 - momentum) * gradient instead of buffer.
+  TORCH_ARG(bool, nesterov) = true;
+  /// Newton-Schulz coefficients: one for all steps, or a list for the first, second, ... whose last entry repeats. Not empty,
+  /// and not longer than `ns_steps` unless it has one entry.
+  TORCH_ARG(std::vector<NewtonSchulzStep>, ns_coefficients) = jordan_steps(1);
+  /// Smallest divisor of the normalization, in the unit of the update's Frobenius norm. >= 0.
+  TORCH_ARG(double, eps) = 1e-7;
+  /// 0 <= ns_steps < 100.
+  TORCH_ARG(int, ns_steps) = 5;
+  TORCH_ARG(AdjustLr, adjust_lr_fn) = AdjustLr::original;
+
+  // ---- beyond PyTorch ----
+
+  /// How the update is orthogonalized. The coefficients and steps above are those of Method::newton_schulz.
+  TORCH_ARG(Method, method) = Method::newton_schulz;
+  TORCH_ARG(NormBound, norm_bound) = NormBound::frobenius;
+  TORCH_ARG(NormEps, norm_eps) = NormEps::clamp;
+  TORCH_ARG(ComputeDtype, compute_dtype) = ComputeDtype::automatic;
+  /// Which matrices the group's parameters hold: none (automatic for all), one for all, or one for each in order.
+  TORCH_ARG(std::vector<MatrixView>, views);
+
+ public:
+  /// Sets the coefficients and, with them, the number of steps.
+  MuonOptions& ns_preset(const std::vector<NewtonSchulzStep>& steps);
+
+  /// The view of the group's parameter `index`.
+  MatrixView view(std::size_t index) const;
+  /// What `orthogonalize` is called with.
+  OrthogonalizeOptions orthogonalize_options() const;
+
+  double get_lr() const override { return lr(); }
+  void set_lr(double lr) override { this->lr(lr); }
+  friend bool operator==(const MuonOptions& left, const MuonOptions& right);
+};
+
+/// Throws std::invalid_argument, beginning with `where`, if an option is out of its range.
+void check_options(const MuonOptions& options, std::string_view where);
+void check_options(const torch::optim::AdamWOptions& options, std::string_view where);
+
+/// The groups of Keller Jordan's MuonWithAuxAdam: lr 0.02, momentum 0.95, no decay; and Adam with lr 3e-4, betas (0.9, 0.95),
+/// eps 1e-10, no decay.
+/// Source   https://github.com/KellerJordan/Muon
+MuonOptions keller_jordan_muon(double lr = 0.02);
+torch::optim::AdamWOptions keller_jordan_adam(double lr = 3e-4);
+
+/// What the built-in plan gives to Muon: Keller Jordan's, with Method::automatic. On a CPU that is dwh2, which is faster, nearer
+/// to orthogonal and trains no worse (docs/performance.md); `keller_jordan_muon()` gives the reference's numbers.
+MuonOptions default_muon(double lr = 0.02);
+
+}  // namespace muon

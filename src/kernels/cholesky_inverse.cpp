@@ -1,0 +1,167 @@
+#include "kernels/cholesky_inverse.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+namespace muon::kernels {
+namespace {
+
+constexpr std::int64_t block = 64;
+
+constexpr std::int64_t lane_bytes = 64;  // GCC splits such a vector into as many as the instruction set has it in
+
+/// row <- row - the sum of factors[k] rows[k] for k < count, on `vectors` vectors of columns, which stay in registers.
+template <class T, int vectors>
+inline __attribute__((always_inline)) void subtract_lanes(T* row, const T* rows, const T* factors, std::int64_t count) {
+  constexpr std::int64_t lanes = lane_bytes / sizeof(T);
+  using Vector [[gnu::vector_size(lane_bytes)]] = T;
+  Vector sum[vectors];
+  std::memcpy(sum, row, sizeof sum);
+  for (std::int64_t k = 0; k < count; ++k) {
+    const T factor = factors[k * block];
+#pragma GCC unroll 8
+    for (std::int64_t c = 0; c < vectors; ++c) {
+      Vector other;
+      std::memcpy(&other, rows + k * block + c * lanes, sizeof other);
+      sum[c] -= factor * other;
+    }
+  }
+  std::memcpy(row, sum, sizeof sum);
+}
+
+/// The same for columns [first, last), rounded outwards to whole vectors.
+template <class T>
+inline __attribute__((always_inline)) void subtract_rows(T* row, const T* rows, const T* factors, std::int64_t count,
+                                                         std::int64_t first, std::int64_t last) {
+  constexpr std::int64_t lanes = lane_bytes / sizeof(T);
+  std::int64_t c = first / lanes * lanes;
+  for (; c + 3 * lanes < last; c += 4 * lanes) subtract_lanes<T, 4>(row + c, rows + c, factors, count);
+  for (; c + lanes < last; c += 2 * lanes) subtract_lanes<T, 2>(row + c, rows + c, factors, count);
+  for (; c < last; c += lanes) subtract_lanes<T, 1>(row + c, rows + c, factors, count);
+}
+
+/// a, at most block x block, lower triangle read <- the inverse of its Cholesky factor.
+template <class T>
+inline __attribute__((always_inline)) bool invert_block(T* a, std::int64_t ld, std::int64_t size) {
+  alignas(64) T factor[block * block];  // L^T, so that its rows are contiguous
+  alignas(64) T inverse[block * block];
+  for (std::int64_t i = 0; i < block; ++i) {
+    for (std::int64_t j = 0; j < block; ++j) factor[i * block + j] = i == j ? T{1} : T{0};
+  }
+  for (std::int64_t i = 0; i < size; ++i) {
+    for (std::int64_t j = i; j < size; ++j) factor[i * block + j] = a[j * ld + i];
+  }
+  for (std::int64_t i = 0; i < size; ++i) {
+    T* const row = factor + i * block;
+    subtract_rows(row, factor, factor + i, i, i, size);
+    const T pivot = row[i];
+    if (!(pivot > 0) || !std::isfinite(pivot)) return false;
+    const T reciprocal = 1 / std::sqrt(pivot);
+    for (std::int64_t c = 0; c < i; ++c) row[c] = 0;
+    for (std::int64_t c = i; c < block; ++c) row[c] *= reciprocal;
+  }
+  for (std::int64_t i = 0; i < size; ++i) {
+    T* const row = inverse + i * block;
+    for (std::int64_t c = 0; c < block; ++c) row[c] = c == i ? T{1} : T{0};
+    subtract_rows(row, inverse, factor + i, i, 0, i);
+    const T reciprocal = 1 / factor[i * block + i];
+    for (std::int64_t c = 0; c <= i; ++c) row[c] *= reciprocal;
+  }
+  for (std::int64_t i = 0; i < size; ++i) std::copy_n(inverse + i * block, i + 1, a + i * ld);
+  return true;
+}
+
+/// lower triangle of a <- that of m^T m, m the lower triangle of a, at most block x block.
+template <class T>
+inline __attribute__((always_inline)) void square_block(T* a, std::int64_t ld, std::int64_t size) {
+  alignas(64) T m[block * block] = {};
+  alignas(64) T sum[block * block] = {};
+  for (std::int64_t i = 0; i < size; ++i) std::copy_n(a + i * ld, i + 1, m + i * block);
+  for (std::int64_t i = 0; i < size; ++i) {
+    // row i of the sum: minus the sum over k >= i of m[k][i] times row k
+    T* const row = sum + i * block;
+    subtract_rows(row, m + i * block, m + i * block + i, size - i, 0, i + 1);
+    for (std::int64_t j = 0; j <= i; ++j) a[i * ld + j] = -row[j];
+  }
+}
+
+MUON_VECTORIZED bool invert_diagonal(float* a, std::int64_t ld, std::int64_t size) { return invert_block(a, ld, size); }
+MUON_VECTORIZED bool invert_diagonal(double* a, std::int64_t ld, std::int64_t size) { return invert_block(a, ld, size); }
+MUON_VECTORIZED void square_diagonal(float* a, std::int64_t ld, std::int64_t size) { square_block(a, ld, size); }
+MUON_VECTORIZED void square_diagonal(double* a, std::int64_t ld, std::int64_t size) { square_block(a, ld, size); }
+
+/// Matrices up to this size are done by one thread of a team: cheaper than waiting for each other.
+constexpr std::int64_t one_thread = 128;
+
+/// The first half of a matrix of `size` rows, in whole blocks.
+std::int64_t first_half(std::int64_t size) { return (size / 2 + block - 1) / block * block; }
+
+template <class T>
+Square<T> part(const Square<T>& a, std::int64_t first, std::int64_t size) {
+  return {a.at(first, first), size, a.ld};
+}
+
+/// b [rows, cols] <- alpha op(l) b or alpha b op(l), by the columns or rows of b that do not depend on each other
+template <class T>
+void multiply_by_triangle_(const Team& team, Side side, Op op, T alpha, const Square<T>& l, T* b, std::int64_t rows,
+                           std::int64_t cols) {
+  const std::int64_t free = side == Side::left ? cols : rows;
+  const std::int64_t chunk = std::max<std::int64_t>(64, (free / team.size() + 15) / 16 * 16);
+  team.each((free + chunk - 1) / chunk, [&](std::int64_t i) {
+    const std::int64_t first = i * chunk;
+    const std::int64_t count = std::min(chunk, free - first);
+    if (side == Side::left) {
+      trmm(side, op, rows, count, alpha, l.data, l.ld, b + first, l.ld);
+    } else {
+      trmm(side, op, count, cols, alpha, l.data, l.ld, b + first * l.ld, l.ld);
+    }
+  });
+}
+
+/// lower triangle of a <- the inverse of its Cholesky factor
+template <class T>
+bool invert_factor_(const Team& team, const Square<T>& a) {
+  if (team.size() > 1 && a.m <= one_thread) return team.succeeds([&] { return invert_factor_(Team(), a); });
+  if (a.m <= block) return invert_diagonal(a.data, a.ld, a.m);
+  const std::int64_t half = first_half(a.m);
+  const std::int64_t rest = a.m - half;
+  const Square<T> upper = part(a, 0, half);
+  const Square<T> lower = part(a, half, rest);
+  T* const left = a.at(half, 0);
+  if (!invert_factor_(team, upper)) return false;
+  multiply_by_triangle_(team, Side::right, Op::transposed, T{1}, upper, left, rest, half);  // L21 = A21 L11^-T
+  gram_(team, lower, Op::plain, Rectangle<const T>{left, rest, half, a.ld}, T{-1}, T{1});   // A22 - L21 L21^T
+  if (!invert_factor_(team, lower)) return false;
+  multiply_by_triangle_(team, Side::left, Op::plain, T{-1}, lower, left, rest, half);  // M21 = -M22 L21 M11
+  multiply_by_triangle_(team, Side::right, Op::plain, T{1}, upper, left, rest, half);
+  return true;
+}
+
+/// lower triangle of a <- that of m^T m, m the lower triangle of a
+template <class T>
+void square_factor_(const Team& team, const Square<T>& a) {
+  if (team.size() > 1 && a.m <= one_thread) return team.once([&] { square_factor_(Team(), a); });
+  if (a.m <= block) return square_diagonal(a.data, a.ld, a.m);
+  const std::int64_t half = first_half(a.m);
+  const std::int64_t rest = a.m - half;
+  T* const left = a.at(half, 0);
+  square_factor_(team, part(a, 0, half));
+  gram_(team, part(a, 0, half), Op::transposed, Rectangle<const T>{left, rest, half, a.ld}, T{1}, T{1});
+  multiply_by_triangle_(team, Side::left, Op::transposed, T{1}, part(a, half, rest), left, rest, half);
+  square_factor_(team, part(a, half, rest));
+}
+
+}  // namespace
+
+template <class T>
+bool cholesky_inverse_(const Team& team, const Square<T>& a) {
+  if (!invert_factor_(team, a)) return false;
+  square_factor_(team, a);
+  return true;
+}
+
+template bool cholesky_inverse_(const Team&, const Square<float>&);
+template bool cholesky_inverse_(const Team&, const Square<double>&);
+
+}  // namespace muon::kernels

@@ -1,0 +1,298 @@
+#include "optim/optimizer_state.hpp"
+
+#include <muon/plan/options.hpp>
+
+#include "plan/options_json.hpp"
+#include "optim/state_key.hpp"
+#include "matrix/shape_text.hpp"
+
+#include <ATen/ATen.h>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <torch/optim/adamw.h>
+
+#include <algorithm>
+#include <memory>
+#include <set>
+#include <stdexcept>
+
+namespace muon {
+namespace {
+
+using torch::optim::AdamWParamState;
+using torch::optim::OptimizerOptions;
+using torch::optim::OptimizerParamState;
+using Json = nlohmann::ordered_json;
+
+std::map<std::string, at::Tensor> tensors_of(const OptimizerParamState& state) {
+  std::map<std::string, at::Tensor> tensors;
+  const auto put = [&](const char* key, const at::Tensor& tensor) {
+    if (tensor.defined()) tensors[key] = tensor;
+  };
+  if (const auto* momentum = dynamic_cast<const MuonParamState*>(&state)) {
+    put("momentum_buffer", momentum->momentum_buffer());
+  } else if (const auto* moments = dynamic_cast<const AdamWParamState*>(&state)) {
+    put("exp_avg", moments->exp_avg());
+    put("exp_avg_sq", moments->exp_avg_sq());
+    put("max_exp_avg_sq", moments->max_exp_avg_sq());
+    put("step", at::full({}, moments->step(), at::kLong));
+  }
+  return tensors;
+}
+
+std::string view_text(const OptimizerOptions& options, std::size_t index) {
+  const auto* muon = dynamic_cast<const MuonOptions*>(&options);
+  return muon == nullptr ? "" : muon->view(index).to_string();
+}
+
+/// A parameter's state and the group it was in.
+struct Stored {
+  const GroupState* group = nullptr;
+  const ParameterState* parameter = nullptr;
+};
+
+class Restore {
+ public:
+  Restore(GroupedOptimizer& optimizer, const NamesOf& names, const Tolerance& tolerance, PendingRestore& prepared)
+      : optimizer_(optimizer), names_(names), tolerance_(tolerance), prepared_(prepared) {}
+
+  void run(const OptimizerState& state) {
+    for (const GroupState& group : state) {
+      for (const ParameterState& parameter : group.parameters) {
+        if (!stored_.emplace(parameter.name, Stored{&group, &parameter}).second)
+          problem(fmt::format("'{}' is in two groups of the file", parameter.name));
+      }
+    }
+    for (std::size_t g = 0; g < optimizer_.param_groups().size(); ++g) group(g);
+    if (tolerance_.extra || stored_.empty()) return;
+    std::vector<std::string> rest;
+    for (const auto& [name, entry] : stored_) rest.push_back(name);
+    problem(fmt::format("state of parameters that the optimizer does not have: {}", listed(rest)));
+  }
+
+ private:
+  void problem(std::string text) { prepared_.problems.push_back(std::move(text)); }
+
+  /// "'a', 'b' and 7 more"
+  static std::string listed(const std::vector<std::string>& names) {
+    constexpr std::size_t most = 8;
+    const std::vector<std::string> first(names.begin(),
+                                         names.begin() + static_cast<std::ptrdiff_t>(std::min(most, names.size())));
+    const std::string rest = names.size() > most ? fmt::format(" and {} more", names.size() - most) : "";
+    return fmt::format("'{}'{}", fmt::join(first, "', '"), rest);
+  }
+
+  Stored take(const at::Tensor& parameter) {
+    for (const std::string& name : names_(parameter)) {
+      const auto found = stored_.find(name);
+      if (found == stored_.end()) continue;
+      const Stored stored = found->second;
+      stored_.erase(found);
+      return stored;
+    }
+    return {};
+  }
+
+  void group(std::size_t g) {
+    auto& group = optimizer_.param_groups()[g];
+    OptimizerOptions& options = group.options();
+    std::vector<std::string> missing;
+    std::set<const GroupState*> from;  // in the order of addresses, used as a set alone
+    const GroupState* first = nullptr;
+    for (std::size_t i = 0; i < group.params().size(); ++i) {
+      const at::Tensor& parameter = group.params()[i];
+      const Stored stored = take(parameter);
+      if (stored.group == nullptr) {
+        missing.push_back(names_(parameter).front());
+        forget(parameter);
+        continue;
+      }
+      if (first == nullptr) first = stored.group;
+      from.insert(stored.group);
+      prepare(parameter, view_text(options, i), options, stored);
+    }
+    if (!missing.empty() && !tolerance_.missing) problem(fmt::format("no state of {}", listed(missing)));
+    if (first != nullptr) prepare_options(options, g, *first, from);
+  }
+
+  void forget(const at::Tensor& parameter) {
+    prepared_.changes.emplace_back(
+        [this_optimizer = &optimizer_, key = state_key(parameter)] { this_optimizer->state().erase(key); });
+  }
+
+  void prepare(const at::Tensor& parameter, const std::string& view, const OptimizerOptions& options, const Stored& stored) {
+    const std::string& name = stored.parameter->name;
+    if (stored.group->algorithm != algorithm_of(options)) {
+      return problem(fmt::format("'{}' was under {} and is under {} now; their states do not convert", name,
+                                 stored.group->algorithm, algorithm_of(options)));
+    }
+    if (stored.parameter->shape != parameter.sizes().vec()) {
+      return problem(fmt::format("'{}' has shape {} there and {} here", name, shape_text(stored.parameter->shape),
+                                 shape_text(parameter.sizes())));
+    }
+    if (tolerance_.options == OptionsFrom::require_equal_except_schedule && stored.parameter->view != view) {
+      problem(fmt::format("'{}' was read as '{}' and is read as '{}' now", name, stored.parameter->view, view));
+    }
+    if (stored.parameter->tensors.empty()) return forget(parameter);
+    std::shared_ptr<OptimizerParamState> state = make_state(parameter, *stored.parameter, stored.group->algorithm == "muon");
+    if (state == nullptr) return;
+    prepared_.changes.emplace_back(
+        [this_optimizer = &optimizer_, key = state_key(parameter), state] { this_optimizer->state()[key] = state->clone(); });
+  }
+
+  /// Null, and a problem, if a tensor is missing or does not fit.
+  std::shared_ptr<OptimizerParamState> make_state(const at::Tensor& parameter, const ParameterState& stored, bool is_muon) {
+    const std::size_t before = prepared_.problems.size();
+    const auto get = [&](const char* key, bool needed) -> at::Tensor {
+      const auto found = stored.tensors.find(key);
+      if (found == stored.tensors.end()) {
+        if (needed) problem(fmt::format("the state of '{}' has no {}", stored.name, key));
+        return {};
+      }
+      const at::Tensor& tensor = found->second;
+      if (tensor.sizes() != parameter.sizes()) {
+        problem(fmt::format("{} of '{}' has shape {}; its parameter has {}", key, stored.name, shape_text(tensor.sizes()),
+                            shape_text(parameter.sizes())));
+        return {};
+      }
+      if (tensor.scalar_type() != parameter.scalar_type() && !tolerance_.dtype) {
+        problem(fmt::format("{} of '{}' is of type {}; its parameter is of {}", key, stored.name,
+                            c10::toString(tensor.scalar_type()), c10::toString(parameter.scalar_type())));
+        return {};
+      }
+      // the parameter's strides, as a step makes it: on CUDA the kernel depends on them
+      return at::empty_like(parameter, parameter.options().requires_grad(false)).copy_(tensor);
+    };
+    std::shared_ptr<OptimizerParamState> result;
+    if (is_muon) {
+      auto state = std::make_shared<MuonParamState>();
+      state->momentum_buffer(get("momentum_buffer", true));
+      result = state;
+    } else {
+      auto state = std::make_shared<AdamWParamState>();
+      state->exp_avg(get("exp_avg", true)).exp_avg_sq(get("exp_avg_sq", true)).max_exp_avg_sq(get("max_exp_avg_sq", false));
+      const auto step = stored.tensors.find("step");
+      if (step == stored.tensors.end() || step->second.numel() != 1) {
+        problem(fmt::format("the state of '{}' has no step", stored.name));
+      } else {
+        state->step(step->second.item<std::int64_t>());
+      }
+      result = state;
+    }
+    return prepared_.problems.size() == before ? result : nullptr;
+  }
+
+  void prepare_options(OptimizerOptions& options, std::size_t g, const GroupState& first,
+                       const std::set<const GroupState*>& from) {
+    if (first.algorithm != algorithm_of(options) || tolerance_.options == OptionsFrom::optimizer) return;
+    for (const GroupState* other : from) {
+      if (other->options != first.options)
+        return problem(fmt::format("the parameters of group {} were in groups with different options", g));
+    }
+    std::shared_ptr<OptimizerOptions> stored;
+    try {
+      stored = options_from_json(first.algorithm, first.options);
+    } catch (const std::runtime_error& error) {
+      return problem(fmt::format("group {}: {}", g, error.what()));
+    }
+    if (tolerance_.options == OptionsFrom::require_equal_except_schedule) {
+      const Json mine = options_json(options), theirs = options_json(*stored);
+      for (const auto& [key, value] : theirs.items()) {
+        if (key == "lr" || key == "momentum" || mine.at(key) == value) continue;
+        problem(fmt::format("{} of group {} ({}) is {} there and {} here", key, g, first.algorithm, value.dump(),
+                            mine.at(key).dump()));
+      }
+    }
+    prepared_.changes.emplace_back([&options, stored, all = tolerance_.options == OptionsFrom::file] {
+      if (auto* muon = dynamic_cast<MuonOptions*>(&options)) {
+        const auto& from_file = static_cast<const MuonOptions&>(*stored);
+        if (all) {
+          const std::vector<MatrixView> views = muon->views();  // they belong to the parameters
+          *muon = from_file;
+          muon->views(views);
+        }
+        muon->lr(from_file.lr()).momentum(from_file.momentum());
+      } else if (auto* adamw = dynamic_cast<torch::optim::AdamWOptions*>(&options)) {
+        const auto& from_file = static_cast<const torch::optim::AdamWOptions&>(*stored);
+        if (all) *adamw = from_file;
+        adamw->lr(from_file.lr());
+      }
+    });
+  }
+
+  GroupedOptimizer& optimizer_;
+  const NamesOf& names_;
+  const Tolerance& tolerance_;
+  PendingRestore& prepared_;
+  std::map<std::string, Stored> stored_;  // not yet taken
+};
+
+}  // namespace
+
+OptimizerState state_of_optimizer(const GroupedOptimizer& optimizer, const NamesOf& names) {
+  OptimizerState result;
+  for (const auto& group : optimizer.param_groups()) {
+    GroupState out{algorithm_of(group.options()), options_json(group.options()), {}};
+    for (std::size_t i = 0; i < group.params().size(); ++i) {
+      const at::Tensor& parameter = group.params()[i];
+      ParameterState state{names(parameter).front(), parameter.sizes().vec(), view_text(group.options(), i), {}};
+      const auto known = optimizer.state().find(state_key(parameter));
+      if (known != optimizer.state().end() && known->second != nullptr) state.tensors = tensors_of(*known->second);
+      out.parameters.push_back(std::move(state));
+    }
+    result.push_back(std::move(out));
+  }
+  return result;
+}
+
+std::string tensor_name(const ParameterState& parameter, const std::string& key) { return parameter.name + "/" + key; }
+
+StateTensors::StateTensors(OptimizerState& state) {
+  for (GroupState& group : state) {
+    for (ParameterState& parameter : group.parameters) parameters_[parameter.name] = &parameter;
+  }
+}
+
+bool StateTensors::put(const std::string& name, const at::Tensor& tensor) {
+  const auto slash = name.rfind('/');
+  const auto owner = slash == std::string::npos ? parameters_.end() : parameters_.find(name.substr(0, slash));
+  if (owner == parameters_.end()) return false;
+  owner->second->tensors[name.substr(slash + 1)] = tensor;
+  return true;
+}
+
+Json state_json(const OptimizerState& state) {
+  Json json = Json::array();
+  for (const GroupState& group : state) {
+    Json parameters = Json::array();
+    for (const ParameterState& p : group.parameters) {
+      Json parameter{{"name", p.name}, {"shape", p.shape}};
+      if (!p.view.empty()) parameter["view"] = p.view;
+      parameters.push_back(std::move(parameter));
+    }
+    json.push_back(Json{{"algorithm", group.algorithm}, {"options", group.options}, {"parameters", std::move(parameters)}});
+  }
+  return json;
+}
+
+OptimizerState state_from_json(const nlohmann::json& json) {
+  OptimizerState state;
+  for (const auto& group : json) {
+    GroupState out{group.at("algorithm").get<std::string>(), group.at("options"), {}};
+    for (const auto& parameter : group.at("parameters")) {
+      out.parameters.push_back({parameter.at("name").get<std::string>(),
+                                parameter.at("shape").get<std::vector<std::int64_t>>(),
+                                parameter.value("view", std::string()),
+                                {}});
+    }
+    state.push_back(std::move(out));
+  }
+  return state;
+}
+
+void prepare_restore(GroupedOptimizer& optimizer, const OptimizerState& state, const NamesOf& names, const Tolerance& tolerance,
+                     PendingRestore& prepared) {
+  Restore(optimizer, names, tolerance, prepared).run(state);
+}
+
+}  // namespace muon

@@ -1,0 +1,64 @@
+// An optimizer's state by parameter name: what checkpoints, archives and Python's state_dict have in common.
+#pragma once
+
+#include <muon/optim/grouped_optimizer.hpp>
+
+#include "optim/pending_restore.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace muon {
+
+struct ParameterState {
+  std::string name;
+  std::vector<std::int64_t> shape;
+  std::string view;  ///< MatrixView::to_string(); empty under AdamW
+  /// "momentum_buffer"; or "exp_avg", "exp_avg_sq", with amsgrad "max_exp_avg_sq", and "step", one int64. None before the first
+  /// step that had a gradient.
+  std::map<std::string, at::Tensor> tensors;
+};
+
+struct GroupState {
+  std::string algorithm;  ///< "muon" or "adamw"
+  nlohmann::ordered_json options;
+  std::vector<ParameterState> parameters;
+};
+
+using OptimizerState = std::vector<GroupState>;
+
+/// All names of a parameter, the one to store it under first.
+using NamesOf = std::function<std::vector<std::string>(const at::Tensor&)>;
+
+/// The state as it is; its tensors are the optimizer's own.
+OptimizerState state_of_optimizer(const GroupedOptimizer& optimizer, const NamesOf& names);
+
+/// How a parameter's tensor is called in a file: "fc1.weight/momentum_buffer".
+std::string tensor_name(const ParameterState& parameter, const std::string& key);
+
+/// Puts tensors under such names where they belong.
+class StateTensors {
+ public:
+  explicit StateTensors(OptimizerState& state);
+  /// False if the name is none of a parameter of the state.
+  bool put(const std::string& name, const at::Tensor& tensor);
+
+ private:
+  std::map<std::string, ParameterState*> parameters_;
+};
+
+/// The state without tensors as JSON, and back.
+nlohmann::ordered_json state_json(const OptimizerState& state);
+OptimizerState state_from_json(const nlohmann::json& json);
+
+/// `state` into `optimizer`, by name. Adds to `prepared`.
+void prepare_restore(GroupedOptimizer& optimizer, const OptimizerState& state, const NamesOf& names, const Tolerance& tolerance,
+                     PendingRestore& prepared);
+
+}  // namespace muon

@@ -1,0 +1,127 @@
+#include <muon/plan/options.hpp>
+
+#include <fmt/format.h>
+#include <torch/optim/adamw.h>
+
+#include <algorithm>
+#include <cmath>
+#include <stdexcept>
+#include <tuple>
+
+namespace muon {
+namespace {
+
+class Checks {
+ public:
+  explicit Checks(std::string_view where) : where_(where) {}
+
+  void at_least_zero(const char* name, double value) const {
+    if (!(std::isfinite(value) && value >= 0)) refuse(name, value, "give a finite number of at least 0");
+  }
+  void below_one(const char* name, double value) const {
+    if (!(value >= 0 && value < 1)) refuse(name, value, "give a number with 0 <= value < 1");
+  }
+  template <typename T>
+  [[noreturn]] void refuse(const char* name, T value, const char* advice) const {
+    throw std::invalid_argument(fmt::format("[{}] {} is out of range; got {}; {}", where_, name, value, advice));
+  }
+
+ private:
+  std::string_view where_;
+};
+
+}  // namespace
+
+MuonOptions::MuonOptions(double lr) : lr_(lr) {}
+
+MuonOptions& MuonOptions::ns_preset(const std::vector<NewtonSchulzStep>& steps) {
+  ns_steps_ = static_cast<int>(steps.size());
+  ns_coefficients_ = steps;
+  return *this;
+}
+
+MatrixView MuonOptions::view(std::size_t index) const {
+  if (views_.empty()) return {};
+  return views_.size() == 1 ? views_.front() : views_.at(index);
+}
+
+OrthogonalizeOptions MuonOptions::orthogonalize_options() const {
+  check_options(*this, "MuonOptions");
+  OrthogonalizeOptions options;
+  options.steps.assign(ns_coefficients_.begin(), ns_coefficients_.end());
+  options.steps.resize(static_cast<std::size_t>(ns_steps_), ns_coefficients_.back());
+  options.eps = eps_;
+  options.norm_eps = norm_eps_;
+  options.norm_bound = norm_bound_;
+  options.method = method_;
+  options.compute_dtype = compute_type_;
+  return options;
+}
+
+bool operator==(const MuonOptions& a, const MuonOptions& b) {
+  const auto all = [](const MuonOptions& o) {
+    return std::tie(o.lr_, o.weight_decay_, o.momentum_, o.nesterov_, o.ns_coefficients_, o.eps_, o.ns_steps_, o.adjust_lr_fn_,
+                    o.method_, o.norm_bound_, o.norm_eps_, o.compute_type_, o.views_);
+  };
+  return all(a) == all(b);
+}
+
+void check_options(const MuonOptions& options, std::string_view where) {
+  const Checks check(where);
+  check.at_least_zero("lr", options.lr());
+  check.at_least_zero("weight_decay", options.weight_decay());
+  check.below_one("momentum", options.momentum());
+  check.at_least_zero("eps", options.eps());
+  const auto& coefficients = options.ns_coefficients();
+  if (options.ns_steps() < 0 || options.ns_steps() >= 100) check.refuse("ns_steps", options.ns_steps(), "give 0 to 99");
+  if (coefficients.empty()) check.refuse("ns_coefficients", "an empty list", "give at least one step, such as jordan_steps(1)");
+  if (coefficients.size() > 1 && coefficients.size() > static_cast<std::size_t>(options.ns_steps())) {
+    check.refuse("ns_coefficients", fmt::format("{} steps for ns_steps {}", coefficients.size(), options.ns_steps()),
+                 "use ns_preset(), which sets both");
+  }
+  for (const NewtonSchulzStep& s : coefficients) {
+    if (!std::isfinite(s.a) || !std::isfinite(s.b) || !std::isfinite(s.c)) {
+      check.refuse("ns_coefficients", fmt::format("({}, {}, {})", s.a, s.b, s.c), "give finite numbers");
+    }
+  }
+}
+
+void check_options(const torch::optim::AdamWOptions& options, std::string_view where) {
+  const Checks check(where);
+  check.at_least_zero("lr", options.lr());
+  check.at_least_zero("weight_decay", options.weight_decay());
+  check.at_least_zero("eps", options.eps());
+  check.below_one("betas[0]", std::get<0>(options.betas()));
+  check.below_one("betas[1]", std::get<1>(options.betas()));
+}
+
+double lr_factor(AdjustLr rule, std::int64_t rows, std::int64_t cols) {
+  if (rows == 0 || cols == 0) return 0;
+  const auto outputs = static_cast<double>(rows);
+  const auto inputs = static_cast<double>(cols);
+  switch (rule) {
+    case AdjustLr::match_rms_adamw: return 0.2 * std::sqrt(std::max(outputs, inputs));
+    case AdjustLr::spectral_unclamped: return std::sqrt(outputs / inputs);
+    case AdjustLr::original: break;
+  }
+  return std::sqrt(std::max(1.0, outputs / inputs));
+}
+
+std::string_view to_string(AdjustLr rule) {
+  switch (rule) {
+    case AdjustLr::match_rms_adamw: return "match_rms_adamw";
+    case AdjustLr::spectral_unclamped: return "spectral_unclamped";
+    case AdjustLr::original: break;
+  }
+  return "original";
+}
+
+MuonOptions keller_jordan_muon(double lr) { return MuonOptions(lr).weight_decay(0).norm_eps(NormEps::add); }
+
+MuonOptions default_muon(double lr) { return keller_jordan_muon(lr).method(Method::automatic); }
+
+torch::optim::AdamWOptions keller_jordan_adam(double lr) {
+  return torch::optim::AdamWOptions(lr).betas(std::make_tuple(0.9, 0.95)).eps(1e-10).weight_decay(0);
+}
+
+}  // namespace muon

@@ -1,0 +1,150 @@
+#include "plan/options_json.hpp"
+
+#include <muon/plan/options.hpp>
+
+#include <fmt/format.h>
+#include <torch/optim/adamw.h>
+
+#include <functional>
+#include <initializer_list>
+#include <stdexcept>
+#include <tuple>
+#include <utility>
+
+namespace muon {
+namespace {
+
+using torch::optim::AdamWOptions;
+using torch::optim::OptimizerOptions;
+using Json = nlohmann::json;
+
+/// The value among `values` whose word is `word`.
+template <class Enum>
+Enum from_word(const std::string& word, std::initializer_list<Enum> values) {
+  for (const Enum value : values) {
+    if (to_string(value) == word) return value;
+  }
+  throw std::runtime_error(fmt::format("'{}' is unknown", word));
+}
+
+std::vector<NewtonSchulzStep> coefficients(const Json& json) {
+  std::vector<NewtonSchulzStep> steps;
+  for (const Json& step : json) {
+    const auto values = step.get<std::vector<double>>();
+    if (values.size() != 3) throw std::runtime_error("a step has three coefficients");
+    steps.push_back({values[0], values[1], values[2]});
+  }
+  return steps;
+}
+
+void set(MuonOptions& o, const std::string& key, const Json& value) {
+  if (key == "lr") {
+    o.lr(value.get<double>());
+  } else if (key == "weight_decay") {
+    o.weight_decay(value.get<double>());
+  } else if (key == "momentum") {
+    o.momentum(value.get<double>());
+  } else if (key == "nesterov") {
+    o.nesterov(value.get<bool>());
+  } else if (key == "ns_coefficients") {
+    o.ns_coefficients(coefficients(value));
+  } else if (key == "eps") {
+    o.eps(value.get<double>());
+  } else if (key == "ns_steps") {
+    o.ns_steps(value.get<int>());
+  } else if (key == "adjust_lr_fn") {
+    o.adjust_lr_fn(
+        from_word(value.get<std::string>(), {AdjustLr::original, AdjustLr::match_rms_adamw, AdjustLr::spectral_unclamped}));
+  } else if (key == "method") {
+    o.method(from_word(value.get<std::string>(),
+                       {Method::automatic, Method::newton_schulz, Method::dwh2, Method::zolotarev2, Method::zolotarev3}));
+  } else if (key == "norm_bound") {
+    o.norm_bound(from_word(value.get<std::string>(), {NormBound::frobenius, NormBound::schatten4, NormBound::schatten8}));
+  } else if (key == "norm_eps") {
+    o.norm_eps(from_word(value.get<std::string>(), {NormEps::clamp, NormEps::add}));
+  } else if (key == "compute_dtype") {
+    o.compute_dtype(from_word(value.get<std::string>(),
+                             {ComputeDtype::automatic, ComputeDtype::float32, ComputeDtype::float64, ComputeDtype::bfloat16}));
+  } else {
+    throw std::runtime_error("it is unknown");
+  }
+}
+
+void set(AdamWOptions& o, const std::string& key, const Json& value) {
+  if (key == "lr") {
+    o.lr(value.get<double>());
+  } else if (key == "betas") {
+    const auto betas = value.get<std::vector<double>>();
+    if (betas.size() != 2) throw std::runtime_error("there are two");
+    o.betas({betas[0], betas[1]});
+  } else if (key == "eps") {
+    o.eps(value.get<double>());
+  } else if (key == "weight_decay") {
+    o.weight_decay(value.get<double>());
+  } else if (key == "amsgrad") {
+    o.amsgrad(value.get<bool>());
+  } else {
+    throw std::runtime_error("it is unknown");
+  }
+}
+
+template <class Options>
+std::unique_ptr<OptimizerOptions> read(const Json& json) {
+  auto options = std::make_unique<Options>();
+  for (const auto& [key, value] : json.items()) {
+    try {
+      set(*options, key, value);
+    } catch (const std::exception& error) {
+      throw std::runtime_error(fmt::format("option '{}' = {}: {}", key, value.dump(), error.what()));
+    }
+  }
+  try {
+    check_options(*options, "options");
+  } catch (const std::invalid_argument& error) {
+    throw std::runtime_error(error.what());
+  }
+  return options;
+}
+
+}  // namespace
+
+std::string algorithm_of(const OptimizerOptions& options) {
+  if (dynamic_cast<const MuonOptions*>(&options) != nullptr) return "muon";
+  if (dynamic_cast<const AdamWOptions*>(&options) != nullptr) return "adamw";
+  throw std::invalid_argument("[options] neither muon::MuonOptions nor torch::optim::AdamWOptions");
+}
+
+nlohmann::ordered_json options_json(const OptimizerOptions& options) {
+  nlohmann::ordered_json json;
+  if (const auto* o = dynamic_cast<const MuonOptions*>(&options)) {
+    json["lr"] = o->lr();
+    json["weight_decay"] = o->weight_decay();
+    json["momentum"] = o->momentum();
+    json["nesterov"] = o->nesterov();
+    json["ns_coefficients"] = Json::array();
+    for (const NewtonSchulzStep& s : o->ns_coefficients()) json["ns_coefficients"].push_back({s.a, s.b, s.c});
+    json["eps"] = o->eps();
+    json["ns_steps"] = o->ns_steps();
+    json["adjust_lr_fn"] = to_string(o->adjust_lr_fn());
+    json["method"] = to_string(o->method());
+    json["norm_bound"] = to_string(o->norm_bound());
+    json["norm_eps"] = to_string(o->norm_eps());
+    json["compute_dtype"] = to_string(o->compute_dtype());
+  } else if (const auto* adamw = dynamic_cast<const AdamWOptions*>(&options)) {
+    json["lr"] = adamw->lr();
+    json["betas"] = {std::get<0>(adamw->betas()), std::get<1>(adamw->betas())};
+    json["eps"] = adamw->eps();
+    json["weight_decay"] = adamw->weight_decay();
+    json["amsgrad"] = adamw->amsgrad();
+  }
+  return json;
+}
+
+std::unique_ptr<OptimizerOptions> options_from_json(const std::string& algorithm, const Json& json) {
+  if (!json.is_object()) throw std::runtime_error("the options are not an object");
+  if (algorithm == "muon") return read<MuonOptions>(json);
+  if (algorithm == "adamw") return read<AdamWOptions>(json);
+  throw std::runtime_error(fmt::format("'{}' is no algorithm of this version", algorithm));
+}
+
+}  // namespace muon

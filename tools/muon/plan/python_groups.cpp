@@ -1,0 +1,88 @@
+#include "plan/python_groups.hpp"
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+#include <torch/optim/adamw.h>
+
+#include <vector>
+
+namespace cli {
+namespace {
+
+/// A Python string literal: UTF-8 as it is, and JSON's escapes for the rest, which are Python's too.
+std::string quoted(const std::string& text) {
+  return nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
+std::string boolean(bool value) { return value ? "True" : "False"; }
+
+struct Lists {
+  std::vector<const muon::Assignment*> muon, adamw, frozen, not_two_dimensional;
+};
+
+Lists sorted(const muon::Plan& plan) {
+  Lists lists;
+  for (const muon::Assignment& a : plan.assignments()) {
+    if (a.algorithm == muon::Algorithm::frozen) {
+      lists.frozen.push_back(&a);
+    } else if (a.algorithm == muon::Algorithm::adamw) {
+      lists.adamw.push_back(&a);
+    } else {
+      (a.parameter.shape.size() == 2 ? lists.muon : lists.not_two_dimensional).push_back(&a);
+    }
+  }
+  return lists;
+}
+
+std::string names(const char* variable, const std::vector<const muon::Assignment*>& list) {
+  std::string text = fmt::format("{} = [\n", variable);
+  for (const muon::Assignment* a : list) {
+    const bool whole = a->parameter.view == muon::MatrixView::matrix() || a->algorithm != muon::Algorithm::muon ||
+                       a->parameter.shape.size() != 2;
+    text += fmt::format(
+        "    {},{}\n", quoted(a->parameter.name),
+        whole ? "" : fmt::format("  # holds {}: torch.optim.Muon takes it as one matrix", a->parameter.view.to_string()));
+  }
+  return text + "]\n";
+}
+
+}  // namespace
+
+std::string python_groups(const muon::Plan& plan, const std::string& source) {
+  const Lists lists = sorted(plan);
+  std::string text =
+      fmt::format("# Who optimizes what in {}, by muon plan. `model` is your torch.nn.Module.\nimport torch\n\n", quoted(source));
+  text += names("muon_names", lists.muon);
+  text += names("adamw_names", lists.adamw);
+  if (!lists.not_two_dimensional.empty()) {
+    text += "# Muon's too, as matrices; torch.optim.Muon takes two dimensions only, so here they are AdamW's.\n";
+    text += names("adamw_instead_names", lists.not_two_dimensional);
+  }
+  if (!lists.frozen.empty()) text += names("frozen_names", lists.frozen);
+  text += "\nparameters = dict(model.named_parameters())\n";
+  if (!lists.frozen.empty()) text += "for name in frozen_names:\n    parameters[name].requires_grad_(False)\n";
+  if (!lists.muon.empty()) {
+    const auto& o = static_cast<const muon::MuonOptions&>(*lists.muon.front()->options);
+    const auto& step = o.ns_coefficients().front();
+    text += fmt::format(
+        "muon = torch.optim.Muon(\n    [(name, parameters[name]) for name in muon_names],\n    lr={}, weight_decay={}, "
+        "momentum={}, nesterov={}, "
+        "ns_coefficients=({}, {}, {}),\n    eps={}, ns_steps={}, adjust_lr_fn={},\n)\n",
+        o.lr(), o.weight_decay(), o.momentum(), boolean(o.nesterov()), step.a, step.b, step.c, o.eps(), o.ns_steps(),
+        quoted(std::string(to_string(o.adjust_lr_fn()))));
+  }
+  const auto* any = !lists.adamw.empty() ? lists.adamw.front() : nullptr;
+  const torch::optim::AdamWOptions fallback = muon::keller_jordan_adam();
+  const auto& a = any != nullptr ? static_cast<const torch::optim::AdamWOptions&>(*any->options) : fallback;
+  if (any != nullptr || !lists.not_two_dimensional.empty()) {
+    const auto [beta1, beta2] = a.betas();
+    text += fmt::format(
+        "adamw = torch.optim.AdamW(\n    [(name, parameters[name]) for name in adamw_names{}],\n    lr={}, betas=({}, {}), "
+        "eps={}, "
+        "weight_decay={},\n)\n",
+        lists.not_two_dimensional.empty() ? "" : " + adamw_instead_names", a.lr(), beta1, beta2, a.eps(), a.weight_decay());
+  }
+  return text;
+}
+
+}  // namespace cli

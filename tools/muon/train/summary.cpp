@@ -1,0 +1,83 @@
+#include "train/summary.hpp"
+
+#include <torch/torch.h>
+#include <torch/version.h>
+
+#include <limits>
+
+namespace cli {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+}  // namespace
+
+double number(const nlohmann::json& json) {
+  return json.is_null() ? std::numeric_limits<double>::quiet_NaN() : json.get<double>();
+}
+
+Json results_json(const std::vector<EpochResult>& results) {
+  Json json = Json::array();
+  for (const EpochResult& r : results) {
+    json.push_back(Json{{"epoch", r.epoch},
+                        {"step", r.step},
+                        {"train_loss", r.train_loss},
+                        {"test_loss", r.test.loss},
+                        {"test_accuracy", r.test.accuracy},
+                        {"seconds", r.seconds}});
+  }
+  return json;
+}
+
+std::vector<EpochResult> results_from_json(const nlohmann::json& json) {
+  std::vector<EpochResult> results;
+  for (const auto& r : json) {
+    results.push_back({r.at("epoch"),
+                       r.at("step"),
+                       number(r.at("train_loss")),
+                       {number(r.at("test_loss")), r.at("test_accuracy")},
+                       r.at("seconds")});
+  }
+  return results;
+}
+
+Json numeric_options_json(const TrainOptions& o, std::int64_t steps) {
+  return Json{{"model", o.model},
+              {"data", o.data},
+              {"optimizer", o.optimizer},
+              {"lr", o.learning_rate()},
+              {"adamw_lr", o.adamw_lr},
+              {"weight_decay", o.weight_decay},
+              {"momentum", o.momentum},
+              {"momentum_warmup", o.momentum_warmup},
+              {"adjust_lr", o.adjust_lr},
+              {"method", o.method},
+              {"assign", o.assign},
+              {"schedule", o.schedule},
+              {"warmup", o.warmup},
+              {"steps", steps},
+              {"batch_size", o.batch_size},
+              {"seed", o.seed},
+              {"dtype", o.dtype}};
+}
+
+Json options_json(const TrainOptions& o, std::int64_t steps) {
+  Json json = numeric_options_json(o, steps);
+  json["device"] = o.device;
+  json["threads"] = torch::get_num_threads();
+  return json;
+}
+
+std::string summary_json(const TrainOptions& options, const std::optional<muon::Plan>& plan, std::int64_t steps, double seconds,
+                         const std::vector<EpochResult>& results) {
+  Json json{{"format", 1}, {"program", "muon " MUON_VERSION}, {"libtorch", TORCH_VERSION}};
+  json["options"] = options_json(options, steps);
+  json["plan"] = plan ? Json::parse(plan->json()) : Json(nullptr);
+  json["seed"] = options.seed;
+  json["steps"] = steps;
+  json["seconds"] = seconds;
+  json["epochs"] = results_json(results);
+  return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+}  // namespace cli

@@ -54,14 +54,14 @@ OrthogonalizeOptions MuonOptions::orthogonalize_options() const {
   options.norm_eps = norm_eps_;
   options.norm_bound = norm_bound_;
   options.method = method_;
-  options.compute_dtype = compute_type_;
+  options.compute_dtype = compute_dtype_;
   return options;
 }
 
 bool operator==(const MuonOptions& a, const MuonOptions& b) {
   const auto all = [](const MuonOptions& o) {
     return std::tie(o.lr_, o.weight_decay_, o.momentum_, o.nesterov_, o.ns_coefficients_, o.eps_, o.ns_steps_, o.adjust_lr_fn_,
-                    o.method_, o.norm_bound_, o.norm_eps_, o.compute_type_, o.views_);
+                    o.method_, o.norm_bound_, o.norm_eps_, o.compute_dtype_, o.views_);
   };
   return all(a) == all(b);
 }

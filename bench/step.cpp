@@ -144,7 +144,7 @@ void update(benchmark::State& state) {
   torch::Tensor y = torch::randn({768, 3072});
   const auto product = [&](float alpha, float beta) {
     muon::kernels::apply_(muon::kernels::Team(), {y.data_ptr<float>(), 768, 3072, 3072}, {q.data_ptr<float>(), 768, 768},
-                          muon::kernels::Rectangle<const float>{x.data_ptr<float>(), 768, 3072, 3072}, alpha, beta);
+                          muon::kernels::MatrixRef<const float>{x.data_ptr<float>(), 768, 3072, 3072}, alpha, beta);
   };
   const bench::Pairs pairs = bench::take_turns(
       state, [&] { product(-1e-4F, 0.999F); }, [&] { product(1, 0); });

@@ -98,13 +98,13 @@ constexpr std::int64_t one_thread = 128;
 std::int64_t first_half(std::int64_t size) { return (size / 2 + block - 1) / block * block; }
 
 template <class T>
-Square<T> part(const Square<T>& a, std::int64_t first, std::int64_t size) {
+SymmetricRef<T> part(const SymmetricRef<T>& a, std::int64_t first, std::int64_t size) {
   return {a.at(first, first), size, a.ld};
 }
 
 /// b [rows, cols] <- alpha op(l) b or alpha b op(l), by the columns or rows of b that do not depend on each other
 template <class T>
-void multiply_by_triangle_(const Team& team, Side side, Op op, T alpha, const Square<T>& l, T* b, std::int64_t rows,
+void multiply_by_triangle_(const Team& team, Side side, Op op, T alpha, const SymmetricRef<T>& l, T* b, std::int64_t rows,
                            std::int64_t cols) {
   const std::int64_t free = side == Side::left ? cols : rows;
   const std::int64_t chunk = std::max<std::int64_t>(64, (free / team.size() + 15) / 16 * 16);
@@ -121,17 +121,17 @@ void multiply_by_triangle_(const Team& team, Side side, Op op, T alpha, const Sq
 
 /// lower triangle of a <- the inverse of its Cholesky factor
 template <class T>
-bool invert_factor_(const Team& team, const Square<T>& a) {
+bool invert_factor_(const Team& team, const SymmetricRef<T>& a) {
   if (team.size() > 1 && a.m <= one_thread) return team.succeeds([&] { return invert_factor_(Team(), a); });
   if (a.m <= block) return invert_diagonal(a.data, a.ld, a.m);
   const std::int64_t half = first_half(a.m);
   const std::int64_t rest = a.m - half;
-  const Square<T> upper = part(a, 0, half);
-  const Square<T> lower = part(a, half, rest);
+  const SymmetricRef<T> upper = part(a, 0, half);
+  const SymmetricRef<T> lower = part(a, half, rest);
   T* const left = a.at(half, 0);
   if (!invert_factor_(team, upper)) return false;
   multiply_by_triangle_(team, Side::right, Op::transposed, T{1}, upper, left, rest, half);  // L21 = A21 L11^-T
-  gram_(team, lower, Op::plain, Rectangle<const T>{left, rest, half, a.ld}, T{-1}, T{1});   // A22 - L21 L21^T
+  gram_(team, lower, Op::plain, MatrixRef<const T>{left, rest, half, a.ld}, T{-1}, T{1});   // A22 - L21 L21^T
   if (!invert_factor_(team, lower)) return false;
   multiply_by_triangle_(team, Side::left, Op::plain, T{-1}, lower, left, rest, half);  // M21 = -M22 L21 M11
   multiply_by_triangle_(team, Side::right, Op::plain, T{1}, upper, left, rest, half);
@@ -140,14 +140,14 @@ bool invert_factor_(const Team& team, const Square<T>& a) {
 
 /// lower triangle of a <- that of m^T m, m the lower triangle of a
 template <class T>
-void square_factor_(const Team& team, const Square<T>& a) {
+void square_factor_(const Team& team, const SymmetricRef<T>& a) {
   if (team.size() > 1 && a.m <= one_thread) return team.once([&] { square_factor_(Team(), a); });
   if (a.m <= block) return square_diagonal(a.data, a.ld, a.m);
   const std::int64_t half = first_half(a.m);
   const std::int64_t rest = a.m - half;
   T* const left = a.at(half, 0);
   square_factor_(team, part(a, 0, half));
-  gram_(team, part(a, 0, half), Op::transposed, Rectangle<const T>{left, rest, half, a.ld}, T{1}, T{1});
+  gram_(team, part(a, 0, half), Op::transposed, MatrixRef<const T>{left, rest, half, a.ld}, T{1}, T{1});
   multiply_by_triangle_(team, Side::left, Op::transposed, T{1}, part(a, half, rest), left, rest, half);
   square_factor_(team, part(a, half, rest));
 }
@@ -155,13 +155,13 @@ void square_factor_(const Team& team, const Square<T>& a) {
 }  // namespace
 
 template <class T>
-bool cholesky_inverse_(const Team& team, const Square<T>& a) {
+bool cholesky_inverse_(const Team& team, const SymmetricRef<T>& a) {
   if (!invert_factor_(team, a)) return false;
   square_factor_(team, a);
   return true;
 }
 
-template bool cholesky_inverse_(const Team&, const Square<float>&);
-template bool cholesky_inverse_(const Team&, const Square<double>&);
+template bool cholesky_inverse_(const Team&, const SymmetricRef<float>&);
+template bool cholesky_inverse_(const Team&, const SymmetricRef<double>&);
 
 }  // namespace muon::kernels

@@ -14,6 +14,6 @@ namespace muon::kernels {
 ///          such, so the error is that of the Cholesky factorization. A recursion on Schur complements would be shorter and
 ///          loses all digits in float32 at condition numbers of 1e4.
 template <class T>
-bool cholesky_inverse_(const Team& team, const Square<T>& a);
+bool cholesky_inverse_(const Team& team, const SymmetricRef<T>& a);
 
 }  // namespace muon::kernels

@@ -35,7 +35,7 @@ void cover_triangle(const Team& team, std::int64_t m, const RectanglePart& recta
 
 /// lower triangle of c <- beta c + alpha a b on rows and columns [first, first + rows)
 template <class T>
-void multiply_triangle(const Square<T>& c, const Square<T>& a, const Square<T>& b, T alpha, T beta, std::int64_t first,
+void multiply_triangle(const SymmetricRef<T>& c, const SymmetricRef<T>& a, const SymmetricRef<T>& b, T alpha, T beta, std::int64_t first,
                        std::int64_t rows) {
   const std::int64_t half = rows < 2 * smallest_triangle ? 0 : rows / 32 * 16;
   if (half > 0) multiply_triangle(c, a, b, alpha, beta, first, half);
@@ -50,7 +50,7 @@ void multiply_triangle(const Square<T>& c, const Square<T>& a, const Square<T>& 
 
 /// One tile row of combine_: rows [first, last) of c and, mirrored, the same columns.
 template <class T, int count>
-inline __attribute__((always_inline)) void combine_rows(const Square<T>& c, T diagonal, const std::array<Term<T>, 3>& terms,
+inline __attribute__((always_inline)) void combine_rows(const SymmetricRef<T>& c, T diagonal, const std::array<Term<T>, 3>& terms,
                                                         std::int64_t first, std::int64_t last, bool mirror) {
   for (std::int64_t left = 0; left < last; left += tile) {
     for (std::int64_t i = first; i < last; ++i) {
@@ -81,7 +81,7 @@ inline __attribute__((always_inline)) void combine_rows(const Square<T>& c, T di
   }
 }
 
-MUON_VECTORIZED void combine_rows_of(const Square<float>& c, float diagonal, const std::array<Term<float>, 3>& terms,
+MUON_VECTORIZED void combine_rows_of(const SymmetricRef<float>& c, float diagonal, const std::array<Term<float>, 3>& terms,
                                      std::size_t count, std::int64_t first, std::int64_t last, bool mirror) {
   if (count == 0) return combine_rows<float, 0>(c, diagonal, terms, first, last, mirror);
   if (count == 1) return combine_rows<float, 1>(c, diagonal, terms, first, last, mirror);
@@ -89,7 +89,7 @@ MUON_VECTORIZED void combine_rows_of(const Square<float>& c, float diagonal, con
   combine_rows<float, 3>(c, diagonal, terms, first, last, mirror);
 }
 
-MUON_VECTORIZED void combine_rows_of(const Square<double>& c, double diagonal, const std::array<Term<double>, 3>& terms,
+MUON_VECTORIZED void combine_rows_of(const SymmetricRef<double>& c, double diagonal, const std::array<Term<double>, 3>& terms,
                                      std::size_t count, std::int64_t first, std::int64_t last, bool mirror) {
   if (count == 0) return combine_rows<double, 0>(c, diagonal, terms, first, last, mirror);
   if (count == 1) return combine_rows<double, 1>(c, diagonal, terms, first, last, mirror);
@@ -100,7 +100,7 @@ MUON_VECTORIZED void combine_rows_of(const Square<double>& c, double diagonal, c
 }  // namespace
 
 template <class T>
-void gram_(const Team& team, const Square<T>& g, Op op, const Rectangle<const T>& x, T alpha, T beta) {
+void gram_(const Team& team, const SymmetricRef<T>& g, Op op, const MatrixRef<const T>& x, T alpha, T beta) {
   const bool plain = op == Op::plain;
   const std::int64_t n = plain ? x.cols : x.rows;
   const auto from = [&](std::int64_t row) { return x.data + row * (plain ? x.ld : 1); };
@@ -119,8 +119,8 @@ void gram_(const Team& team, const Square<T>& g, Op op, const Rectangle<const T>
 }
 
 template <class T>
-void multiply_(const Team& team, const Square<T>& c, const Square<T>& a, const Square<T>& b, T alpha, T beta) {
-  if (a.data == b.data) return gram_(team, c, Op::plain, Rectangle<const T>{a.data, a.m, a.m, a.ld}, alpha, beta);
+void multiply_(const Team& team, const SymmetricRef<T>& c, const SymmetricRef<T>& a, const SymmetricRef<T>& b, T alpha, T beta) {
+  if (a.data == b.data) return gram_(team, c, Op::plain, MatrixRef<const T>{a.data, a.m, a.m, a.ld}, alpha, beta);
   cover_triangle(
       team, c.m,
       [&](std::int64_t row, std::int64_t rows, std::int64_t col, std::int64_t cols) {
@@ -130,7 +130,7 @@ void multiply_(const Team& team, const Square<T>& c, const Square<T>& a, const S
 }
 
 template <class T>
-void combine_(const Team& team, const Square<T>& c, T diagonal, std::initializer_list<Term<T>> terms, Triangle result) {
+void combine_(const Team& team, const SymmetricRef<T>& c, T diagonal, std::initializer_list<Term<T>> terms, Triangle result) {
   std::array<Term<T>, 3> all{};
   std::copy(terms.begin(), terms.end(), all.begin());
   const std::int64_t count = panels(c.m, tile);
@@ -141,7 +141,7 @@ void combine_(const Team& team, const Square<T>& c, T diagonal, std::initializer
 }
 
 template <class T>
-void apply_(const Team& team, const Rectangle<T>& y, const Square<T>& q, const Rectangle<const T>& x, T alpha, T beta) {
+void apply_(const Team& team, const MatrixRef<T>& y, const SymmetricRef<T>& q, const MatrixRef<const T>& x, T alpha, T beta) {
   const std::int64_t m = x.shorter();
   const std::int64_t n = x.longer();
   const std::int64_t width = team.size() == 1 ? n : std::max<std::int64_t>(64, (n / (2 * team.size()) + 15) / 16 * 16);
@@ -158,10 +158,10 @@ void apply_(const Team& team, const Rectangle<T>& y, const Square<T>& q, const R
 }
 
 #define MUON_INSTANTIATE(T)                                                                           \
-  template void gram_(const Team&, const Square<T>&, Op, const Rectangle<const T>&, T, T);            \
-  template void multiply_(const Team&, const Square<T>&, const Square<T>&, const Square<T>&, T, T);   \
-  template void combine_(const Team&, const Square<T>&, T, std::initializer_list<Term<T>>, Triangle); \
-  template void apply_(const Team&, const Rectangle<T>&, const Square<T>&, const Rectangle<const T>&, T, T);
+  template void gram_(const Team&, const SymmetricRef<T>&, Op, const MatrixRef<const T>&, T, T);            \
+  template void multiply_(const Team&, const SymmetricRef<T>&, const SymmetricRef<T>&, const SymmetricRef<T>&, T, T);   \
+  template void combine_(const Team&, const SymmetricRef<T>&, T, std::initializer_list<Term<T>>, Triangle); \
+  template void apply_(const Team&, const MatrixRef<T>&, const SymmetricRef<T>&, const MatrixRef<const T>&, T, T);
 MUON_INSTANTIATE(float)
 MUON_INSTANTIATE(double)
 #undef MUON_INSTANTIATE

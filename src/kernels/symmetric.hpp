@@ -10,8 +10,9 @@
 
 namespace muon::kernels {
 
+/// A symmetric matrix of `m` rows in memory that somebody else owns.
 template <class T>
-struct Square {
+struct SymmetricRef {
   T* data = nullptr;
   std::int64_t m = 0;
   std::int64_t ld = 0;
@@ -19,9 +20,9 @@ struct Square {
   T* at(std::int64_t row, std::int64_t col) const { return data + row * ld + col; }
 };
 
-/// A matrix with rows in order in memory; `wide` if its rows are the short side.
+/// A matrix in memory that somebody else owns, row after row; `wide` if it has no more rows than columns.
 template <class T>
-struct Rectangle {
+struct MatrixRef {
   T* data = nullptr;
   std::int64_t rows = 0;
   std::int64_t cols = 0;
@@ -37,23 +38,23 @@ enum class Triangle { lower, both };
 template <class T>
 struct Term {
   T factor;
-  Square<T> matrix;
+  SymmetricRef<T> matrix;
 };
 
 /// lower triangle of g <- beta g + alpha op(x) op(x)^T
 template <class T>
-void gram_(const Team& team, const Square<T>& g, Op op, const Rectangle<const T>& x, T alpha, T beta);
+void gram_(const Team& team, const SymmetricRef<T>& g, Op op, const MatrixRef<const T>& x, T alpha, T beta);
 
 /// lower triangle of c <- beta c + alpha a b, for a, b stored whole, symmetric and commuting, so that c is symmetric.
 template <class T>
-void multiply_(const Team& team, const Square<T>& c, const Square<T>& a, const Square<T>& b, T alpha, T beta);
+void multiply_(const Team& team, const SymmetricRef<T>& c, const SymmetricRef<T>& a, const SymmetricRef<T>& b, T alpha, T beta);
 
 /// c <- diagonal I + the sum of the terms, whose lower triangles are read; c may be one of them. With Triangle::both, mirrored.
 template <class T>
-void combine_(const Team& team, const Square<T>& c, T diagonal, std::initializer_list<Term<T>> terms, Triangle result);
+void combine_(const Team& team, const SymmetricRef<T>& c, T diagonal, std::initializer_list<Term<T>> terms, Triangle result);
 
 /// y <- beta y + alpha q x if x is wide, alpha x q if tall. q is stored whole.
 template <class T>
-void apply_(const Team& team, const Rectangle<T>& y, const Square<T>& q, const Rectangle<const T>& x, T alpha, T beta);
+void apply_(const Team& team, const MatrixRef<T>& y, const SymmetricRef<T>& q, const MatrixRef<const T>& x, T alpha, T beta);
 
 }  // namespace muon::kernels

@@ -1,5 +1,7 @@
 #include <muon/matrix/orthogonalize.hpp>
 
+#include "matrix/backend.hpp"
+#include "matrix/enum_names.hpp"
 #include "matrix/polar_aten.hpp"
 #ifdef MUON_HAS_BLAS
 #include "matrix/polar_cpu.hpp"
@@ -12,7 +14,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <stdexcept>
 #include <utility>
 
@@ -28,9 +29,10 @@ std::vector<NewtonSchulzStep> repeat_last(std::vector<NewtonSchulzStep> steps, i
 }
 
 #ifdef MUON_HAS_BLAS
-/// A batch [count, rows, cols] of T. Columns in order are as good as rows: the factor of the transposed is the transposed factor.
+/// Orthogonalizes a batch [count, rows, cols]. A batch whose columns are contiguous is read as it is: the factor of the
+/// transposed matrix is the transposed factor.
 template <class T>
-at::Tensor orthogonalize_cpu(const at::Tensor& batch, const OrthogonalizeOptions& how) {
+at::Tensor orthogonalize_cpu(const at::Tensor& batch, const OrthogonalizeOptions& options, const Backend& backend) {
   const bool by_columns = !batch.is_contiguous() && batch.transpose(1, 2).is_contiguous();
   const at::Tensor x = (by_columns ? batch.transpose(1, 2) : batch.contiguous()).resolve_neg();
   const at::Tensor y = at::empty_like(x, at::MemoryFormat::Contiguous);
@@ -41,10 +43,13 @@ at::Tensor orthogonalize_cpu(const at::Tensor& batch, const OrthogonalizeOptions
     const std::int64_t offset = static_cast<std::int64_t>(i) * rows * cols;
     jobs[i].x = {x.data_ptr<T>() + offset, rows, cols, cols};
     jobs[i].result = {y.data_ptr<T>() + offset, rows, cols, cols};
-    jobs[i].how = &how;
+    jobs[i].options = &options;
+    jobs[i].method = backend.method;
   }
+  PolarBatch<T> polar(std::move(jobs), at::get_num_threads());
   kernels::Workspace workspace;
-  run_polar_jobs(std::move(jobs), workspace, at::get_num_threads());
+  polar.reserve(workspace);
+  polar.run(workspace);
   return by_columns ? y.transpose(1, 2).contiguous() : y;
 }
 #endif
@@ -101,49 +106,20 @@ at::Tensor orthogonalize(const at::Tensor& matrix, const OrthogonalizeOptions& o
   const std::int64_t rows = matrix.size(-2);
   const std::int64_t cols = matrix.size(-1);
   const at::Tensor batch = matrix.detach().reshape({-1, rows, cols});
+  const Backend backend = backend_for(matrix.device(), matrix.scalar_type(), std::max(rows, cols), options);
 #ifdef MUON_HAS_BLAS
-  constexpr std::int64_t most = std::numeric_limits<int>::max() - 64;  // what BLAS can count
-  if (matrix.is_cpu() && options.compute_dtype != ComputeDtype::bfloat16 && rows <= most && cols <= most) {
-    const bool wide_type = options.compute_dtype == ComputeDtype::float64 ||
-                           (options.compute_dtype == ComputeDtype::automatic && matrix.scalar_type() == at::kDouble);
-    const at::Tensor result = wide_type ? orthogonalize_cpu<double>(batch.to(at::kDouble), options)
-                                        : orthogonalize_cpu<float>(batch.to(at::kFloat), options);
+  if (backend.uses_kernels()) {
+    const at::Tensor result = backend.dtype == at::kDouble ? orthogonalize_cpu<double>(batch.to(at::kDouble), options, backend)
+                                                           : orthogonalize_cpu<float>(batch.to(at::kFloat), options, backend);
     return result.to(matrix.scalar_type()).reshape(matrix.sizes());
   }
 #endif
-  return orthogonalize_aten(batch, options).to(matrix.scalar_type()).reshape(matrix.sizes());
+  return orthogonalize_aten(batch, options, backend).to(matrix.scalar_type()).reshape(matrix.sizes());
 }
 
-std::string_view to_string(ComputeDtype type) {
-  switch (type) {
-    case ComputeDtype::float32: return "float32";
-    case ComputeDtype::float64: return "float64";
-    case ComputeDtype::bfloat16: return "bfloat16";
-    case ComputeDtype::automatic: break;
-  }
-  return "automatic";
-}
-
-std::string_view to_string(Method method) {
-  switch (method) {
-    case Method::automatic: return "automatic";
-    case Method::dwh2: return "dwh2";
-    case Method::zolotarev2: return "zolotarev2";
-    case Method::zolotarev3: return "zolotarev3";
-    case Method::newton_schulz: break;
-  }
-  return "newton_schulz";
-}
-
-std::string_view to_string(NormBound bound) {
-  switch (bound) {
-    case NormBound::schatten4: return "schatten4";
-    case NormBound::schatten8: return "schatten8";
-    case NormBound::frobenius: break;
-  }
-  return "frobenius";
-}
-
-std::string_view to_string(NormEps rule) { return rule == NormEps::clamp ? "clamp" : "add"; }
+std::string_view to_string(Method method) { return name_of(method); }
+std::string_view to_string(NormBound bound) { return name_of(bound); }
+std::string_view to_string(ComputeDtype dtype) { return name_of(dtype); }
+std::string_view to_string(NormEps rule) { return name_of(rule); }
 
 }  // namespace muon

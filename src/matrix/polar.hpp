@@ -17,6 +17,7 @@
 #include <array>
 #include <cmath>
 #include <cstddef>
+#include <span>
 #include <utility>
 
 namespace muon::polar {
@@ -41,7 +42,7 @@ void polynomial(Ops& op, int z, double diagonal, const NewtonSchulzStep& step, i
 
 /// X <- (a I + b X X^T + c (X X^T)^2) X for each step.
 template <class Ops>
-void newton_schulz(Ops& op, const std::vector<NewtonSchulzStep>& steps) {
+void newton_schulz(Ops& op, std::span<const NewtonSchulzStep> steps) {
   constexpr int r = 0, z = 1, q = 2;
   for (std::size_t i = 0; i < steps.size(); ++i) {
     const NewtonSchulzStep& step = steps[i];
@@ -56,7 +57,7 @@ void newton_schulz(Ops& op, const std::vector<NewtonSchulzStep>& steps) {
 /// is formed anew after at most four. Source   Dao-AILab, "Gram Newton-Schulz", 2026,
 /// https://github.com/Dao-AILab/gram-newton-schulz
 template <class Ops>
-void gram_newton_schulz(Ops& op, const std::vector<NewtonSchulzStep>& steps) {
+void gram_newton_schulz(Ops& op, std::span<const NewtonSchulzStep> steps) {
   int r = 0, z = 1, q = 2, t = 3;
   const std::size_t parts = steps.size() < 7 ? 1 : (steps.size() + 3) / 4;
   const std::size_t length = (steps.size() + parts - 1) / parts;
@@ -140,27 +141,24 @@ bool dwh2(Ops& op) {
 }
 
 /// s (constant + the sum of weight / (s^2 + pole)): the rational function of its degree that is nearest to 1 on [1e-3, 1].
+template <std::size_t count>
 struct Zolotarev {
   double constant;
-  std::vector<std::array<double, 2>> poles;  // {weight, pole}
+  std::array<std::array<double, 2>, count> poles;  // {weight, pole}
 };
 
-/// Source   the function: Nakatsukasa and Freund, SIAM Review 58 (2016). The numbers are minimax on [1e-3, 1] and centred around
-/// 1;
-///          largest error 0.202.
-inline Zolotarev zolotarev2() {
-  return {1.04510743524065, {{0.00568898683875, 6.40773109754e-6}, {0.15209984733, 0.00526637856713}}};
-}
+/// Largest error 0.202. The numbers are minimax on [1e-3, 1] and centred around 1.
+/// Source   the function: Nakatsukasa and Freund, SIAM Review 58 (2016)
+constexpr Zolotarev<2> zolotarev2{1.04510743524065, {{{0.00568898683875, 6.40773109754e-6}, {0.15209984733, 0.00526637856713}}}};
 
 /// As above with three poles; largest error 0.062.
-inline Zolotarev zolotarev3() {
-  return {0.753580826101095,
-          {{0.0026948323766, 2.19700185094e-6}, {0.0263829981303, 3.05334589395e-4}, {0.289361810375, 0.0355927506026}}};
-}
+constexpr Zolotarev<3> zolotarev3{
+    0.753580826101095,
+    {{{0.0026948323766, 2.19700185094e-6}, {0.0263829981303, 3.05334589395e-4}, {0.289361810375, 0.0355927506026}}}};
 
 /// No products of square matrices at all: one inverse a pole. False as for dwh2.
-template <class Ops>
-bool zolotarev(Ops& op, const Zolotarev& f) {
+template <class Ops, std::size_t count>
+bool zolotarev(Ops& op, const Zolotarev<count>& f) {
   constexpr int r = 0, h = 1, sum = 2;
   op.gram(r, h);
   op.combine(sum, f.constant, {}, Part::lower);
@@ -174,30 +172,35 @@ bool zolotarev(Ops& op, const Zolotarev& f) {
   return true;
 }
 
-/// The method, and what to fall back to where a rational one cannot go on. `ratio` = longer side / shorter side.
+/// What a matrix is divided by, given the upper bound of its largest singular value, for numbers or for tensors of them. `Math`
+/// has `at_least(bound, eps)` and `one_where_zero(divisor)`.
+template <class Math, class Number>
+Number norm_divisor(const Number& bound, const OrthogonalizeOptions& options) {
+  const Number divisor = options.norm_eps == NormEps::clamp ? Math::at_least(bound, options.eps) : bound + options.eps;
+  return Math::one_where_zero(divisor);  // eps 0 and an all-zero matrix, which stays zero
+}
+
+/// Runs the method, and where a rational one cannot go on, `fallback`, the steps of Polar Express, which need no inverse.
+/// `ratio` = longer side / shorter side.
 template <class Ops>
-void orthogonalize(Ops& op, const OrthogonalizeOptions& how, double ratio) {
-  bool done = false;
-  switch (how.method) {
-    case Method::automatic:
-    case Method::dwh2: done = dwh2(op); break;
-    case Method::zolotarev2: done = zolotarev(op, zolotarev2()); break;
-    case Method::zolotarev3: done = zolotarev(op, zolotarev3()); break;
+void orthogonalize(Ops& op, Method method, std::span<const NewtonSchulzStep> steps, std::span<const NewtonSchulzStep> fallback,
+                   double ratio) {
+  const auto iterate = [&](std::span<const NewtonSchulzStep> with) {
+    op.prefers_gram_form(ratio) ? gram_newton_schulz(op, with) : newton_schulz(op, with);
+  };
+  bool done = true;
+  switch (method) {
+    case Method::zolotarev2: done = zolotarev(op, zolotarev2); break;
+    case Method::zolotarev3: done = zolotarev(op, zolotarev3); break;
     case Method::newton_schulz:
-      if (how.steps.empty()) {
-        op.gram(0, 1);  // for the norm
-        op.combine(1, 1, {}, Part::whole);
-        op.finish(1, 0);
-      } else if (op.prefers_gram_form(ratio)) {
-        gram_newton_schulz(op, how.steps);
-      } else {
-        newton_schulz(op, how.steps);
-      }
-      return;
+      if (!steps.empty()) return iterate(steps);
+      op.gram(0, 1);  // for the norm
+      op.combine(1, 1, {}, Part::whole);
+      return op.finish(1, 0);
+    case Method::dwh2:
+    case Method::automatic: done = dwh2(op); break;  // a backend has resolved automatic
   }
-  if (done) return;
-  // X is as it was; Polar Express needs no inverse
-  op.prefers_gram_form(ratio) ? gram_newton_schulz(op, polar_express_steps()) : newton_schulz(op, polar_express_steps());
+  if (!done) iterate(fallback);  // X is as it was
 }
 
 }  // namespace muon::polar

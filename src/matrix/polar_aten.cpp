@@ -14,30 +14,14 @@ namespace {
 using polar::Part;
 using polar::Term;
 
-/// What the products are computed in, and whether each is rounded to bfloat16 afterwards.
+/// The type of the products, and the rounding of each to bfloat16 where the backend asks for it.
 struct Arithmetic {
   at::ScalarType type;
-  bool round = false;
+  bool round;
 
   bool is_bfloat16() const { return round || type == at::kBFloat16; }
   at::Tensor operator()(at::Tensor product) const { return round ? product.to(at::kBFloat16).to(type) : product; }
 };
-
-Arithmetic arithmetic_for(const at::Tensor& matrix, const OrthogonalizeOptions& how) {
-  const bool rational = how.method != Method::newton_schulz;  // Cholesky needs float32 at least
-  switch (how.compute_dtype) {
-    case ComputeDtype::float64: return {at::kDouble};
-    case ComputeDtype::float32: return {at::kFloat};
-    case ComputeDtype::bfloat16:
-      if (rational) return {at::kFloat};
-      // A processor without bfloat16 units multiplies it 14 to 50 times slower than float32; the same numbers come from float32
-      // products of rounded factors.
-      return matrix.is_cpu() ? Arithmetic{at::kFloat, /*round=*/true} : Arithmetic{at::kBFloat16};
-    case ComputeDtype::automatic: break;
-  }
-  if (matrix.scalar_type() == at::kDouble) return {at::kDouble};
-  return {matrix.is_cuda() && !rational ? at::kBFloat16 : at::kFloat};
-}
 
 /// The operations of polar.hpp on a batch of wide matrices.
 class AtenOps {
@@ -99,47 +83,47 @@ at::Tensor frobenius(const at::Tensor& matrices) {
   return at::linalg_vector_norm(matrices, 2, at::IntArrayRef{-2, -1}, /*keepdim=*/true, wide);
 }
 
-/// Each matrix divided by its norm bound.
-at::Tensor normalized(const at::Tensor& matrices, const OrthogonalizeOptions& how) {
+struct TensorMath {
+  static at::Tensor at_least(const at::Tensor& bound, double eps) { return bound.clamp_min(eps); }
+  static at::Tensor one_where_zero(const at::Tensor& divisor) { return divisor.masked_fill(divisor == 0, 1); }
+};
+
+/// Divides each matrix by its norm bound.
+at::Tensor normalized(const at::Tensor& matrices, const OrthogonalizeOptions& options) {
   const at::Tensor norm = frobenius(matrices);
   at::Tensor bound = norm;
-  if (how.norm_bound != NormBound::frobenius) {
+  if (options.norm_bound != NormBound::frobenius) {
     const at::Tensor unit =
         (matrices / norm.masked_fill(norm == 0, 1)).to(matrices.scalar_type() == at::kDouble ? at::kDouble : at::kFloat);
     at::Tensor power = at::bmm(unit, unit.transpose(1, 2));
     double root = 0.5;
-    if (how.norm_bound == NormBound::schatten8) {
+    if (options.norm_bound == NormBound::schatten8) {
       power = at::bmm(power, power);
       root = 0.25;
     }
     bound = norm * frobenius(power).pow(root);
   }
-  at::Tensor divisor = how.norm_eps == NormEps::clamp ? bound.clamp_min(how.eps) : bound + how.eps;
-  divisor = divisor.masked_fill(divisor == 0, 1);  // eps 0 and an all-zero matrix, which stays zero
-  return matrices / divisor;
+  return matrices / polar::norm_divisor<TensorMath>(bound, options);
 }
 
 }  // namespace
 
-at::Tensor orthogonalize_aten(const at::Tensor& batch, const OrthogonalizeOptions& options) {
-  OrthogonalizeOptions how = options;
-  if (how.method == Method::automatic) {
-    how.method = batch.is_cpu() && how.compute_dtype != ComputeDtype::bfloat16 ? Method::dwh2 : Method::newton_schulz;
-  }
-  const Arithmetic arithmetic = arithmetic_for(batch, how);
+at::Tensor orthogonalize_aten(const at::Tensor& batch, const OrthogonalizeOptions& options, const Backend& backend) {
+  const Arithmetic arithmetic{backend.dtype, backend.round_to_bfloat16};
+  const std::vector<NewtonSchulzStep> fallback = polar_express_steps();
   const bool tall = batch.size(1) > batch.size(2);
   at::Tensor x = tall ? batch.transpose(1, 2) : batch;  // the Gram matrix has the shorter side
   // bfloat16 rounds the input and then the quotient, as PyTorch and Keller Jordan do; only the norm between them stays wide
   if (arithmetic.is_bfloat16()) x = x.to(at::kBFloat16);
-  x = arithmetic(normalized(x, how).to(arithmetic.type));
+  x = arithmetic(normalized(x, options).to(arithmetic.type));
   const double ratio = static_cast<double>(x.size(2)) / static_cast<double>(x.size(1));
   AtenOps ops(x, arithmetic);
-  polar::orthogonalize(ops, how, ratio);
+  polar::orthogonalize(ops, backend.method, options.steps, fallback, ratio);
   at::Tensor result = ops.result();
   if (ops.failed().defined()) {
     // which matrices failed is known on the device alone, so both answers are made for all
     AtenOps again(x, arithmetic);
-    polar::newton_schulz(again, polar_express_steps());
+    polar::newton_schulz(again, fallback);
     result = at::where(ops.failed().view({-1, 1, 1}), again.result(), result);
   }
   if (tall) result = result.transpose(1, 2);

@@ -3,11 +3,13 @@
 
 #include <muon/matrix/orthogonalize.hpp>
 
+#include "matrix/backend.hpp"
+
 #include <ATen/core/Tensor.h>
 
 namespace muon {
 
-/// The polar factors of a batch [count, rows, cols], in the type that `how` asks for. Never waits for the device.
-at::Tensor orthogonalize_aten(const at::Tensor& batch, const OrthogonalizeOptions& how);
+/// The polar factors of a batch [count, rows, cols], in the type of the backend's products. Never waits for the device.
+at::Tensor orthogonalize_aten(const at::Tensor& batch, const OrthogonalizeOptions& options, const Backend& backend);
 
 }  // namespace muon

@@ -3,6 +3,7 @@
 #include "kernels/blas_threads.hpp"
 #include "kernels/cholesky_inverse.hpp"
 #include "kernels/elementwise.hpp"
+#include "matrix/backend.hpp"
 #include "matrix/polar.hpp"
 
 #include <omp.h>
@@ -16,8 +17,8 @@ namespace muon {
 namespace {
 
 using kernels::Op;
-using kernels::Rectangle;
-using kernels::Square;
+using kernels::MatrixRef;
+using kernels::SymmetricRef;
 using kernels::Team;
 using kernels::Triangle;
 using polar::Part;
@@ -48,11 +49,11 @@ struct Layout {
         ld(padded(m, sizeof(T))),
         rectangle_ld(padded(job.result.cols, sizeof(T))),
         rectangle(job.result.rows * rectangle_ld),
-        second(alternates(*job.how, static_cast<double>(job.result.longer()) / static_cast<double>(m))) {}
+        second(alternates(job, static_cast<double>(job.result.longer()) / static_cast<double>(m))) {}
 
-  static bool alternates(const OrthogonalizeOptions& how, double ratio) {
-    if (how.method != Method::newton_schulz) return !gram_form(ratio);  // what they fall back to iterates on X
-    return how.steps.size() > (gram_form(ratio) ? 6 : 1);
+  static bool alternates(const PolarJob<T>& job, double ratio) {
+    if (is_rational(job.method)) return !gram_form(ratio);  // what they fall back to iterates on X
+    return job.options->steps.size() > (gram_form(ratio) ? 6 : 1);
   }
 
   static constexpr std::int64_t squares = 4;  // pages of those that a method does not write cost nothing
@@ -60,27 +61,32 @@ struct Layout {
 };
 
 /// What the threads on one job share. Each number is written once a job, since a thread may read it late.
-struct Shared {
+struct SharedNumbers {
   kernels::Progress progress;
   double trace = 0, rescaled_trace = 0, largest = 0, frobenius = 0;
+};
+
+struct DoubleMath {
+  static double at_least(double bound, double eps) { return std::max(bound, eps); }
+  static double one_where_zero(double divisor) { return divisor == 0 ? 1 : divisor; }
 };
 
 /// The operations of polar.hpp on one matrix, by one team whose threads each hold an equal BlasOps.
 template <class T>
 class BlasOps {
  public:
-  BlasOps(int threads, Shared& shared, const PolarJob<T>& job, std::byte* memory)
+  BlasOps(int threads, SharedNumbers& shared, const PolarJob<T>& job, std::byte* memory)
       : team_(threads, shared.progress), job_(job), layout_(job), shared_(shared), x_(job.x) {
     T* next = reinterpret_cast<T*>(memory);
-    for (Square<T>& square : squares_) {
+    for (SymmetricRef<T>& square : squares_) {
       square = {next, layout_.m, layout_.ld};
       next += layout_.m * layout_.ld;
     }
-    for (Rectangle<T>& rectangle : rectangles_) {
+    for (MatrixRef<T>& rectangle : rectangles_) {
       rectangle = {next, job.result.rows, job.result.cols, layout_.rectangle_ld};
       next += layout_.rectangle;
     }
-    if (x_.data == nullptr) move_momentum();
+    if (x_.data == nullptr) fill();
   }
 
   bool prefers_gram_form(double ratio) const { return gram_form(ratio); }
@@ -111,7 +117,7 @@ class BlasOps {
   bool invert(int a) { return kernels::cholesky_inverse_(team_, square(a)); }
 
   void apply(int q, double a) {
-    const Rectangle<T>& to = x_.data == rectangles_[0].data ? rectangles_[1] : rectangles_[0];
+    const MatrixRef<T>& to = x_.data == rectangles_[0].data ? rectangles_[1] : rectangles_[0];
     add_diagonal(q, a);
     kernels::apply_(team_, to, square(q), x_, static_cast<T>(scale_), T{0});
     x_ = {to.data, to.rows, to.cols, to.ld};
@@ -120,22 +126,17 @@ class BlasOps {
 
   void finish(int q, double a) {
     add_diagonal(q, a);
-    kernels::apply_(team_, job_.result, square(q), x_, static_cast<T>(scale_ * job_.factor), static_cast<T>(job_.keep));
+    kernels::apply_(team_, job_.result, square(q), x_, static_cast<T>(scale_ * job_.alpha), static_cast<T>(job_.beta));
   }
 
  private:
-  Square<T> square(int index) const { return squares_[index]; }
+  SymmetricRef<T> square(int index) const { return squares_[index]; }
 
-  void move_momentum() {
-    const Rectangle<T>& to = rectangles_[0];
+  void fill() {
+    const MatrixRef<T>& to = rectangles_[0];
     const std::int64_t rows = std::max<std::int64_t>(1, (std::int64_t{1} << 14) / to.cols);  // a chunk stays in the cache
-    team_.each((to.rows + rows - 1) / rows, [&](std::int64_t chunk) {
-      const std::int64_t last = std::min(to.rows, (chunk + 1) * rows);
-      for (std::int64_t i = chunk * rows; i < last; ++i) {
-        kernels::momentum(job_.buffer.data + i * job_.buffer.ld, to.data + i * to.ld, job_.gradient.data + i * job_.gradient.ld,
-                          job_.momentum, job_.nesterov, to.cols);
-      }
-    });
+    team_.each((to.rows + rows - 1) / rows,
+               [&](std::int64_t chunk) { job_.fill(to, chunk * rows, std::min(to.rows, (chunk + 1) * rows)); });
     x_ = {to.data, to.rows, to.cols, to.ld};
   }
 
@@ -147,7 +148,7 @@ class BlasOps {
     return shared;
   }
 
-  /// Of the lower triangle of a symmetric matrix.
+  /// Frobenius norm of a symmetric matrix that is stored as its lower triangle.
   double frobenius(int r) {
     team_.once([&] {
       double sum = 0;
@@ -177,7 +178,7 @@ class BlasOps {
     const double most = shared_.largest;
     if (most == 0 || !std::isfinite(most)) return 0;
     const int exponent = std::ilogb(most);
-    const Rectangle<T>& to = rectangles_[0];
+    const MatrixRef<T>& to = rectangles_[0];
     team_.each(x_.rows, [&](std::int64_t i) {
       // in two steps, since 2^-exponent of a denormal number may itself be out of range
       kernels::scale(to.data + i * to.ld, x_.data + i * x_.ld, std::ldexp(1.0, -exponent / 2), x_.cols);
@@ -197,18 +198,16 @@ class BlasOps {
       sum = trace(r, shared_.rescaled_trace);
     }
     double bound = std::sqrt(sum);
-    const bool squared = job_.how->norm_bound == NormBound::schatten8 && sum > 0;
-    if (job_.how->norm_bound == NormBound::schatten4) bound = std::sqrt(frobenius(r));
+    const bool squared = job_.options->norm_bound == NormBound::schatten8 && sum > 0;
+    if (job_.options->norm_bound == NormBound::schatten4) bound = std::sqrt(frobenius(r));
     if (squared) {
       combine(r, 0, {{1 / sum, r}}, Part::whole);  // to trace 1, so that its square is in range
       kernels::multiply_(team_, square(t), square(r), square(r), T{1}, T{0});
       bound *= std::sqrt(std::sqrt(frobenius(t)));
     }
-    const double eps = job_.how->eps;
     const double norm = std::ldexp(bound, exponent);
-    double divisor = job_.how->norm_eps == NormEps::clamp ? std::max(norm, eps) : norm + eps;
-    if (std::isnan(norm) || std::isinf(norm)) divisor = std::numeric_limits<double>::quiet_NaN();
-    if (divisor == 0) divisor = 1;  // eps 0 and an all-zero matrix, which stays zero
+    const double divisor = std::isfinite(norm) ? polar::norm_divisor<DoubleMath>(norm, *job_.options)
+                                               : std::numeric_limits<double>::quiet_NaN();
     scale_ = std::ldexp(1 / divisor, exponent);
     combine(r, 0, {{scale_ * scale_ * (squared ? sum : 1), r}}, Part::whole);
     if (squared) {
@@ -229,26 +228,25 @@ class BlasOps {
   Team team_;
   const PolarJob<T>& job_;
   Layout<T> layout_;
-  Shared& shared_;
-  Square<T> squares_[Layout<T>::squares];
-  Rectangle<T> rectangles_[2];
-  Rectangle<const T> x_;
+  SharedNumbers& shared_;
+  SymmetricRef<T> squares_[Layout<T>::squares];
+  MatrixRef<T> rectangles_[2];
+  MatrixRef<const T> x_;
   double scale_ = 1;  // of x, not yet applied
   bool normalized_ = false;
 };
 
 template <class T>
-void run_job(int threads, Shared& shared, const PolarJob<T>& job, std::byte* memory) {
-  BlasOps<T> ops(threads, shared, job, memory);
-  polar::orthogonalize(ops, *job.how, static_cast<double>(job.result.longer()) / static_cast<double>(job.result.shorter()));
+double ratio_of(const PolarJob<T>& job) {
+  return static_cast<double>(job.result.longer()) / static_cast<double>(job.result.shorter());
 }
 
-/// In multiply-adds, roughly; only compared with each other.
+/// Roughly, in multiply-adds; only compared with each other.
 template <class T>
 double cost(const PolarJob<T>& job) {
   const auto m = static_cast<double>(job.result.shorter());
   const auto n = static_cast<double>(job.result.longer());
-  const double squares = job.how->method == Method::newton_schulz ? 4.0 * static_cast<double>(job.how->steps.size()) : 4.0;
+  const double squares = is_rational(job.method) ? 4.0 : 4.0 * static_cast<double>(job.options->steps.size());
   return m * m * (squares * m + 3 * n) * static_cast<double>(sizeof(T));
 }
 
@@ -258,49 +256,64 @@ constexpr double worth_a_team = 6e8;
 }  // namespace
 
 template <class T>
-void run_polar_jobs(std::vector<PolarJob<T>> jobs, kernels::Workspace& workspace, int threads) {
-  std::erase_if(jobs, [](const PolarJob<T>& job) { return job.result.rows == 0 || job.result.cols == 0; });
-  if (jobs.empty()) return;
-  std::vector<std::pair<double, std::size_t>> order;
+struct PolarBatch<T>::Shared : SharedNumbers {};
+
+template <class T>
+PolarBatch<T>::PolarBatch(std::vector<PolarJob<T>> jobs, int threads)
+    : jobs_(std::move(jobs)), threads_(threads), fallback_(polar_express_steps()) {
+  std::erase_if(jobs_, [](const PolarJob<T>& job) { return job.result.rows == 0 || job.result.cols == 0; });
+  std::stable_sort(jobs_.begin(), jobs_.end(),
+                   [](const PolarJob<T>& a, const PolarJob<T>& b) { return cost(a) > cost(b); });
   double rest = 0;
-  for (std::size_t i = 0; i < jobs.size(); ++i) {
-    order.emplace_back(cost(jobs[i]), i);
-    rest += order.back().first;
+  for (const PolarJob<T>& job : jobs_) rest += cost(job);
+  // together: the matrices that one thread would still be busy with when the others have done all the rest
+  while (threads > 1 && together_ < jobs_.size()) {
+    const double next = cost(jobs_[together_]);
+    if (next <= rest / threads || next <= worth_a_team) break;
+    rest -= next;
+    ++together_;
   }
-  std::stable_sort(order.begin(), order.end(), [](const auto& a, const auto& b) { return a.first > b.first; });
-
-  // the matrices that one thread would still be busy with when the others have done all the rest
-  std::size_t together = 0;
-  while (threads > 1 && together < order.size() && order[together].first > rest / threads &&
-         order[together].first > worth_a_team) {
-    rest -= order[together++].first;
+  for (std::size_t i = 0; i < jobs_.size(); ++i) {
+    std::size_t& bytes = i < together_ ? team_bytes_ : single_bytes_;
+    bytes = std::max(bytes, Layout<T>(jobs_[i]).bytes());
   }
-  std::size_t whole = 0;  // bytes for a matrix of the team, and for one of a single thread
-  std::size_t single = 0;
-  for (std::size_t i = 0; i < order.size(); ++i) {
-    std::size_t& bytes = i < together ? whole : single;
-    bytes = std::max(bytes, Layout<T>(jobs[order[i].second]).bytes());
-  }
-  workspace.reserve(1, std::max(whole, single));
-  workspace.reserve(static_cast<std::size_t>(threads), single);
+  shared_ = std::vector<Shared>(together_);
+}
 
-  std::vector<Shared> shared(together);
+template <class T>
+PolarBatch<T>::~PolarBatch() = default;
+template <class T>
+PolarBatch<T>::PolarBatch(PolarBatch&&) noexcept = default;
 
-  const kernels::OneBlasThread one_blas_thread(threads == 1);
-#pragma omp parallel num_threads(threads) if (threads > 1)
+template <class T>
+void PolarBatch<T>::reserve(kernels::Workspace& workspace) const {
+  if (jobs_.empty()) return;
+  workspace.reserve(1, std::max(team_bytes_, single_bytes_));
+  workspace.reserve(static_cast<std::size_t>(threads_), single_bytes_);
+}
+
+template <class T>
+void PolarBatch<T>::run(kernels::Workspace& workspace) {
+  if (jobs_.empty()) return;
+  const auto run_job = [this](int threads, SharedNumbers& shared, const PolarJob<T>& job, std::byte* memory) {
+    BlasOps<T> ops(threads, shared, job, memory);
+    polar::orthogonalize(ops, job.method, job.options->steps, fallback_, ratio_of(job));
+  };
+  const kernels::OneBlasThread one_blas_thread(threads_ == 1);
+#pragma omp parallel num_threads(threads_) if (threads_ > 1)
   {
     const int team = omp_get_num_threads();
-    for (std::size_t i = 0; i < together; ++i) run_job(team, shared[i], jobs[order[i].second], workspace.block(0));
+    for (std::size_t i = 0; i < together_; ++i) run_job(team, shared_[i], jobs_[i], workspace.block(0));
     std::byte* const own = workspace.block(static_cast<std::size_t>(omp_get_thread_num()));
 #pragma omp for schedule(dynamic, 1)
-    for (std::size_t i = together; i < order.size(); ++i) {
-      Shared alone;
-      run_job(1, alone, jobs[order[i].second], own);
+    for (std::size_t i = together_; i < jobs_.size(); ++i) {
+      SharedNumbers alone;
+      run_job(1, alone, jobs_[i], own);
     }
   }
 }
 
-template void run_polar_jobs(std::vector<PolarJob<float>>, kernels::Workspace&, int);
-template void run_polar_jobs(std::vector<PolarJob<double>>, kernels::Workspace&, int);
+template class PolarBatch<float>;
+template class PolarBatch<double>;
 
 }  // namespace muon

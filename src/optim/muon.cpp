@@ -2,44 +2,36 @@
 
 #include <muon/plan/plan.hpp>
 
-#include "optim/plan_names.hpp"
-
 #include <torch/ordered_dict.h>
 
+#include <memory>
 #include <utility>
 
 namespace muon {
 namespace {
 
-using torch::optim::OptimizerParamGroup;
 using NamedParameters = torch::OrderedDict<std::string, torch::Tensor>;
 
-std::vector<torch::Tensor> tensors_of(const NamedParameters& named) {
-  std::vector<torch::Tensor> tensors;
-  for (const auto& entry : named) tensors.push_back(entry.value());
-  return tensors;
-}
-
-ParameterNames names_of(const NamedParameters& named) {
-  ParameterNames names;
-  for (const auto& entry : named) names.emplace(entry.value().unsafeGetTensorImpl(), entry.key());
-  return names;
+ParamGroup group_of(const NamedParameters& named) {
+  ParamGroup group{std::vector<torch::Tensor>()};
+  for (const auto& entry : named) {
+    group.params.push_back(entry.value());
+    group.names.push_back(entry.key());
+  }
+  return group;
 }
 
 }  // namespace
 
 Muon::Muon(std::vector<torch::Tensor> parameters, MuonOptions options)
-    : Muon(std::vector<OptimizerParamGroup>{OptimizerParamGroup(std::move(parameters))}, std::move(options)) {}
+    : Muon(std::vector<ParamGroup>{ParamGroup(std::move(parameters))}, std::move(options)) {}
 
-Muon::Muon(const std::vector<OptimizerParamGroup>& groups, MuonOptions defaults)
+Muon::Muon(const std::vector<ParamGroup>& groups, MuonOptions defaults)
     : GroupedOptimizer("Muon", Accepts::muon, groups, std::make_unique<MuonOptions>(std::move(defaults))) {}
 
 Muon::Muon(const NamedParameters& named, MuonOptions options)
-    : GroupedOptimizer("Muon", Accepts::muon, {OptimizerParamGroup(tensors_of(named))},
-                       std::make_unique<MuonOptions>(std::move(options)), names_of(named)) {}
+    : Muon(std::vector<ParamGroup>{group_of(named)}, std::move(options)) {}
 
-Muon::Muon(const Plan& plan)
-    : GroupedOptimizer("Muon", Accepts::muon, plan.param_groups(Algorithm::muon), std::make_unique<MuonOptions>(),
-                       names_of(plan)) {}
+Muon::Muon(const Plan& plan) : Muon(plan.param_groups(Algorithm::muon)) {}
 
 }  // namespace muon

@@ -2,8 +2,6 @@
 
 #include <muon/plan/plan.hpp>
 
-#include "optim/plan_names.hpp"
-
 #include <torch/optim/adamw.h>
 
 namespace muon {
@@ -22,10 +20,10 @@ MuonWithAuxAdam::MuonWithAuxAdam(const torch::jit::Module& model, double lr)
 MuonWithAuxAdam::MuonWithAuxAdam(const torch::nn::Module& model, const MuonOptions& muon, const torch::optim::AdamWOptions& adamw)
     : MuonWithAuxAdam(make_plan(model, default_rules(muon, adamw))) {}
 
-MuonWithAuxAdam::MuonWithAuxAdam(const Plan& plan)
-    : GroupedOptimizer("MuonWithAuxAdam", Accepts::muon_and_adamw, plan.param_groups(), keller_jordan(), names_of(plan)) {}
+MuonWithAuxAdam::MuonWithAuxAdam(const Plan& plan, Groups show)
+    : GroupedOptimizer("MuonWithAuxAdam", Accepts::muon_and_adamw, plan.param_groups(), keller_jordan(), show) {}
 
-MuonWithAuxAdam::MuonWithAuxAdam(const std::vector<torch::optim::OptimizerParamGroup>& groups)
+MuonWithAuxAdam::MuonWithAuxAdam(const std::vector<ParamGroup>& groups)
     : GroupedOptimizer("MuonWithAuxAdam", Accepts::muon_and_adamw, groups, keller_jordan()) {}
 
 }  // namespace muon

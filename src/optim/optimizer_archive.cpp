@@ -2,6 +2,7 @@
 // every LibTorch reads what any other wrote, and stored state has one form.
 #include <muon/optim/grouped_optimizer.hpp>
 
+#include "optim/grouped_optimizer_impl.hpp"
 #include "optim/optimizer_state.hpp"
 #include "files/safetensors_tensors.hpp"
 
@@ -18,7 +19,10 @@ namespace {
 constexpr const char* key = "muon_optimizer";
 
 NamesOf names_of(const GroupedOptimizer& optimizer) {
-  return [&optimizer](const at::Tensor& parameter) { return std::vector<std::string>{optimizer.name_of(parameter)}; };
+  return [&optimizer](const at::Tensor& parameter) {
+    const auto name = optimizer.name(parameter);
+    return name ? std::vector<std::string>{*name} : std::vector<std::string>();
+  };
 }
 
 at::Tensor to_bytes(const OptimizerState& state) {
@@ -72,18 +76,18 @@ void GroupedOptimizer::load(torch::serialize::InputArchive& archive) {
     throw std::runtime_error(fmt::format(
         "[{}] the archive holds no state of a muon optimizer; states of LibTorch's own optimizers are not readable across its "
         "versions, and not here",
-        where_));
+        impl_->where));
   }
   PendingRestore prepared;
   try {
     const OptimizerState state = from_bytes(bytes.cpu().contiguous());
     prepare_restore(*this, state, names_of(*this), {.options = OptionsFrom::file}, prepared);
   } catch (const std::exception& error) {
-    throw std::runtime_error(fmt::format("[{}] the archive is damaged: {}", where_, error.what()));
+    throw std::runtime_error(fmt::format("[{}] the archive is damaged: {}", impl_->where, error.what()));
   }
   if (!prepared.problems.empty()) {
     throw std::runtime_error(
-        fmt::format("[{}] the archive does not fit; nothing was changed:\n  {}", where_, fmt::join(prepared.problems, "\n  ")));
+        fmt::format("[{}] the archive does not fit; nothing was changed:\n  {}", impl_->where, fmt::join(prepared.problems, "\n  ")));
   }
   prepared.apply();
 }

@@ -3,7 +3,9 @@
 #include <muon/plan/options.hpp>
 
 #include "plan/options_json.hpp"
+#include "optim/optimizer_groups.hpp"
 #include "optim/state_key.hpp"
+#include "plan/enum_names.hpp"
 #include "matrix/shape_text.hpp"
 
 #include <ATen/ATen.h>
@@ -40,10 +42,11 @@ std::map<std::string, at::Tensor> tensors_of(const OptimizerParamState& state) {
   return tensors;
 }
 
-std::string view_text(const OptimizerOptions& options, std::size_t index) {
-  const auto* muon = dynamic_cast<const MuonOptions*>(&options);
-  return muon == nullptr ? "" : muon->view(index).to_string();
+std::string view_text(const GroupedOptimizer& optimizer, const OptimizerGroup& group, const at::Tensor& parameter) {
+  return algorithm_of(*group.options) == Algorithm::muon ? optimizer.view_of(parameter).to_string() : "";
 }
+
+std::string place_text(std::size_t index, std::size_t group) { return fmt::format("parameter {} of group {}", index, group); }
 
 /// A parameter's state and the group it was in.
 struct Stored {
@@ -63,7 +66,9 @@ class Restore {
           problem(fmt::format("'{}' is in two groups of the file", parameter.name));
       }
     }
-    for (std::size_t g = 0; g < optimizer_.param_groups().size(); ++g) group(g);
+    const std::vector<OptimizerGroup> groups = GroupAccess::groups(optimizer_);
+    for (std::size_t g = 0; g < groups.size(); ++g) group(groups[g], g);
+    prepared_.changes.emplace_back([this_optimizer = &optimizer_] { GroupAccess::options_were_written(*this_optimizer); });
     if (tolerance_.extra || stored_.empty()) return;
     std::vector<std::string> rest;
     for (const auto& [name, entry] : stored_) rest.push_back(name);
@@ -82,8 +87,14 @@ class Restore {
     return fmt::format("'{}'{}", fmt::join(first, "', '"), rest);
   }
 
-  Stored take(const at::Tensor& parameter) {
-    for (const std::string& name : names_(parameter)) {
+  std::vector<std::string> names_or_place(const at::Tensor& parameter, std::size_t index, std::size_t group) const {
+    std::vector<std::string> names = names_(parameter);
+    if (names.empty()) names.push_back(place_text(index, group));
+    return names;
+  }
+
+  Stored take(const std::vector<std::string>& names) {
+    for (const std::string& name : names) {
       const auto found = stored_.find(name);
       if (found == stored_.end()) continue;
       const Stored stored = found->second;
@@ -93,23 +104,23 @@ class Restore {
     return {};
   }
 
-  void group(std::size_t g) {
-    auto& group = optimizer_.param_groups()[g];
-    OptimizerOptions& options = group.options();
+  void group(const OptimizerGroup& group, std::size_t g) {
+    OptimizerOptions& options = *group.options;
     std::vector<std::string> missing;
     std::set<const GroupState*> from;  // in the order of addresses, used as a set alone
     const GroupState* first = nullptr;
-    for (std::size_t i = 0; i < group.params().size(); ++i) {
-      const at::Tensor& parameter = group.params()[i];
-      const Stored stored = take(parameter);
+    for (std::size_t i = 0; i < group.params->size(); ++i) {
+      const at::Tensor& parameter = (*group.params)[i];
+      const auto names = names_or_place(parameter, i, g);
+      const Stored stored = take(names);
       if (stored.group == nullptr) {
-        missing.push_back(names_(parameter).front());
+        missing.push_back(names.front());
         forget(parameter);
         continue;
       }
       if (first == nullptr) first = stored.group;
       from.insert(stored.group);
-      prepare(parameter, view_text(options, i), options, stored);
+      prepare(parameter, view_text(optimizer_, group, parameter), options, stored);
     }
     if (!missing.empty() && !tolerance_.missing) problem(fmt::format("no state of {}", listed(missing)));
     if (first != nullptr) prepare_options(options, g, *first, from);
@@ -124,7 +135,7 @@ class Restore {
     const std::string& name = stored.parameter->name;
     if (stored.group->algorithm != algorithm_of(options)) {
       return problem(fmt::format("'{}' was under {} and is under {} now; their states do not convert", name,
-                                 stored.group->algorithm, algorithm_of(options)));
+                                 to_string(stored.group->algorithm), to_string(algorithm_of(options))));
     }
     if (stored.parameter->shape != parameter.sizes().vec()) {
       return problem(fmt::format("'{}' has shape {} there and {} here", name, shape_text(stored.parameter->shape),
@@ -134,7 +145,7 @@ class Restore {
       problem(fmt::format("'{}' was read as '{}' and is read as '{}' now", name, stored.parameter->view, view));
     }
     if (stored.parameter->tensors.empty()) return forget(parameter);
-    std::shared_ptr<OptimizerParamState> state = make_state(parameter, *stored.parameter, stored.group->algorithm == "muon");
+    std::shared_ptr<OptimizerParamState> state = make_state(parameter, *stored.parameter, stored.group->algorithm == Algorithm::muon);
     if (state == nullptr) return;
     prepared_.changes.emplace_back(
         [this_optimizer = &optimizer_, key = state_key(parameter), state] { this_optimizer->state()[key] = state->clone(); });
@@ -199,18 +210,14 @@ class Restore {
       const Json mine = options_json(options), theirs = options_json(*stored);
       for (const auto& [key, value] : theirs.items()) {
         if (key == "lr" || key == "momentum" || mine.at(key) == value) continue;
-        problem(fmt::format("{} of group {} ({}) is {} there and {} here", key, g, first.algorithm, value.dump(),
+        problem(fmt::format("{} of group {} ({}) is {} there and {} here", key, g, to_string(first.algorithm), value.dump(),
                             mine.at(key).dump()));
       }
     }
     prepared_.changes.emplace_back([&options, stored, all = tolerance_.options == OptionsFrom::file] {
       if (auto* muon = dynamic_cast<MuonOptions*>(&options)) {
         const auto& from_file = static_cast<const MuonOptions&>(*stored);
-        if (all) {
-          const std::vector<MatrixView> views = muon->views();  // they belong to the parameters
-          *muon = from_file;
-          muon->views(views);
-        }
+        if (all) *muon = from_file;
         muon->lr(from_file.lr()).momentum(from_file.momentum());
       } else if (auto* adamw = dynamic_cast<torch::optim::AdamWOptions*>(&options)) {
         const auto& from_file = static_cast<const torch::optim::AdamWOptions&>(*stored);
@@ -231,11 +238,15 @@ class Restore {
 
 OptimizerState state_of_optimizer(const GroupedOptimizer& optimizer, const NamesOf& names) {
   OptimizerState result;
-  for (const auto& group : optimizer.param_groups()) {
-    GroupState out{algorithm_of(group.options()), options_json(group.options()), {}};
-    for (std::size_t i = 0; i < group.params().size(); ++i) {
-      const at::Tensor& parameter = group.params()[i];
-      ParameterState state{names(parameter).front(), parameter.sizes().vec(), view_text(group.options(), i), {}};
+  const std::vector<OptimizerGroup> groups = GroupAccess::groups(optimizer);
+  for (std::size_t g = 0; g < groups.size(); ++g) {
+    const OptimizerGroup& group = groups[g];
+    GroupState out{algorithm_of(*group.options), options_json(*group.options), {}};
+    for (std::size_t i = 0; i < group.params->size(); ++i) {
+      const at::Tensor& parameter = (*group.params)[i];
+      const std::vector<std::string> known_as = names(parameter);
+      ParameterState state{known_as.empty() ? place_text(i, g) : known_as.front(), !known_as.empty(), parameter.sizes().vec(),
+                           view_text(optimizer, group, parameter), {}};
       const auto known = optimizer.state().find(state_key(parameter));
       if (known != optimizer.state().end() && known->second != nullptr) state.tensors = tensors_of(*known->second);
       out.parameters.push_back(std::move(state));
@@ -270,7 +281,7 @@ Json state_json(const OptimizerState& state) {
       if (!p.view.empty()) parameter["view"] = p.view;
       parameters.push_back(std::move(parameter));
     }
-    json.push_back(Json{{"algorithm", group.algorithm}, {"options", group.options}, {"parameters", std::move(parameters)}});
+    json.push_back(Json{{"algorithm", to_string(group.algorithm)}, {"options", group.options}, {"parameters", std::move(parameters)}});
   }
   return json;
 }
@@ -278,9 +289,14 @@ Json state_json(const OptimizerState& state) {
 OptimizerState state_from_json(const nlohmann::json& json) {
   OptimizerState state;
   for (const auto& group : json) {
-    GroupState out{group.at("algorithm").get<std::string>(), group.at("options"), {}};
+    const auto word = group.at("algorithm").get<std::string>();
+    const auto algorithm = from_name<Algorithm>(word);
+    if (!algorithm || *algorithm == Algorithm::frozen)
+      throw std::runtime_error(fmt::format("'{}' is no algorithm of this version", word));
+    GroupState out{*algorithm, group.at("options"), {}};
     for (const auto& parameter : group.at("parameters")) {
       out.parameters.push_back({parameter.at("name").get<std::string>(),
+                                true,
                                 parameter.at("shape").get<std::vector<std::int64_t>>(),
                                 parameter.value("view", std::string()),
                                 {}});

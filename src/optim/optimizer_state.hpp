@@ -17,7 +17,8 @@
 namespace muon {
 
 struct ParameterState {
-  std::string name;
+  std::string name;   ///< or, if it has none, its place: "parameter 3 of group 0"
+  bool is_named = true;
   std::vector<std::int64_t> shape;
   std::string view;  ///< MatrixView::to_string(); empty under AdamW
   /// "momentum_buffer"; or "exp_avg", "exp_avg_sq", with amsgrad "max_exp_avg_sq", and "step", one int64. None before the first
@@ -26,14 +27,14 @@ struct ParameterState {
 };
 
 struct GroupState {
-  std::string algorithm;  ///< "muon" or "adamw"
+  Algorithm algorithm;
   nlohmann::ordered_json options;
   std::vector<ParameterState> parameters;
 };
 
 using OptimizerState = std::vector<GroupState>;
 
-/// All names of a parameter, the one to store it under first.
+/// All names of a parameter, the one to store it under first; none if it has none.
 using NamesOf = std::function<std::vector<std::string>(const at::Tensor&)>;
 
 /// The state as it is; its tensors are the optimizer's own.

@@ -1,7 +1,5 @@
 #include <muon/optim/schedule.hpp>
 
-#include <muon/plan/options.hpp>
-
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -83,27 +81,34 @@ LambdaLR::LambdaLR(torch::optim::Optimizer& optimizer, Schedule schedule)
 void LambdaLR::set_step(std::int64_t step) {
   if (step < 0 || step > std::numeric_limits<unsigned>::max()) refuse(fmt::format("step is {}; give 0 or more", step));
   const std::vector<double> now = rates(step);
+  initial_ = initial_rates();
   for (std::size_t g = 0; g < now.size(); ++g) target_.param_groups()[g].options().set_lr(now[g]);
   step_count_ = static_cast<unsigned>(step);
+}
+
+std::vector<double> LambdaLR::initial_rates() const {
+  const auto& groups = target_.param_groups();
+  if (groups.size() < initial_.size())
+    refuse(fmt::format("the optimizer has {} groups and had {}; make a new schedule", groups.size(), initial_.size()));
+  std::vector<double> rates = initial_;
+  for (std::size_t g = initial_.size(); g < groups.size(); ++g) rates.push_back(groups[g].options().get_lr());
+  return rates;
 }
 
 std::vector<double> LambdaLR::rates(std::int64_t step) const {
   const double factor = schedule_(step);
   if (!(std::isfinite(factor) && factor >= 0))
     refuse(fmt::format("the factor at step {} is {}; give a finite number of at least 0", step, factor));
-  std::vector<double> result = initial_;
+  std::vector<double> result = initial_rates();
   for (double& rate : result) rate *= factor;
   return result;
 }
 
-// LibTorch counts a step after asking for its rates.
-std::vector<double> LambdaLR::get_lrs() { return rates(static_cast<std::int64_t>(step_count_) + 1); }
-
-void set_momentum(torch::optim::Optimizer& optimizer, double momentum) {
-  if (!(momentum >= 0 && momentum < 1)) refuse(fmt::format("momentum is {}; give 0 <= momentum < 1", momentum));
-  for (auto& group : optimizer.param_groups()) {
-    if (auto* options = dynamic_cast<MuonOptions*>(&group.options())) options->momentum(momentum);
-  }
+// LibTorch counts a step after asking for its rates, of which it wants one for each group.
+std::vector<double> LambdaLR::get_lrs() {
+  std::vector<double> next = rates(static_cast<std::int64_t>(step_count_) + 1);
+  initial_ = initial_rates();
+  return next;
 }
 
 }  // namespace muon

@@ -1,11 +1,16 @@
 // The arithmetic of one step, on tensors only: no groups, no names, no state maps. Everything has been checked before.
+//
+// A step has two halves. Its constructor allocates all that the step needs and may fail; `apply` changes momenta, moments and
+// parameters, and allocates nothing of their size. So a step that runs out of memory has changed nothing.
 #pragma once
 
+#include <muon/matrix/matrix_view.hpp>
 #include <muon/plan/options.hpp>
 
 #include <ATen/core/Tensor.h>
 
 #include <cstddef>
+#include <memory>
 #include <vector>
 
 namespace torch::optim {
@@ -18,11 +23,12 @@ namespace kernels {
 class Workspace;
 }
 
-/// `like` zeros if undefined, moved to the dtype and device of `like` if they differ: module->to() moves a parameter and keeps
-/// its address, and so its state.
+/// Zeros like `like` if `state` is undefined, and moved to its dtype and device if they differ: module->to() moves a parameter and
+/// keeps its identity, and so its state.
 void match_dtype_and_device_(at::Tensor& state, const at::Tensor& like);
 
-/// Which of the tensors hold NaN or infinity. Reads each once; on a device, all of them are read before the one wait.
+/// Returns the indices of the tensors that hold NaN or infinity. Reads each tensor once; on a device all of them are read before
+/// the one wait.
 std::vector<std::size_t> nonfinite(const std::vector<at::Tensor>& tensors);
 
 struct MuonUpdate {
@@ -30,13 +36,10 @@ struct MuonUpdate {
   at::Tensor gradient;
   at::Tensor buffer;
   const MatrixView* view;
+  const std::vector<MatrixBlock>* blocks;  // the view's, for the parameter's sizes
   const MuonOptions* options;
-  const OrthogonalizeOptions* how;  // options->orthogonalize_options()
+  const OrthogonalizeOptions* orthogonalize;  // options->orthogonalize_options()
 };
-
-/// buffer <- momentum, parameter <- (1 - lr weight_decay) parameter - lr factor polar(momentum), for every matrix of each. Those
-/// of equal shape are computed together, whichever parameter and group they come from.
-void muon_step(const std::vector<MuonUpdate>& updates, kernels::Workspace& workspace);
 
 struct AdamWUpdate {
   at::Tensor parameter;
@@ -45,8 +48,26 @@ struct AdamWUpdate {
   const torch::optim::AdamWOptions* options;
 };
 
-/// One AdamW update of each, with decoupled decay and bias-corrected moments.
-/// Source   Loshchilov and Hutter, https://arxiv.org/abs/1711.05101; amsgrad: Reddi et al., https://arxiv.org/abs/1904.09237
-void adamw_step(const std::vector<AdamWUpdate>& updates);
+/// One part of a step, such as all Muon updates on one backend.
+class PreparedUpdate {
+ public:
+  virtual ~PreparedUpdate() = default;
+  virtual void apply() = 0;
+};
+
+/// buffer <- momentum, parameter <- (1 - lr weight_decay) parameter - lr factor polar(momentum), for every matrix of each Muon
+/// update; and one AdamW update of each of the others, with decoupled decay and bias-corrected moments.
+/// Source   AdamW: Loshchilov and Hutter, https://arxiv.org/abs/1711.05101; amsgrad: Reddi et al.,
+///          https://arxiv.org/abs/1904.09237
+class Step {
+ public:
+  /// Errors   std::bad_alloc, c10::Error for a device out of memory; nothing has been changed then but the dtype and device of
+  ///          states that follow a moved parameter.
+  Step(const std::vector<MuonUpdate>& muon, const std::vector<AdamWUpdate>& adamw, kernels::Workspace& workspace);
+  void apply();
+
+ private:
+  std::vector<std::unique_ptr<PreparedUpdate>> parts_;
+};
 
 }  // namespace muon

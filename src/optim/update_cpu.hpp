@@ -1,12 +1,20 @@
-// The same steps on a CPU, through the kernels: what they do not take is handed back in `others`.
+// A step on a CPU, through the kernels.
 #pragma once
 
 #include "optim/update.hpp"
 
+#include <memory>
+#include <vector>
+
 namespace muon {
 
+/// Considers the CPU tensors only.
 std::vector<std::size_t> nonfinite_cpu(const std::vector<at::Tensor>& tensors);
-void muon_step_cpu(const std::vector<MuonUpdate>& updates, kernels::Workspace& workspace, std::vector<MuonUpdate>& others);
-void adamw_step_cpu(const std::vector<AdamWUpdate>& updates, std::vector<AdamWUpdate>& others);
+
+/// Whether `prepare_muon_cpu` takes the update.
+bool supported_by_kernels(const MuonUpdate& update);
+
+std::unique_ptr<PreparedUpdate> prepare_muon_cpu(const std::vector<MuonUpdate>& updates, kernels::Workspace& workspace);
+std::unique_ptr<PreparedUpdate> prepare_adamw_cpu(const std::vector<AdamWUpdate>& updates);
 
 }  // namespace muon

@@ -1,15 +1,23 @@
 #include <muon/plan/options.hpp>
 
+#include "plan/enum_names.hpp"
+
 #include <fmt/format.h>
 #include <torch/optim/adamw.h>
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <stdexcept>
 #include <tuple>
 
 namespace muon {
 namespace {
+
+// AdamWOptions has lr, two betas, eps, weight_decay and amsgrad, in this order; MuonOptions has lr and guard words in their places,
+// so that a write through a cast is found and does not change another option.
+static_assert(sizeof(torch::optim::AdamWOptions) == sizeof(torch::optim::OptimizerOptions) + 6 * sizeof(double));
+constexpr std::uint64_t guard_word = 0x6d756f6e2e637070;  // "muon.cpp"
 
 class Checks {
  public:
@@ -32,17 +40,23 @@ class Checks {
 
 }  // namespace
 
-MuonOptions::MuonOptions(double lr) : lr_(lr) {}
+MuonOptions::MuonOptions(double lr) : lr_(lr), written_lr_(lr) { guard_.fill(guard_word); }
+
+MuonOptions& MuonOptions::lr(double lr) {
+  lr_ = lr;
+  written_lr_ = lr;
+  return *this;
+}
+
+bool MuonOptions::written_through_cast() const {
+  const bool same_lr = std::memcmp(&lr_, &written_lr_, sizeof lr_) == 0;
+  return !same_lr || std::any_of(guard_.begin(), guard_.end(), [](std::uint64_t word) { return word != guard_word; });
+}
 
 MuonOptions& MuonOptions::ns_preset(const std::vector<NewtonSchulzStep>& steps) {
   ns_steps_ = static_cast<int>(steps.size());
   ns_coefficients_ = steps;
   return *this;
-}
-
-MatrixView MuonOptions::view(std::size_t index) const {
-  if (views_.empty()) return {};
-  return views_.size() == 1 ? views_.front() : views_.at(index);
 }
 
 OrthogonalizeOptions MuonOptions::orthogonalize_options() const {
@@ -61,13 +75,19 @@ OrthogonalizeOptions MuonOptions::orthogonalize_options() const {
 bool operator==(const MuonOptions& a, const MuonOptions& b) {
   const auto all = [](const MuonOptions& o) {
     return std::tie(o.lr_, o.weight_decay_, o.momentum_, o.nesterov_, o.ns_coefficients_, o.eps_, o.ns_steps_, o.adjust_lr_fn_,
-                    o.method_, o.norm_bound_, o.norm_eps_, o.compute_dtype_, o.views_);
+                    o.method_, o.norm_bound_, o.norm_eps_, o.compute_dtype_);
   };
   return all(a) == all(b);
 }
 
 void check_options(const MuonOptions& options, std::string_view where) {
   const Checks check(where);
+  if (options.written_through_cast()) {
+    throw std::invalid_argument(
+        fmt::format("[{}] these muon::MuonOptions were written through a cast to torch::optim::AdamWOptions; got lr {}; use "
+                    " group.options().set_lr(), muon::set_lr() or muon::scale_lr()",
+                    where, options.lr()));
+  }
   check.at_least_zero("lr", options.lr());
   check.at_least_zero("weight_decay", options.weight_decay());
   check.below_one("momentum", options.momentum());
@@ -107,13 +127,13 @@ double lr_factor(AdjustLr rule, std::int64_t rows, std::int64_t cols) {
   return std::sqrt(std::max(1.0, outputs / inputs));
 }
 
-std::string_view to_string(AdjustLr rule) {
-  switch (rule) {
-    case AdjustLr::match_rms_adamw: return "match_rms_adamw";
-    case AdjustLr::spectral_unclamped: return "spectral_unclamped";
-    case AdjustLr::original: break;
-  }
-  return "original";
+std::string_view to_string(AdjustLr rule) { return name_of(rule); }
+std::string_view to_string(Algorithm algorithm) { return name_of(algorithm); }
+
+Algorithm algorithm_of(const torch::optim::OptimizerOptions& options) {
+  if (dynamic_cast<const MuonOptions*>(&options) != nullptr) return Algorithm::muon;
+  if (dynamic_cast<const torch::optim::AdamWOptions*>(&options) != nullptr) return Algorithm::adamw;
+  throw std::invalid_argument("[options] neither muon::MuonOptions nor torch::optim::AdamWOptions");
 }
 
 MuonOptions keller_jordan_muon(double lr) { return MuonOptions(lr).weight_decay(0).norm_eps(NormEps::add); }

@@ -1,12 +1,11 @@
 #include "plan/options_json.hpp"
 
-#include <muon/plan/options.hpp>
+#include "plan/enum_names.hpp"
 
 #include <fmt/format.h>
 #include <torch/optim/adamw.h>
 
 #include <functional>
-#include <initializer_list>
 #include <stdexcept>
 #include <tuple>
 #include <utility>
@@ -18,13 +17,10 @@ using torch::optim::AdamWOptions;
 using torch::optim::OptimizerOptions;
 using Json = nlohmann::json;
 
-/// The value among `values` whose word is `word`.
 template <class Enum>
-Enum from_word(const std::string& word, std::initializer_list<Enum> values) {
-  for (const Enum value : values) {
-    if (to_string(value) == word) return value;
-  }
-  throw std::runtime_error(fmt::format("'{}' is unknown", word));
+Enum enum_of(const Json& word) {
+  if (const auto value = from_name<Enum>(word.get<std::string>())) return *value;
+  throw std::runtime_error("it is unknown");
 }
 
 std::vector<NewtonSchulzStep> coefficients(const Json& json) {
@@ -53,18 +49,15 @@ void set(MuonOptions& o, const std::string& key, const Json& value) {
   } else if (key == "ns_steps") {
     o.ns_steps(value.get<int>());
   } else if (key == "adjust_lr_fn") {
-    o.adjust_lr_fn(
-        from_word(value.get<std::string>(), {AdjustLr::original, AdjustLr::match_rms_adamw, AdjustLr::spectral_unclamped}));
+    o.adjust_lr_fn(enum_of<AdjustLr>(value));
   } else if (key == "method") {
-    o.method(from_word(value.get<std::string>(),
-                       {Method::automatic, Method::newton_schulz, Method::dwh2, Method::zolotarev2, Method::zolotarev3}));
+    o.method(enum_of<Method>(value));
   } else if (key == "norm_bound") {
-    o.norm_bound(from_word(value.get<std::string>(), {NormBound::frobenius, NormBound::schatten4, NormBound::schatten8}));
+    o.norm_bound(enum_of<NormBound>(value));
   } else if (key == "norm_eps") {
-    o.norm_eps(from_word(value.get<std::string>(), {NormEps::clamp, NormEps::add}));
+    o.norm_eps(enum_of<NormEps>(value));
   } else if (key == "compute_dtype") {
-    o.compute_dtype(from_word(value.get<std::string>(),
-                             {ComputeDtype::automatic, ComputeDtype::float32, ComputeDtype::float64, ComputeDtype::bfloat16}));
+    o.compute_dtype(enum_of<ComputeDtype>(value));
   } else {
     throw std::runtime_error("it is unknown");
   }
@@ -108,12 +101,6 @@ std::unique_ptr<OptimizerOptions> read(const Json& json) {
 
 }  // namespace
 
-std::string algorithm_of(const OptimizerOptions& options) {
-  if (dynamic_cast<const MuonOptions*>(&options) != nullptr) return "muon";
-  if (dynamic_cast<const AdamWOptions*>(&options) != nullptr) return "adamw";
-  throw std::invalid_argument("[options] neither muon::MuonOptions nor torch::optim::AdamWOptions");
-}
-
 nlohmann::ordered_json options_json(const OptimizerOptions& options) {
   nlohmann::ordered_json json;
   if (const auto* o = dynamic_cast<const MuonOptions*>(&options)) {
@@ -140,11 +127,10 @@ nlohmann::ordered_json options_json(const OptimizerOptions& options) {
   return json;
 }
 
-std::unique_ptr<OptimizerOptions> options_from_json(const std::string& algorithm, const Json& json) {
+std::unique_ptr<OptimizerOptions> options_from_json(Algorithm algorithm, const Json& json) {
   if (!json.is_object()) throw std::runtime_error("the options are not an object");
-  if (algorithm == "muon") return read<MuonOptions>(json);
-  if (algorithm == "adamw") return read<AdamWOptions>(json);
-  throw std::runtime_error(fmt::format("'{}' is no algorithm of this version", algorithm));
+  if (algorithm == Algorithm::muon) return read<MuonOptions>(json);
+  return read<AdamWOptions>(json);
 }
 
 }  // namespace muon

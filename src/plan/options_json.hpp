@@ -1,22 +1,20 @@
 // Options of a group as JSON and back: in plans, checkpoints and archives the same words.
 #pragma once
 
+#include <muon/plan/options.hpp>
+
 #include <nlohmann/json.hpp>
 #include <torch/optim/optimizer.h>
 
 #include <memory>
-#include <string>
 
 namespace muon {
 
-/// "muon" or "adamw", by the type of the options; std::invalid_argument for another.
-std::string algorithm_of(const torch::optim::OptimizerOptions& options);
-
-/// All but the views, which belong to parameters.
+/// An object with every option.
 nlohmann::ordered_json options_json(const torch::optim::OptimizerOptions& options);
 
 /// What `options_json` wrote. A field that is missing keeps its default, so that files of before the field was made can be read.
 /// Errors   std::runtime_error naming the field: of another type, out of range, or unknown.
-std::unique_ptr<torch::optim::OptimizerOptions> options_from_json(const std::string& algorithm, const nlohmann::json& json);
+std::unique_ptr<torch::optim::OptimizerOptions> options_from_json(Algorithm algorithm, const nlohmann::json& json);
 
 }  // namespace muon

@@ -1,6 +1,7 @@
 #include <muon/plan/plan.hpp>
 
 #include "matrix/shape_text.hpp"
+#include "plan/muon_fit.hpp"
 
 #include <c10/core/ScalarType.h>
 #include <fmt/format.h>
@@ -9,6 +10,7 @@
 #include <algorithm>
 #include <iterator>
 #include <map>
+#include <optional>
 #include <ostream>
 #include <stdexcept>
 #include <unordered_set>
@@ -16,27 +18,6 @@
 
 namespace muon {
 namespace {
-
-/// Why the parameter cannot be Muon's under this view; empty if it can.
-std::string obstacle_to_muon(const Parameter& p, const MatrixView& view) {
-  if (p.shape.size() < 2) {
-    return fmt::format("'{}' has shape {}; Muon needs two or more dimensions. Give it to AdamW.", p.name, shape_text(p.shape));
-  }
-  if (std::find(p.shape.begin(), p.shape.end(), 0) != p.shape.end()) {
-    return fmt::format("'{}' has shape {} and no entries; Muon has nothing to orthogonalize. Give it to AdamW.", p.name,
-                       shape_text(p.shape));
-  }
-  if (p.tensor.defined() && !at::isFloatingType(p.tensor.scalar_type())) {
-    return fmt::format("'{}' is of type {}; Muon needs a real floating type. Freeze it.", p.name,
-                       c10::toString(p.tensor.scalar_type()));
-  }
-  try {
-    (void)view.shapes(p.shape);
-  } catch (const std::invalid_argument& error) {
-    return fmt::format("'{}': {}", p.name, error.what());
-  }
-  return "";
-}
 
 /// Where a tensor's values lie: from the first byte to behind the last.
 struct Extent {
@@ -101,34 +82,24 @@ bool same_options(const Assignment& left, const Assignment& right) {
          static_cast<const torch::optim::AdamWOptions&>(*right.options);
 }
 
-torch::optim::OptimizerParamGroup to_group(const std::vector<const Assignment*>& members) {
-  std::vector<torch::Tensor> tensors;
-  std::vector<MatrixView> views;
+ParamGroup to_group(const std::vector<const Assignment*>& members) {
+  ParamGroup group({}, members.front()->options);
   for (const Assignment* member : members) {
-    if (!member->parameter.tensor.defined()) {
+    const Parameter& parameter = member->parameter;
+    if (!parameter.tensor.defined()) {
       throw std::invalid_argument(
           fmt::format("[Plan] '{}' has no tensor: the plan was made from names and shapes, and there is "
                       "nothing to optimize. Make the plan from the model.",
-                      member->parameter.name));
+                      parameter.name));
     }
-    tensors.push_back(member->parameter.tensor);
-    views.push_back(member->parameter.view);
+    group.params.push_back(parameter.tensor);
+    group.names.push_back(parameter.name);
+    if (member->algorithm == Algorithm::muon) group.views.push_back(parameter.view);
   }
-  auto options = members.front()->options->clone();
-  if (members.front()->algorithm == Algorithm::muon) static_cast<MuonOptions&>(*options).views(std::move(views));
-  return {std::move(tensors), std::move(options)};
+  return group;
 }
 
 }  // namespace
-
-std::string_view to_string(Algorithm algorithm) {
-  switch (algorithm) {
-    case Algorithm::muon: return "Muon";
-    case Algorithm::adamw: return "AdamW";
-    case Algorithm::frozen: break;
-  }
-  return "frozen";
-}
 
 /// Applies rules to parameters and collects every problem, for one error.
 class PlanBuilder {
@@ -149,8 +120,9 @@ class PlanBuilder {
     ++decided_[winner];
     if (rule.view_) p.view = *rule.view_;
     if (rule.algorithm_ == Algorithm::muon) {
-      const std::string obstacle = obstacle_to_muon(p, p.view);
-      if (!obstacle.empty()) problem("{}: {}", title(winner), obstacle);
+      const auto dtype = p.tensor.defined() ? std::optional(p.tensor.scalar_type()) : std::nullopt;
+      const std::string obstacle = why_not_muon(p.shape, dtype, p.view);
+      if (!obstacle.empty()) problem("{}: '{}' {}", title(winner), p.name, obstacle);
     }
     return {std::move(p), rule.algorithm_.value_or(Algorithm::frozen), rule.label_, rule.options_};
   }
@@ -181,7 +153,6 @@ class PlanBuilder {
         return check_options(static_cast<const torch::optim::AdamWOptions&>(*rule.options_), title(r));
       }
       const auto& options = static_cast<const MuonOptions&>(*rule.options_);
-      if (!options.views().empty()) problem("{} has views in its options; say Rule::view() instead", title(r));
       check_options(options, title(r));
     } catch (const std::invalid_argument& error) {
       errors_.push_back(error.what());
@@ -211,7 +182,7 @@ Plan::Plan(std::vector<Parameter> parameters, const std::vector<Rule>& rules) {
   builder.finish(assignments_);
 }
 
-std::vector<torch::optim::OptimizerParamGroup> Plan::param_groups(Algorithm algorithm) const {
+std::vector<ParamGroup> Plan::param_groups(Algorithm algorithm) const {
   std::vector<std::vector<const Assignment*>> groups;
   for (const Assignment& assignment : assignments_) {
     if (assignment.algorithm != algorithm || algorithm == Algorithm::frozen) continue;
@@ -223,14 +194,20 @@ std::vector<torch::optim::OptimizerParamGroup> Plan::param_groups(Algorithm algo
       same->push_back(&assignment);
     }
   }
-  std::vector<torch::optim::OptimizerParamGroup> result;
+  std::vector<ParamGroup> result;
   for (const auto& group : groups) result.push_back(to_group(group));
   return result;
 }
 
-std::vector<torch::optim::OptimizerParamGroup> Plan::param_groups() const {
+std::vector<ParamGroup> Plan::param_groups() const {
   auto groups = param_groups(Algorithm::muon);
-  for (auto& group : param_groups(Algorithm::adamw)) groups.push_back(group);
+  for (ParamGroup& group : param_groups(Algorithm::adamw)) groups.push_back(std::move(group));
+  return groups;
+}
+
+std::vector<torch::optim::OptimizerParamGroup> Plan::adamw_groups() const {
+  std::vector<torch::optim::OptimizerParamGroup> groups;
+  for (ParamGroup& group : param_groups(Algorithm::adamw)) groups.emplace_back(std::move(group.params), group.options->clone());
   return groups;
 }
 

@@ -62,6 +62,16 @@ std::string why(const Assignment& a) {
                      tell_names ? fmt::format("; also {}", fmt::join(p.aliases, ", ")) : "");
 }
 
+/// As the table for people calls it.
+std::string_view title_of(Algorithm algorithm) {
+  switch (algorithm) {
+    case Algorithm::muon: return "Muon";
+    case Algorithm::adamw: return "AdamW";
+    case Algorithm::frozen: break;
+  }
+  return "frozen";
+}
+
 using Row = std::array<std::string, 9>;
 
 Row row_of(const Assignment& a) {
@@ -78,7 +88,7 @@ Row row_of(const Assignment& a) {
           shape_text(p.shape),
           matrices_text(a),
           std::string(to_string(p.role)),
-          std::string(to_string(a.algorithm)),
+          std::string(title_of(a.algorithm)),
           lr,
           rates_text(effective_rates(a)),
           decay,
@@ -165,7 +175,7 @@ std::string Plan::table() const {
   for (const Algorithm algorithm : algorithms) {
     const Total sum = total(*this, algorithm);
     if (sum.parameters == 0 && algorithm == Algorithm::frozen) continue;
-    text += fmt::format("{:<6} {:>5} parameter{} {:>14} values\n", to_string(algorithm), sum.parameters,
+    text += fmt::format("{:<6} {:>5} parameter{} {:>14} values\n", title_of(algorithm), sum.parameters,
                         sum.parameters == 1 ? ", " : "s,", thousands(sum.values));
   }
   const auto any = [&](const auto& condition) {

@@ -30,7 +30,9 @@ using Tensors = std::vector<std::pair<std::string, at::Tensor>>;
 NamesOf names_of(const TrainingState& training) {
   return [&training](const at::Tensor& parameter) {
     const NamedTensors::Entry* const entry = training.model.find(parameter);
-    return entry != nullptr ? entry->names : std::vector<std::string>{training.optimizer->name_of(parameter)};
+    if (entry != nullptr) return entry->names;
+    const auto name = training.optimizer->name(parameter);
+    return name ? std::vector<std::string>{*name} : std::vector<std::string>();
   };
 }
 

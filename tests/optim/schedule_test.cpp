@@ -163,4 +163,19 @@ TEST(SetMomentum, RefusesValuesOutOfRange) {
   EXPECT_EQ(static_cast<MuonOptions&>(optimizer.param_groups()[0].options()).momentum(), 0.95);
 }
 
+TEST(LambdaLR, GroupsThatAreAddedLaterAreScheduled) {
+  muon::Muon optimizer(std::vector<torch::Tensor>{torch::randn({2, 2})}, 0.5);
+  muon::LambdaLR scheduler(optimizer, [](std::int64_t step) { return step < 2 ? 1.0 : 0.5; });
+  scheduler.step();
+  optimizer.add_param_group(muon::ParamGroup({torch::randn({2, 2})}, MuonOptions(0.25)));
+  scheduler.step();
+  EXPECT_EQ(rate(optimizer, 0), 0.25);
+  EXPECT_EQ(rate(optimizer, 1), 0.125);
+  EXPECT_EQ(scheduler.initial_rates(), (std::vector<double>{0.5, 0.25}));
+  scheduler.set_step(0);
+  EXPECT_EQ(rate(optimizer, 1), 0.25);
+  optimizer.param_groups().pop_back();
+  EXPECT_THROW(scheduler.step(), std::invalid_argument);
+}
+
 }  // namespace

@@ -211,7 +211,7 @@ TEST_P(EveryType, MuonFollowsItsFormulaForEveryMethodViewAndLayout) {
   const auto options = group_options();
   Tensors parameters;
   std::vector<PlainMuon> plain;
-  std::vector<Group> groups;
+  std::vector<muon::ParamGroup> groups;
   for (const MuonOptions& its : options) {
     std::vector<MatrixView> views;
     for (const Leaf& leaf : leaves) {
@@ -220,7 +220,8 @@ TEST_P(EveryType, MuonFollowsItsFormulaForEveryMethodViewAndLayout) {
           laid_out(plain.back().parameter.clone().to(GetParam()), parameters.size() + groups.size()).requires_grad_());
       views.push_back(leaf.view);
     }
-    groups.push_back(group(Tensors(parameters.end() - std::ssize(leaves), parameters.end()), MuonOptions(its).views(views)));
+    groups.emplace_back(Tensors(parameters.end() - std::ssize(leaves), parameters.end()), its);
+    groups.back().views = views;
   }
   muon::Muon optimizer(groups);
   for (std::size_t step = 0; step < 4; ++step) {
@@ -245,7 +246,9 @@ TEST_P(EveryType, MuonKeepsItsTypeWhateverTheProductsAreComputedIn) {
     const auto options = MuonOptions(0.3).compute_dtype(type);
     const torch::Tensor p = laid_out(torch::randn(leaf.shape).to(GetParam()), 1).detach().requires_grad_();
     PlainMuon plain(p);
-    muon::Muon optimizer(Tensors{p}, MuonOptions(options).views({leaf.view}));
+    muon::ParamGroup group({p}, options);
+    group.views = {leaf.view};
+    muon::Muon optimizer({group});
     for (int step = 0; step < 3; ++step) {
       random_gradients({p});
       plain.step(p.grad(), options, leaf.view);
@@ -255,6 +258,53 @@ TEST_P(EveryType, MuonKeepsItsTypeWhateverTheProductsAreComputedIn) {
     expect_close(p, plain.parameter, type == ComputeDtype::bfloat16 ? 6e-2 : std::max(2e-3, rounding(GetParam()).muon));
     expect_close(momentum_of(optimizer, p), plain.buffer, rounding(GetParam()).state);
   }
+}
+
+/// A gradient many orders smaller than the buffer that it replaces: lerp's second form gives it exactly. Where the buffer keeps a
+/// part, both forms round to some parts in 1e7 of the larger one.
+TEST_P(EveryType, AMomentumOfZeroForgetsTheBuffer) {
+  if (GetParam() == torch::kFloat16) GTEST_SKIP() << "1e6 is not in the range of float16";
+  for (const bool nesterov : {false, true}) {
+    const auto options = MuonOptions(0.3).momentum(0).nesterov(nesterov);
+    const torch::Tensor p = torch::randn({8, 8}).to(GetParam()).requires_grad_();
+    PlainMuon plain(p);
+    muon::Muon optimizer(Tensors{p}, options);
+    for (const double size : {1e6, 1.0}) {
+      set_gradient(p, (size * torch::randn({8, 8})).to(GetParam()));
+      plain.step(p.grad(), options, {});
+      optimizer.step();
+    }
+    EXPECT_TRUE(torch::equal(momentum_of(optimizer, p), p.grad()));
+    expect_close(p, plain.parameter, rounding(GetParam()).muon);
+  }
+}
+
+TEST_P(EveryType, ABeta1OfZeroForgetsTheAverage) {
+  if (GetParam() == torch::kFloat16) GTEST_SKIP() << "1e6 is not in the range of float16";
+  const torch::Tensor p = torch::randn({64}).to(GetParam()).requires_grad_();
+  muon::MuonWithAuxAdam optimizer({group({p}, AdamWOptions(1e-3).betas({0, 0.999}))});
+  for (const double size : {1e6, 1.0}) {
+    set_gradient(p, (size * torch::randn({64})).to(GetParam()));
+    optimizer.step();
+  }
+  EXPECT_TRUE(torch::equal(state_of<AdamWParamState>(optimizer, p).exp_avg(), p.grad()));
+}
+
+/// A first step under InferenceMode makes state that a later step must be able to write.
+TEST_P(EveryType, AStepAfterOneUnderInferenceModeWorks) {
+  const torch::Tensor matrix = torch::randn({6, 4}).to(GetParam()).requires_grad_();
+  const torch::Tensor vector = torch::randn({4}).to(GetParam()).requires_grad_();
+  muon::MuonWithAuxAdam optimizer({group({matrix}, MuonOptions(0.3)), group({vector}, AdamWOptions(0.1))});
+  random_gradients({matrix, vector});
+  {
+    const c10::InferenceMode inference;
+    optimizer.step();
+  }
+  const Tensors before = copies({matrix, vector});
+  random_gradients({matrix, vector});
+  EXPECT_NO_THROW(optimizer.step());
+  EXPECT_FALSE(torch::equal(matrix, before[0]));
+  EXPECT_FALSE(torch::equal(vector, before[1]));
 }
 
 // ---- AdamW ----

@@ -5,6 +5,7 @@
 #include <torch/torch.h>
 
 #include <cmath>
+#include <cstring>
 #include <functional>
 #include <limits>
 #include <string>
@@ -47,7 +48,6 @@ TEST(MuonOptions, DefaultsArePyTorchs) {  // torch.optim.Muon, 2.14
   EXPECT_EQ(options.adjust_lr_fn(), AdjustLr::original);
   EXPECT_EQ(options.norm_eps(), NormEps::clamp);
   EXPECT_EQ(options.compute_dtype(), ComputeDtype::automatic);
-  EXPECT_TRUE(options.views().empty());
 }
 
 TEST(MuonOptions, KellerJordansAreHis) {
@@ -64,7 +64,7 @@ TEST(MuonOptions, KellerJordansAreHis) {
 TEST(MuonOptions, SettersChainAndGettersReadThem) {
   auto options = MuonOptions(0.5).weight_decay(0.25).momentum(0.75).nesterov(false).eps(1e-3).ns_steps(7);
   options.adjust_lr_fn(AdjustLr::match_rms_adamw).norm_eps(NormEps::add).compute_dtype(ComputeDtype::bfloat16);
-  options.ns_coefficients({{1, 2, 3}}).views({MatrixView::stack()});
+  options.ns_coefficients({{1, 2, 3}});
   EXPECT_EQ(options.lr(), 0.5);
   EXPECT_EQ(options.weight_decay(), 0.25);
   EXPECT_EQ(options.momentum(), 0.75);
@@ -75,14 +75,13 @@ TEST(MuonOptions, SettersChainAndGettersReadThem) {
   EXPECT_EQ(options.norm_eps(), NormEps::add);
   EXPECT_EQ(options.compute_dtype(), ComputeDtype::bfloat16);
   EXPECT_EQ(options.ns_coefficients(), (std::vector<NewtonSchulzStep>{{1, 2, 3}}));
-  EXPECT_EQ(options.views(), std::vector{MatrixView::stack()});
   options.set_lr(0.125);
   EXPECT_EQ(options.get_lr(), 0.125);
   EXPECT_EQ(options.lr(), 0.125);
 }
 
 TEST(MuonOptions, CloneThroughTheBaseClassKeepsEverything) {
-  const auto options = MuonOptions(0.5).momentum(0.75).ns_preset(muon::jiacheng_you_steps()).views({MatrixView::stack()});
+  const auto options = MuonOptions(0.5).momentum(0.75).ns_preset(muon::jiacheng_you_steps());
   const torch::optim::OptimizerOptions& base = options;
   const auto copy = base.clone();
   ASSERT_NE(dynamic_cast<MuonOptions*>(copy.get()), nullptr);
@@ -99,8 +98,7 @@ TEST(MuonOptions, EqualityLooksAtEveryOption) {
                                         MuonOptions().ns_steps(4),
                                         MuonOptions().adjust_lr_fn(AdjustLr::spectral_unclamped),
                                         MuonOptions().norm_eps(NormEps::add),
-                                        MuonOptions().compute_dtype(ComputeDtype::float64),
-                                        MuonOptions().views({MatrixView::matrix()})};
+                                        MuonOptions().compute_dtype(ComputeDtype::float64)};
   EXPECT_EQ(MuonOptions(), MuonOptions());
   for (std::size_t i = 0; i < others.size(); ++i) EXPECT_FALSE(others[i] == MuonOptions()) << i;
 }
@@ -124,12 +122,38 @@ TEST(MuonOptions, TheLastCoefficientsRepeat) {
   EXPECT_EQ(MuonOptions().orthogonalize_options().steps, muon::jordan_steps(5));
 }
 
-TEST(MuonOptions, ViewsAreNoneOneForAllOrOneEach) {
-  EXPECT_EQ(MuonOptions().view(3), MatrixView());
-  EXPECT_EQ(MuonOptions().views({MatrixView::stack()}).view(3), MatrixView::stack());
-  const auto each = MuonOptions().views({MatrixView::stack(), MatrixView::matrix()});
-  EXPECT_EQ(each.view(0), MatrixView::stack());
-  EXPECT_EQ(each.view(1), MatrixView::matrix());
+/// What `static_cast<torch::optim::AdamWOptions&>(group.options()).lr(x)` writes, byte by byte: the cast itself is undefined.
+template <class Value>
+void write_as_adamw(MuonOptions& options, const Value& (torch::optim::AdamWOptions::*member)() const, Value value) {
+  const torch::optim::AdamWOptions adamw;
+  const auto* const begin = reinterpret_cast<const char*>(static_cast<const torch::optim::OptimizerOptions*>(&adamw));
+  const auto offset = reinterpret_cast<const char*>(&(adamw.*member)()) - begin;
+  auto* const base = reinterpret_cast<char*>(static_cast<torch::optim::OptimizerOptions*>(&options));
+  std::memcpy(base + offset, &value, sizeof value);
+}
+
+TEST(MuonOptions, AWriteThroughACastToAdamWOptionsIsFound) {
+  using torch::optim::AdamWOptions;
+  const auto expect_found = [](const char* what, const std::function<void(MuonOptions&)>& write) {
+    SCOPED_TRACE(what);
+    MuonOptions options(0.02);
+    const MuonOptions before = options;
+    write(options);
+    EXPECT_TRUE(options.written_through_cast());
+    EXPECT_THROW(muon::check_options(options, "Muon, group 0"), std::invalid_argument);
+    options.lr(before.lr());
+    EXPECT_EQ(options, before);  // no other option has been written
+  };
+  expect_found("lr", [](auto& o) { write_as_adamw(o, &AdamWOptions::lr, 1e-3); });
+  expect_found("weight_decay", [](auto& o) { write_as_adamw(o, &AdamWOptions::weight_decay, 0.5); });
+  expect_found("eps", [](auto& o) { write_as_adamw(o, &AdamWOptions::eps, 1e-3); });
+  expect_found("betas", [](auto& o) { write_as_adamw(o, &AdamWOptions::betas, AdamWOptions::betas_t{0.5, 0.5}); });
+  expect_found("amsgrad", [](auto& o) { write_as_adamw(o, &AdamWOptions::amsgrad, true); });
+  MuonOptions options(0.02);
+  options.lr(0.5);
+  options.set_lr(0.25);
+  EXPECT_FALSE(options.written_through_cast());
+  EXPECT_FALSE(MuonOptions(options).written_through_cast());
 }
 
 // ---- ranges ----

@@ -75,7 +75,7 @@ TEST(Checkpoint, GroupsMayComeInAnotherOrder) {
       [](Net& net) {
         const auto groups = muon::make_plan(*net).param_groups();
         return std::make_unique<muon::MuonWithAuxAdam>(
-            std::vector<torch::optim::OptimizerParamGroup>(groups.rbegin(), groups.rend()));
+            std::vector<muon::ParamGroup>(groups.rbegin(), groups.rend()));
       },
       9);
   second.step = muon::load_checkpoint(file, second.parts()).step;

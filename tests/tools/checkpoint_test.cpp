@@ -120,7 +120,7 @@ TEST_F(PlanFile, PrintsTableJsonAndPython) {
   EXPECT_THAT(table.out, AllOf(HasSubstr("m.safetensors  (safetensors)"), HasSubstr("name: 'q_proj'"), HasSubstr("Muon"),
                                HasSubstr("AdamW")));
   const Json json = Json::parse(shell("$muon plan m.safetensors --json --lr 0.1").out);
-  EXPECT_EQ(json["totals"]["Muon"]["parameters"], 3);
+  EXPECT_EQ(json["totals"]["muon"]["parameters"], 3);
   EXPECT_EQ(json["file_format"], "safetensors");
   const Result python = shell("$muon plan m.safetensors --python --assign '*.q_proj.weight=freeze'");
   EXPECT_THAT(python.out, AllOf(HasSubstr("torch.optim.Muon("), HasSubstr("chunk_rows(3)"), HasSubstr("frozen_names"),

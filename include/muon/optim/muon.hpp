@@ -5,6 +5,8 @@
 #include <muon/plan/options.hpp>
 
 #include <string>
+#include <type_traits>
+#include <utility>
 #include <vector>
 
 namespace torch {
@@ -36,14 +38,17 @@ class Plan;
 ///
 /// Example  muon::Muon muon({model->fc1->weight}, muon::MuonOptions(0.02));
 ///          torch::optim::AdamW adamw({model->fc1->bias, model->fc2->weight, model->fc2->bias}, 1e-3);
-class Muon : public GroupedOptimizer {
+class MUON_API Muon : public GroupedOptimizer {
  public:
   explicit Muon(std::vector<torch::Tensor> parameters, MuonOptions options = MuonOptions());
   /// Groups without options get `defaults`, whole.
-  explicit Muon(const std::vector<torch::optim::OptimizerParamGroup>& groups, MuonOptions defaults = MuonOptions());
+  explicit Muon(const std::vector<ParamGroup>& groups, MuonOptions defaults = MuonOptions());
+  template <class Group, std::enable_if_t<std::is_same_v<Group, torch::optim::OptimizerParamGroup>, int> = 0>
+  explicit Muon(const std::vector<Group>& groups, MuonOptions defaults = MuonOptions())
+      : Muon(std::vector<ParamGroup>(groups.begin(), groups.end()), std::move(defaults)) {}
   /// With names, for errors: `Muon(block->named_parameters())`.
   explicit Muon(const torch::OrderedDict<std::string, torch::Tensor>& named_parameters, MuonOptions options = MuonOptions());
-  /// The part of a plan that is Muon's. The rest is for an AdamW of your own: `plan.param_groups(muon::Algorithm::adamw)`.
+  /// The part of a plan that is Muon's. The rest is for an AdamW of your own: `torch::optim::AdamW(plan.adamw_groups())`.
   explicit Muon(const Plan& plan);
 };
 

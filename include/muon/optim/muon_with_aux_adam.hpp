@@ -4,6 +4,7 @@
 #include <muon/optim/grouped_optimizer.hpp>
 #include <muon/plan/options.hpp>
 
+#include <type_traits>
 #include <vector>
 
 namespace torch::nn {
@@ -36,18 +37,22 @@ class Plan;
 /// Safety   The optimizer shares the parameters' tensors and may outlive the model. Not thread-safe.
 ///
 /// Source   https://github.com/KellerJordan/Muon
-class MuonWithAuxAdam : public GroupedOptimizer {
+class MUON_API MuonWithAuxAdam : public GroupedOptimizer {
  public:
   /// The built-in plan, `make_plan(model)`: default_muon(lr) and keller_jordan_adam().
   explicit MuonWithAuxAdam(const torch::nn::Module& model, double lr = 0.02);
   explicit MuonWithAuxAdam(const torch::jit::Module& model, double lr = 0.02);
   /// The built-in plan with these options for its two kinds of group.
   MuonWithAuxAdam(const torch::nn::Module& model, const MuonOptions& muon, const torch::optim::AdamWOptions& adamw);
-  explicit MuonWithAuxAdam(const Plan& plan);
+  /// With Groups::single, all parameters are in one group and keep their own algorithms and options.
+  explicit MuonWithAuxAdam(const Plan& plan, Groups show = Groups::by_options);
   /// Bare tensors have no names and no owners to decide by: pass the model, `*model`.
   MuonWithAuxAdam(const std::vector<torch::Tensor>& parameters, double lr) = delete;
   /// Groups made by hand. Each needs options: their type says whether it is Muon's or AdamW's.
-  explicit MuonWithAuxAdam(const std::vector<torch::optim::OptimizerParamGroup>& groups);
+  explicit MuonWithAuxAdam(const std::vector<ParamGroup>& groups);
+  template <class Group, std::enable_if_t<std::is_same_v<Group, torch::optim::OptimizerParamGroup>, int> = 0>
+  explicit MuonWithAuxAdam(const std::vector<Group>& groups)
+      : MuonWithAuxAdam(std::vector<ParamGroup>(groups.begin(), groups.end())) {}
 };
 
 }  // namespace muon

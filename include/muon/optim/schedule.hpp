@@ -4,6 +4,8 @@
 // torch::optim::Optimizer, so all groups keep their proportions.
 #pragma once
 
+#include <muon/export.hpp>
+
 #include <torch/optim/optimizer.h>
 #include <torch/optim/schedulers/lr_scheduler.h>
 
@@ -48,19 +50,19 @@ using Schedule = std::function<double(std::int64_t step)>;
 ///     muon::LambdaLR scheduler(optimizer, [=](auto step) { return muon::schedule::cosine(step, total, 100); });
 ///
 /// Errors   std::invalid_argument if the schedule gives a negative or non-finite factor.
-/// Safety   Refers to the optimizer, which must live longer. All groups must have been added before. It sets the rates and does
-/// not
-///          multiply them, so a second scheduler on the same optimizer is overruled by it.
-class LambdaLR : public torch::optim::LRScheduler {
+/// Groups   that are added later are scheduled from then on; their initial rate is the one that they are added with.
+/// Safety   Refers to the optimizer, which must live longer. It sets the rates and does not multiply them, so a second scheduler
+///          on the same optimizer is overruled by it.
+class MUON_API LambdaLR : public torch::optim::LRScheduler {
  public:
   LambdaLR(torch::optim::Optimizer& optimizer, Schedule schedule);
 
-  /// How often `step()` was called.
+  /// How many times `step()` was called.
   std::int64_t step_count() const { return step_count_; }
   /// Goes to a step as if `step()` had been called that often, and sets its rates: to resume.
   void set_step(std::int64_t step);
   /// The groups' learning rates that the factors multiply.
-  const std::vector<double>& initial_rates() const { return initial_; }
+  std::vector<double> initial_rates() const;
   /// The groups' learning rates at a step. Errors as above.
   std::vector<double> rates(std::int64_t step) const;
 
@@ -69,12 +71,8 @@ class LambdaLR : public torch::optim::LRScheduler {
 
  private:
   torch::optim::Optimizer& target_;
-  std::vector<double> initial_;
+  std::vector<double> initial_;  // of the groups that were there at the last step
   Schedule schedule_;
 };
-
-/// Sets the momentum of every Muon group of `optimizer`; other groups keep theirs.
-/// Errors   std::invalid_argument unless 0 <= momentum < 1.
-void set_momentum(torch::optim::Optimizer& optimizer, double momentum);
 
 }  // namespace muon

@@ -5,11 +5,12 @@
 //     double rate = options.lr();
 #pragma once
 
+#include <muon/export.hpp>
 #include <muon/matrix/orthogonalize.hpp>
-#include <muon/matrix/matrix_view.hpp>
 
 #include <torch/optim/optimizer.h>
 
+#include <array>
 #include <cstdint>
 #include <string_view>
 #include <vector>
@@ -20,6 +21,11 @@ struct AdamWOptions;
 
 namespace muon {
 
+/// What updates a parameter. `frozen` is for plans: nothing does.
+enum class Algorithm { muon, adamw, frozen };
+/// "muon", "adamw" or "frozen".
+MUON_API std::string_view to_string(Algorithm algorithm);
+
 /// How the learning rate is scaled to a matrix of rows x cols (outputs x inputs). PyTorch's names.
 enum class AdjustLr {
   original,         ///< sqrt(max(1, rows / cols)). K. Jordan, https://kellerjordan.github.io/posts/muon/. Goes with lr near 0.02.
@@ -27,19 +33,27 @@ enum class AdjustLr {
                     ///< Moonshot, https://arxiv.org/abs/2502.16982
   spectral_unclamped,  ///< sqrt(rows / cols). Scion, https://arxiv.org/abs/2502.07529; in PyTorch from 2.14.
 };
-std::string_view to_string(AdjustLr rule);
+MUON_API std::string_view to_string(AdjustLr rule);
 
 /// The factor by which `rule` multiplies lr. Dimensionless; 0 for a matrix without entries.
-double lr_factor(AdjustLr rule, std::int64_t rows, std::int64_t cols);
+MUON_API double lr_factor(AdjustLr rule, std::int64_t rows, std::int64_t cols);
 
 /// Options of one group. Names, order and defaults are those of Python's torch.optim.Muon (2.14); below the line is what it
 /// lacks. Checked when a group is added and again at every step, since schedulers write to them.
-class MuonOptions : public torch::optim::OptimizerCloneableOptions<MuonOptions> {
+class MUON_API MuonOptions : public torch::optim::OptimizerCloneableOptions<MuonOptions> {
  public:
   MuonOptions(double lr = 1e-3);  // implicit, as LibTorch's: muon::Muon optimizer(parameters, 0.02)
 
   /// Learning rate, before the factor of `adjust_lr_fn`. >= 0.
-  TORCH_ARG(double, lr) = 1e-3;
+  MuonOptions& lr(double lr);
+  double lr() const { return lr_; }
+
+ private:
+  double lr_;  // first, where torch::optim::AdamWOptions has its own; see written_through_cast
+  std::array<std::uint64_t, 5> guard_;
+  double written_lr_;
+
+ public:
   /// Decoupled: each step multiplies the parameter by 1 - lr * weight_decay. >= 0.
   TORCH_ARG(double, weight_decay) = 0.1;
   /// Of the moving average of gradients, buffer = momentum * buffer + (1 - momentum) * gradient. 0 <= momentum < 1.
@@ -62,35 +76,40 @@ class MuonOptions : public torch::optim::OptimizerCloneableOptions<MuonOptions> 
   TORCH_ARG(NormBound, norm_bound) = NormBound::frobenius;
   TORCH_ARG(NormEps, norm_eps) = NormEps::clamp;
   TORCH_ARG(ComputeDtype, compute_dtype) = ComputeDtype::automatic;
-  /// Which matrices the group's parameters hold: none (automatic for all), one for all, or one for each in order.
-  TORCH_ARG(std::vector<MatrixView>, views);
 
  public:
   /// Sets the coefficients and, with them, the number of steps.
   MuonOptions& ns_preset(const std::vector<NewtonSchulzStep>& steps);
 
-  /// The view of the group's parameter `index`.
-  MatrixView view(std::size_t index) const;
   /// What `orthogonalize` is called with.
   OrthogonalizeOptions orthogonalize_options() const;
 
+  /// Whether somebody has written to these options through `static_cast<torch::optim::AdamWOptions&>(group.options())`, which
+  /// is undefined for a Muon group. `check_options` refuses such options, so the next step does.
+  bool written_through_cast() const;
+
   double get_lr() const override { return lr(); }
   void set_lr(double lr) override { this->lr(lr); }
-  friend bool operator==(const MuonOptions& left, const MuonOptions& right);
+  friend MUON_API bool operator==(const MuonOptions& left, const MuonOptions& right);
 };
 
-/// Throws std::invalid_argument, beginning with `where`, if an option is out of its range.
-void check_options(const MuonOptions& options, std::string_view where);
-void check_options(const torch::optim::AdamWOptions& options, std::string_view where);
+/// The algorithm that options of this type are for.
+/// Errors   std::invalid_argument for a type that is neither MuonOptions nor torch::optim::AdamWOptions.
+MUON_API Algorithm algorithm_of(const torch::optim::OptimizerOptions& options);
+
+/// Throws std::invalid_argument, beginning with `where`, if an option is out of its range, or if MuonOptions were written through
+/// a cast to torch::optim::AdamWOptions.
+MUON_API void check_options(const MuonOptions& options, std::string_view where);
+MUON_API void check_options(const torch::optim::AdamWOptions& options, std::string_view where);
 
 /// The groups of Keller Jordan's MuonWithAuxAdam: lr 0.02, momentum 0.95, no decay; and Adam with lr 3e-4, betas (0.9, 0.95),
 /// eps 1e-10, no decay.
 /// Source   https://github.com/KellerJordan/Muon
-MuonOptions keller_jordan_muon(double lr = 0.02);
-torch::optim::AdamWOptions keller_jordan_adam(double lr = 3e-4);
+MUON_API MuonOptions keller_jordan_muon(double lr = 0.02);
+MUON_API torch::optim::AdamWOptions keller_jordan_adam(double lr = 3e-4);
 
 /// What the built-in plan gives to Muon: Keller Jordan's, with Method::automatic. On a CPU that is dwh2, which is faster, nearer
 /// to orthogonal and trains no worse (docs/performance.md); `keller_jordan_muon()` gives the reference's numbers.
-MuonOptions default_muon(double lr = 0.02);
+MUON_API MuonOptions default_muon(double lr = 0.02);
 
 }  // namespace muon

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <muon/plan/options.hpp>
+#include <muon/plan/param_group.hpp>
 #include <muon/plan/parameter.hpp>
 
 #include <torch/optim/optimizer.h>
@@ -21,9 +22,6 @@
 #include <vector>
 
 namespace muon {
-
-enum class Algorithm { muon, adamw, frozen };
-std::string_view to_string(Algorithm algorithm);
 
 /// A condition on parameters and what to do with those that meet it. Made by the `by_...` functions below.
 ///
@@ -104,10 +102,13 @@ class Plan {
   const std::vector<Assignment>& assignments() const& { return assignments_; }
   std::vector<Assignment> assignments() && { return std::move(assignments_); }  // so that a loop over a temporary plan is safe
 
-  /// The groups for an optimizer's constructor: one for each distinct set of options, Muon's first. Those of Muon carry the
-  /// views. With an algorithm, only its groups, for two optimizers side by side.
-  std::vector<torch::optim::OptimizerParamGroup> param_groups() const;
-  std::vector<torch::optim::OptimizerParamGroup> param_groups(Algorithm algorithm) const;
+  /// The groups for an optimizer's constructor, with views and names: one for each distinct set of options, Muon's first. With an
+  /// algorithm, only its groups.
+  std::vector<ParamGroup> param_groups() const;
+  std::vector<ParamGroup> param_groups(Algorithm algorithm) const;
+
+  /// AdamW's groups for a torch::optim::AdamW beside a `muon::Muon(plan)`.
+  std::vector<torch::optim::OptimizerParamGroup> adamw_groups() const;
 
   /// The plan as a table for people: name, shape, matrices, role, optimizer, lr, effective lr (lr times the scale rule's
   /// factor), weight decay, why; then parameters and values under each optimizer.

@@ -43,7 +43,7 @@ class Matcher {
                        options_.only ? "" : "; Python's two optimizers have a file each: see `only`"));
     }
     const bool named = std::all_of(theirs.begin(), theirs.end(), [](const auto& p) { return !p.name.empty(); }) &&
-                       std::any_of(ours.begin(), ours.end(), [&](const Place& p) { return has_name(at(state, p)); });
+                       std::any_of(ours.begin(), ours.end(), [&](const Place& p) { return at(state, p).is_named; });
     if (!named && !options_.names.empty())
       fail("names were given, and the parameters here have none: make the optimizer from a plan, or leave the names out");
     ours = named ? by_name(state, theirs, ours) : by_place(state, theirs, std::move(ours));
@@ -61,14 +61,10 @@ class Matcher {
     return state[place.group].parameters[place.index];
   }
 
-  /// GroupedOptimizer::name_of numbers those without.
-  static bool has_name(const ParameterState& parameter) { return !parameter.name.starts_with("parameter "); }
-
   static std::vector<Place> places(const OptimizerState& state, Algorithm algorithm) {
-    const char* const word = algorithm == Algorithm::muon ? "muon" : "adamw";  // as GroupState::algorithm has it
     std::vector<Place> places;
     for (std::size_t g = 0; g < state.size(); ++g) {
-      if (state[g].algorithm != word) continue;
+      if (state[g].algorithm != algorithm) continue;
       for (std::size_t i = 0; i < state[g].parameters.size(); ++i) places.push_back({g, i});
     }
     return places;
@@ -165,7 +161,10 @@ std::string unwrapped(std::string name) {
 
 void load_python_optimizer(const std::filesystem::path& path, GroupedOptimizer& optimizer, const PythonStateOptions& options) {
   const c10::NoGradGuard no_grad;
-  const auto names = [&](const at::Tensor& parameter) { return std::vector<std::string>{optimizer.name_of(parameter)}; };
+  const auto names = [&](const at::Tensor& parameter) {
+    const auto name = optimizer.name(parameter);
+    return name ? std::vector<std::string>{*name} : std::vector<std::string>();
+  };
   try {
     const PythonFile file(path);
     const Matcher matcher(file, options);

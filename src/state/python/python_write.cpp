@@ -4,6 +4,7 @@
 #include <muon/plan/options.hpp>
 
 #include "files/atomic_file.hpp"
+#include "optim/optimizer_groups.hpp"
 #include "optim/optimizer_state.hpp"
 #include "files/safetensors_tensors.hpp"
 
@@ -166,8 +167,9 @@ void save_python_optimizer(const std::filesystem::path& file, const GroupedOptim
                            const std::vector<std::string>& order) {
   std::vector<std::size_t> chosen;
   bool any_muon = false, any_adamw = false;
-  for (std::size_t g = 0; g < optimizer.param_groups().size(); ++g) {
-    const bool is_muon = dynamic_cast<const MuonOptions*>(&optimizer.param_groups()[g].options()) != nullptr;
+  const std::vector<OptimizerGroup> all = GroupAccess::groups(optimizer);
+  for (std::size_t g = 0; g < all.size(); ++g) {
+    const bool is_muon = algorithm_of(*all[g].options) == Algorithm::muon;
     if (only && *only != (is_muon ? Algorithm::muon : Algorithm::adamw)) continue;
     chosen.push_back(g);
     (is_muon ? any_muon : any_adamw) = true;
@@ -177,16 +179,19 @@ void save_python_optimizer(const std::filesystem::path& file, const GroupedOptim
 
   bool named = true;
   const OptimizerState state = state_of_optimizer(
-      optimizer, [&](const at::Tensor& parameter) { return std::vector<std::string>{optimizer.name_of(parameter)}; });
+      optimizer, [&](const at::Tensor& parameter) {
+        const auto name = optimizer.name(parameter);
+        return name ? std::vector<std::string>{*name} : std::vector<std::string>();
+      });
   for (const GroupState& group : state) {
-    for (const ParameterState& p : group.parameters) named = named && !p.name.starts_with("parameter ");
+    for (const ParameterState& p : group.parameters) named = named && p.is_named;
   }
   Dict states;
   std::vector<IValue> groups;
   std::int64_t number = 0;
   for (const std::size_t g : chosen) {
-    const auto& options = optimizer.param_groups()[g].options();
-    Dict group = state[g].algorithm == "muon" ? muon_group(static_cast<const MuonOptions&>(options), style)
+    const auto& options = *all[g].options;
+    Dict group = state[g].algorithm == Algorithm::muon ? muon_group(static_cast<const MuonOptions&>(options), style)
                                               : adamw_group(static_cast<const torch::optim::AdamWOptions&>(options), style);
     std::vector<IValue> numbers, names;
     for (const ParameterState& parameter : ordered(state[g].parameters, order)) {

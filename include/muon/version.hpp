@@ -1,0 +1,12 @@
+// muon/version.hpp: the version of muon.cpp, for #if.
+//
+//     #if MUON_VERSION < MUON_MAKE_VERSION(0, 2, 0)
+#pragma once
+
+#define MUON_MAKE_VERSION(major, minor, patch) ((major) * 1000000 + (minor) * 1000 + (patch))
+
+#define MUON_VERSION_MAJOR 0
+#define MUON_VERSION_MINOR 1
+#define MUON_VERSION_PATCH 0
+#define MUON_VERSION MUON_MAKE_VERSION(MUON_VERSION_MAJOR, MUON_VERSION_MINOR, MUON_VERSION_PATCH)
+#define MUON_VERSION_STRING "0.1.0"

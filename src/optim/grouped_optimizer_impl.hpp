@@ -1,0 +1,87 @@
+// What a GroupedOptimizer knows of its parameters and groups.
+#pragma once
+
+#include <muon/optim/grouped_optimizer.hpp>
+
+#include "kernels/workspace.hpp"
+#include "optim/optimizer_groups.hpp"
+#include "optim/update.hpp"
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+namespace muon {
+
+/// The one group of Groups::single.
+class SingleGroupOptions : public torch::optim::OptimizerCloneableOptions<SingleGroupOptions> {
+ public:
+  explicit SingleGroupOptions(double lr = 0) : lr_(lr) {}
+  double get_lr() const override { return lr_; }
+  void set_lr(double lr) override { lr_ = lr; }
+
+ private:
+  double lr_;
+};
+
+struct GroupedOptimizer::Impl {
+  /// One parameter, wherever it is.
+  struct Member {
+    std::optional<std::string> name;
+    MatrixView view;
+    std::vector<std::int64_t> sizes;   // for which the blocks are
+    std::vector<MatrixBlock> blocks;   // empty under AdamW
+  };
+  /// A set of options of Groups::single with its parameters; its rate is `ratio` times the group's.
+  struct Part {
+    std::unique_ptr<torch::optim::OptimizerOptions> options;
+    std::vector<torch::Tensor> params;
+    double ratio = 1;
+  };
+  /// A parameter that has a gradient.
+  struct Update {
+    std::size_t group;
+    torch::Tensor parameter;
+    torch::Tensor gradient;
+  };
+
+  Impl(GroupedOptimizer& optimizer, std::string class_name, Accepts kinds)
+      : self(optimizer), where(std::move(class_name)), accepts(kinds) {}
+
+  std::vector<OptimizerGroup> groups();
+  std::string place_of(const torch::Tensor& parameter) const;
+  std::string label(const torch::Tensor& parameter, std::size_t index, std::size_t group) const;
+
+  // what a group may hold
+  void check_kind(const torch::optim::OptimizerOptions& options, std::size_t group) const;
+  void check_parameter(const torch::Tensor& parameter, const std::string& label) const;
+  void check_fit(const torch::Tensor& parameter, const std::string& label, const MatrixView& view) const;
+  void add(const ParamGroup& group);
+  void show_as_single();
+  void replace(const std::map<const c10::TensorImpl*, torch::Tensor>& replaced);
+
+  // a step
+  void check_unchanged() const;
+  void refresh_members(const OptimizerGroup& group);
+  void check_state(const OptimizerGroup& group, std::size_t number) const;
+  std::vector<Update> collect(const std::vector<OptimizerGroup>& groups) const;
+  bool gradients_are_finite(const std::vector<Update>& updates) const;
+  void apply(const std::vector<OptimizerGroup>& groups, const std::vector<Update>& updates);
+
+  GroupedOptimizer& self;
+  std::string where;
+  Accepts accepts;
+  std::unordered_map<const c10::TensorImpl*, Member> members;
+  std::vector<std::vector<const c10::TensorImpl*>> order;  // the parameters of each group, as add_param_group took them
+  std::vector<Part> parts;                                 // of Groups::single
+  NonFiniteGradient nonfinite = NonFiniteGradient::error;
+  std::int64_t skipped_steps = 0;
+  kernels::Workspace workspace;  // kept from one step to the next
+};
+
+}  // namespace muon

@@ -1,0 +1,28 @@
+// The sets of options of an optimizer with their parameters: of ours, whichever way it shows its groups, and of LibTorch's AdamW.
+#pragma once
+
+#include <muon/optim/grouped_optimizer.hpp>
+
+#include <vector>
+
+namespace muon {
+
+/// Parameters that are updated by one algorithm with one set of options.
+struct OptimizerGroup {
+  torch::optim::OptimizerOptions* options;
+  std::vector<torch::Tensor>* params;
+};
+
+class GroupAccess {
+ public:
+  /// The optimizer's param_groups(); for Groups::single the sets of options that its one group consists of, with the learning
+  /// rates that follow from the group's.
+  static std::vector<OptimizerGroup> groups(torch::optim::Optimizer& optimizer);
+  /// To be read only.
+  static std::vector<OptimizerGroup> groups(const torch::optim::Optimizer& optimizer);
+
+  /// To be called after options from `groups` were written: the one group of Groups::single follows them.
+  static void options_were_written(torch::optim::Optimizer& optimizer);
+};
+
+}  // namespace muon

@@ -1,0 +1,107 @@
+// GroupedOptimizer::rebind, and parameters whose tensors change under the optimizer.
+#include <muon/optim/grouped_optimizer.hpp>
+
+#include "matrix/shape_text.hpp"
+#include "optim/grouped_optimizer_impl.hpp"
+#include "optim/state_key.hpp"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <torch/nn/module.h>
+
+#include <map>
+#include <set>
+#include <stdexcept>
+#include <utility>
+
+namespace muon {
+
+using torch::optim::OptimizerParamGroup;
+
+/// The parameters may have been given other values, sizes or a view that no longer fits by set_data.
+void GroupedOptimizer::Impl::refresh_members(const OptimizerGroup& group) {
+  const bool is_muon = algorithm_of(*group.options) == Algorithm::muon;
+  for (const torch::Tensor& parameter : *group.params) {
+    Member& member = members.at(parameter.unsafeGetTensorImpl());
+    const bool is_new_to_muon = is_muon && member.blocks.empty();
+    if (parameter.sizes() != c10::IntArrayRef(member.sizes) || is_new_to_muon) {
+      if (is_muon) {
+        check_fit(parameter, self.name_of(parameter), member.view);
+        member.blocks = member.view.blocks(parameter.sizes());
+      }
+      member.sizes = parameter.sizes().vec();
+    }
+    check_parameter(parameter, member.name ? *member.name : "");
+  }
+}
+
+void GroupedOptimizer::rebind(const torch::nn::Module& model) {
+  std::map<std::string, torch::Tensor> found;
+  for (const auto& entry : model.named_parameters()) found.emplace(entry.key(), entry.value());
+  std::vector<std::string> problems;
+  std::map<const c10::TensorImpl*, torch::Tensor> replaced;
+  std::set<const c10::TensorImpl*> taken;
+  for (const OptimizerGroup& group : impl_->groups()) {
+    for (const torch::Tensor& parameter : *group.params) {
+      const Impl::Member& member = impl_->members.at(parameter.unsafeGetTensorImpl());
+      if (!member.name) {
+        problems.push_back(fmt::format("{} has no name to look for", name_of(parameter)));
+        continue;
+      }
+      const auto now = found.find(*member.name);
+      if (now == found.end()) {
+        problems.push_back(fmt::format("the model has no parameter '{}'", *member.name));
+        continue;
+      }
+      const torch::Tensor& tensor = now->second;
+      if (tensor.sizes() != c10::IntArrayRef(member.sizes)) {
+        problems.push_back(fmt::format("'{}' has shape {} in the model and {} here", *member.name, shape_text(tensor.sizes()),
+                                       shape_text(member.sizes)));
+      } else if (!taken.insert(tensor.unsafeGetTensorImpl()).second) {
+        problems.push_back(fmt::format("'{}' is the same tensor as another parameter of the optimizer", *member.name));
+      } else {
+        try {
+          impl_->check_parameter(tensor, *member.name);
+        } catch (const std::invalid_argument& error) {
+          problems.push_back(error.what());
+        }
+      }
+      replaced[parameter.unsafeGetTensorImpl()] = tensor;
+    }
+  }
+  if (!problems.empty()) {
+    throw std::invalid_argument(fmt::format("[{}] the model's parameters cannot be taken over; nothing was changed:\n  {}",
+                                            impl_->where, fmt::join(problems, "\n  ")));
+  }
+  impl_->replace(replaced);
+}
+
+void GroupedOptimizer::Impl::replace(const std::map<const c10::TensorImpl*, torch::Tensor>& replaced) {
+  const auto replacement = [&](const torch::Tensor& old) -> const torch::Tensor& {
+    return replaced.at(old.unsafeGetTensorImpl());
+  };
+  std::unordered_map<const c10::TensorImpl*, Member> new_members;
+  for (const auto& [old, member] : members) new_members.emplace(replaced.at(old).unsafeGetTensorImpl(), member);
+  auto new_order = order;
+  for (auto& group : new_order) {
+    for (const c10::TensorImpl*& member : group) member = replaced.at(member).unsafeGetTensorImpl();
+  }
+  std::remove_cvref_t<decltype(self.state_)> new_state;
+  for (OptimizerParamGroup& group : self.param_groups_) {
+    for (const torch::Tensor& old : group.params()) {
+      const auto known = self.state_.find(state_key(old));
+      if (known != self.state_.end()) new_state[state_key(replacement(old))] = known->second->clone();
+    }
+  }
+  members.swap(new_members);  // from here on nothing throws
+  order.swap(new_order);
+  self.state_ = std::move(new_state);
+  for (OptimizerParamGroup& group : self.param_groups_) {
+    for (torch::Tensor& parameter : group.params()) parameter = replacement(parameter);
+  }
+  for (Part& part : parts) {
+    for (torch::Tensor& parameter : part.params) parameter = replacement(parameter);
+  }
+}
+
+}  // namespace muon

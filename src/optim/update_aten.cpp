@@ -1,0 +1,199 @@
+#include "optim/update_aten.hpp"
+
+#include <ATen/ATen.h>
+#include <c10/core/InferenceMode.h>
+#include <torch/optim/adamw.h>
+#if __has_include(<ATen/ops/_fused_adamw.h>)
+#include <ATen/ops/_fused_adamw.h>
+#define MUON_HAS_FUSED_ADAMW
+#endif
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <string>
+#include <tuple>
+#include <utility>
+
+namespace muon {
+namespace {
+
+/// A batch is cut when it holds this many values, so that the work space stays within some hundred MiB whatever the model.
+constexpr std::int64_t batch_values = std::int64_t{1} << 24;
+
+/// The update to orthogonalize, contiguous and safe to write. The buffer stays as it is. Half precision on a CPU is computed in
+/// float32, since LibTorch 1.13 has no lerp of float16 there.
+at::Tensor momentum_of(const MuonUpdate& u) {
+  const double momentum = u.options->momentum();
+  const bool convert = u.parameter.is_cpu() && u.parameter.scalar_type() == at::kHalf;
+  const at::Tensor gradient = convert ? u.gradient.to(at::kFloat) : u.gradient;
+  const at::Tensor buffer = convert ? u.buffer.to(at::kFloat) : u.buffer;
+  at::Tensor update = at::lerp(buffer, gradient, 1 - momentum);
+  if (u.options->nesterov()) update = at::lerp(gradient, update, momentum);
+  return update.contiguous();
+}
+
+void orthogonalize_batch_(const std::vector<at::Tensor>& blocks, const OrthogonalizeOptions& options, double factor) {
+  if (blocks.empty()) return;
+  const at::Tensor stacked = blocks.size() == 1 ? blocks.front() : at::cat(blocks);
+  const at::Tensor result = orthogonalize(stacked, options);
+  std::int64_t first = 0;
+  for (const at::Tensor& block : blocks) {
+    at::Tensor target = block;
+    target.copy_(result.narrow(0, first, block.size(0))).mul_(factor);
+    first += block.size(0);
+  }
+}
+
+/// Replaces every matrix of every update by its orthogonal factor times the factor of its shape. Those of equal shape are computed
+/// together, whichever parameter and group they come from.
+void orthogonalize_(const std::vector<at::Tensor>& momenta, const std::vector<MuonUpdate>& updates) {
+  using Key = std::tuple<std::int64_t, std::int64_t, at::ScalarType, std::string, const MuonOptions*>;
+  struct Bucket {
+    const OrthogonalizeOptions* options;
+    std::vector<at::Tensor> blocks;
+  };
+  std::map<Key, Bucket> buckets;
+  for (std::size_t i = 0; i < updates.size(); ++i) {
+    for (const at::Tensor& block : updates[i].view->matrices(momenta[i])) {
+      Bucket& bucket =
+          buckets[{block.size(1), block.size(2), block.scalar_type(), block.device().str(), updates[i].options}];
+      bucket.options = updates[i].orthogonalize;
+      bucket.blocks.push_back(block);
+    }
+  }
+  for (const auto& [key, bucket] : buckets) {
+    const double factor = lr_factor(std::get<4>(key)->adjust_lr_fn(), std::get<0>(key), std::get<1>(key));
+    std::vector<at::Tensor> batch;
+    std::int64_t values = 0;
+    for (const at::Tensor& block : bucket.blocks) {
+      if (!batch.empty() && values + block.numel() > batch_values) {
+        orthogonalize_batch_(batch, *bucket.options, factor);
+        batch.clear();
+        values = 0;
+      }
+      batch.push_back(block);
+      values += block.numel();
+    }
+    orthogonalize_batch_(batch, *bucket.options, factor);
+  }
+}
+
+class MuonAten : public PreparedUpdate {
+ public:
+  explicit MuonAten(std::vector<MuonUpdate> updates) : updates_(std::move(updates)) {
+    for (const MuonUpdate& u : updates_) factors_.push_back(momentum_of(u));
+    orthogonalize_(factors_, updates_);
+  }
+
+  void apply() override {
+    for (std::size_t i = 0; i < updates_.size(); ++i) {
+      MuonUpdate& u = updates_[i];
+      // in InferenceMode both normal tensors and those that were made under it can be written
+      const c10::InferenceMode write_any(c10::InferenceMode::is_enabled() || u.buffer.is_inference() || u.parameter.is_inference());
+      move_buffer(u);
+      u.parameter.mul_(1 - u.options->lr() * u.options->weight_decay()).add_(factors_[i], -u.options->lr());
+      factors_[i].reset();
+    }
+  }
+
+ private:
+  static void move_buffer(MuonUpdate& u) {
+    const double weight = 1 - u.options->momentum();
+    if (u.parameter.is_cpu() && u.parameter.scalar_type() == at::kHalf) {
+      u.buffer.copy_(at::lerp(u.buffer.to(at::kFloat), u.gradient.to(at::kFloat), weight));
+    } else {
+      u.buffer.lerp_(u.gradient, weight);
+    }
+  }
+
+  std::vector<MuonUpdate> updates_;
+  std::vector<at::Tensor> factors_;
+};
+
+void adamw_aten(const AdamWUpdate& update) {
+  const auto [beta1, beta2] = update.options->betas();
+  auto& state = *update.state;
+  at::Tensor parameter = update.parameter;
+  const auto step = static_cast<double>(state.step());
+  parameter.mul_(1 - update.options->lr() * update.options->weight_decay());
+  state.exp_avg().lerp_(update.gradient, 1 - beta1);
+  state.exp_avg_sq().mul_(beta2).addcmul_(update.gradient, update.gradient, 1 - beta2);
+  at::Tensor second = state.exp_avg_sq();
+  if (update.options->amsgrad()) {
+    state.max_exp_avg_sq().copy_(at::maximum(state.max_exp_avg_sq(), second));
+    second = state.max_exp_avg_sq();
+  }
+  const at::Tensor root = second.sqrt().div_(std::sqrt(1 - std::pow(beta2, step))).add_(update.options->eps());
+  parameter.addcdiv_(state.exp_avg(), root, -update.options->lr() / (1 - std::pow(beta1, step)));
+}
+
+#ifdef MUON_HAS_FUSED_ADAMW
+/// LibTorch's kernel refuses tensors that do not lie in memory alike.
+bool same_layout(const AdamWUpdate& u) {
+  const auto alike = [&](const at::Tensor& t) { return t.strides() == u.parameter.strides(); };
+  return u.parameter.is_non_overlapping_and_dense() && alike(u.gradient) && alike(u.state->exp_avg()) &&
+         alike(u.state->exp_avg_sq()) && (!u.options->amsgrad() || alike(u.state->max_exp_avg_sq()));
+}
+
+/// LibTorch's one kernel for many tensors, for those of one group, device and step.
+void adamw_fused(const std::vector<AdamWUpdate>& all) {
+  using Key = std::tuple<const torch::optim::AdamWOptions*, std::string, at::ScalarType, std::int64_t>;
+  std::map<Key, std::vector<const AdamWUpdate*>> buckets;
+  for (const AdamWUpdate& u : all) {
+    buckets[{u.options, u.parameter.device().str(), u.parameter.scalar_type(), u.state->step()}].push_back(&u);
+  }
+  for (const auto& [key, updates] : buckets) {
+    const auto& options = *std::get<0>(key);
+    const at::Tensor step = at::full({}, static_cast<double>(std::get<3>(key)),
+                                     updates.front()->parameter.options().dtype(at::kFloat).requires_grad(false));
+    std::vector<at::Tensor> parameters, gradients, averages, squares, largest, steps;
+    for (const AdamWUpdate* u : updates) {
+      parameters.push_back(u->parameter.detach());
+      gradients.push_back(u->gradient);
+      averages.push_back(u->state->exp_avg());
+      squares.push_back(u->state->exp_avg_sq());
+      if (options.amsgrad()) largest.push_back(u->state->max_exp_avg_sq());
+      steps.push_back(step);
+    }
+    const auto [beta1, beta2] = options.betas();
+    at::_fused_adamw_(parameters, gradients, averages, squares, largest, steps, options.lr(), beta1, beta2,
+                      options.weight_decay(), options.eps(), options.amsgrad(), /*maximize=*/false);
+  }
+}
+#endif
+
+class AdamWAten : public PreparedUpdate {
+ public:
+  explicit AdamWAten(std::vector<AdamWUpdate> updates) {
+#ifdef MUON_HAS_FUSED_ADAMW
+    for (AdamWUpdate& u : updates) (u.parameter.is_cuda() && same_layout(u) ? fused_ : single_).push_back(std::move(u));
+#else
+    single_ = std::move(updates);
+#endif
+  }
+
+  void apply() override {
+    for (const AdamWUpdate& u : fused_) u.state->step(u.state->step() + 1);
+    for (const AdamWUpdate& u : single_) u.state->step(u.state->step() + 1);
+#ifdef MUON_HAS_FUSED_ADAMW
+    adamw_fused(fused_);
+#endif
+    for (const AdamWUpdate& u : single_) adamw_aten(u);
+  }
+
+ private:
+  std::vector<AdamWUpdate> fused_, single_;
+};
+
+}  // namespace
+
+std::unique_ptr<PreparedUpdate> prepare_muon_aten(std::vector<MuonUpdate> updates) {
+  return std::make_unique<MuonAten>(std::move(updates));
+}
+
+std::unique_ptr<PreparedUpdate> prepare_adamw_aten(std::vector<AdamWUpdate> updates) {
+  return std::make_unique<AdamWAten>(std::move(updates));
+}
+
+}  // namespace muon

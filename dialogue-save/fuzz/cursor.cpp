@@ -1,6 +1,6 @@
 // Cursor's database: the lines of the input are the values of a conversation's rows; an input without lines is the database
 // itself.
-#include "dialogue_reader.hpp"
+#include "reader.hpp"
 
 #include <sqlite3.h>
 

@@ -1,5 +1,5 @@
 // Cursor's agent transcripts.
-#include "dialogue_reader.hpp"
+#include "reader.hpp"
 
 namespace dialogue {
 Format cursor_transcript_format();

@@ -1,12 +1,12 @@
-// ChatGPT's conversations.json.
-#include "dialogue_reader.hpp"
+// Messages of the chat interfaces.
+#include "reader.hpp"
 
 namespace dialogue {
-Format chatgpt_format();
+Format messages_format();
 }
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  static const dialogue::Format format = dialogue::chatgpt_format();
+  static const dialogue::Format format = dialogue::messages_format();
   dialogue::check_reader(format, dialogue::MemoryFile(data, size).path());
   return 0;
 }

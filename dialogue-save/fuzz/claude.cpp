@@ -1,5 +1,5 @@
 // Sessions of Claude Code.
-#include "dialogue_reader.hpp"
+#include "reader.hpp"
 
 namespace dialogue {
 Format claude_format();

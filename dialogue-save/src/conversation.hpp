@@ -37,7 +37,8 @@ struct Conversation {
   std::string id;
   std::string title = {};
   std::optional<Millis> updated = std::nullopt;
-  Span part = {};  // of the file, for formats that keep many conversations in one
+  Span part = {};         // of the file, for formats that keep many conversations in one
+  bool subagent = false;  // held by an assistant with another one, or one of several tries: meant only if it is named
 };
 
 }  // namespace dialogue

@@ -10,7 +10,7 @@
 
 namespace dialogue {
 
-/// The first bytes of a file, and the JSON keys in them that are at most two objects deep.
+/// The first bytes of a file, and the JSON keys of the outermost objects in them.
 struct FileHead {
   std::string bytes;
   std::set<std::string, std::less<>> keys;
@@ -41,6 +41,8 @@ struct Format {
   void (*read)(const Conversation&, const ReadOptions&, Report&, const Sink&);
   /// The title where finding it takes reading the file; null where it came with the conversation.
   std::string (*title)(const Conversation&) = nullptr;
+  /// The environment variable in which the assistant tells programs that it runs which conversation is its own, or null.
+  const char* running_id = nullptr;
 };
 
 /// In the order in which they are tried on a file.

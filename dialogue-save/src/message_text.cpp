@@ -8,12 +8,13 @@ namespace {
 
 constexpr std::string_view space = " \t\n\v\f\r";
 
-/// The end of the element that begins at the start of `text`, 0 if there is none.
-std::size_t wrapper_at_start(std::string_view text, std::string_view tag) {
-  if (!text.starts_with(fmt::format("<{}>", tag)) && !text.starts_with(fmt::format("<{} ", tag))) return 0;
-  const std::string close = fmt::format("</{}>", tag);
-  const std::size_t end = text.find(close);
-  return end == text.npos ? 0 : end + close.size();
+/// Whether the line goes on with words. A program's element ends its line, or another element or a word without a space follows.
+bool sentence_goes_on(std::string_view rest) {
+  constexpr std::string_view marks = ",.;:?!)'\"";
+  rest = rest.substr(0, rest.find_first_of("\r\n"));
+  const std::string_view words = without_indent(rest);
+  if (words.empty() || words[0] == '<') return false;
+  return words.size() < rest.size() || marks.find(words[0]) != marks.npos || (words[0] & 0x80) != 0;
 }
 
 /// The start of the element that ends at the end of `text`, npos if there is none.
@@ -40,6 +41,20 @@ std::string_view trimmed(std::string_view text) {
 }
 
 bool is_blank(std::string_view text) { return text.find_first_not_of(space) == text.npos; }
+
+std::string_view without_indent(std::string_view text) {
+  return text.substr(std::min(text.find_first_not_of(space), text.size()));
+}
+
+std::size_t element_at_start(std::string_view text, std::string_view tag) {
+  const bool opens = text.starts_with(fmt::format("<{}", tag)) && text.size() > tag.size() + 1;
+  if (!opens || std::string_view("> \t\r\n").find(text[tag.size() + 1]) == std::string_view::npos) return 0;
+  const std::string close = fmt::format("</{}>", tag);
+  const std::size_t closed = text.find(close), opened = text.find('>');
+  if (opened == text.npos) return 0;
+  const std::size_t end = closed == text.npos ? opened + 1 : closed + close.size();
+  return sentence_goes_on(text.substr(end)) ? 0 : end;
+}
 
 std::string joined(const std::vector<std::string>& texts) {
   std::string all;
@@ -84,9 +99,10 @@ std::string_view without_wrappers(std::string_view text, std::span<const std::st
   for (bool again = true; again;) {
     again = false;
     for (const std::string_view tag : tags) {
-      const std::string_view start = text.substr(std::min(text.find_first_not_of(space), text.size()));
+      const std::string_view start = without_indent(text);
       const std::string_view end = text.substr(0, text.find_last_not_of(space) + 1);
-      if (const std::size_t after = wrapper_at_start(start, tag)) {
+      const std::size_t after = element_at_start(start, tag);
+      if (after > 0 && start.substr(0, after).ends_with(fmt::format("</{}>", tag))) {
         text = start.substr(after);
         again = true;
       } else if (const std::size_t before = wrapper_at_end(end, tag); before != text.npos) {

@@ -25,6 +25,13 @@ std::string content_text(const Json& content, std::string_view (*clean)(std::str
 /// Whether `content` is an array with a block of this type.
 bool has_block(const Json& content, std::string_view type);
 
+/// The length of the element <tag ...>...</tag> that a program wrote at the start of `text`; 0 if there is none, or if a sentence
+/// goes on behind it, which then only mentions the tag. An element that is never closed is its first tag.
+std::size_t element_at_start(std::string_view text, std::string_view tag);
+
+/// `text` from its first character that is no white space.
+std::string_view without_indent(std::string_view text);
+
 /// Drops whole elements <tag>...</tag> that a program put before or after what was typed: at the very start, and at the end if
 /// they begin on a line of their own.
 std::string_view without_wrappers(std::string_view text, std::span<const std::string_view> tags);

@@ -65,12 +65,22 @@ fs::path resolved(const fs::path& path) {
 }
 
 std::string slug(const fs::path& path) {
-  std::string name = path.string();
-  for (char& c : name) {
+  std::string name;
+  for (const char c : path.string()) {
     const bool kept = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
-    if (!kept) c = '-';
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte >= 0x80 && byte < 0xC0) continue;  // goes on with a character that was counted
+    name += kept ? std::string(1, c) : byte >= 0xF0 ? "--" : "-";
   }
   return name;
+}
+
+std::string folded_slug(const fs::path& path) {
+  std::string name = slug(path);
+  const auto end = std::unique(name.begin(), name.end(), [](char a, char b) { return a == '-' && b == '-'; });
+  name.erase(end, name.end());
+  if (name.ends_with('-')) name.pop_back();
+  return name.starts_with('-') ? name.substr(1) : name;
 }
 
 }  // namespace dialogue

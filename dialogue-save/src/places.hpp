@@ -25,7 +25,9 @@ std::optional<Millis> modified(const std::filesystem::path& file);
 /// Absolute, without links, "." and a slash at the end, as far as the path exists.
 std::filesystem::path resolved(const std::filesystem::path& path);
 
-/// A path as assistants make a folder's name of it: every byte but letters and digits becomes '-'.
+/// A path as assistants make a folder's name of it: every UTF-16 unit but letters and digits becomes '-'.
 std::string slug(const std::filesystem::path& path);
+/// The same with one '-' for several in a row and none at the ends: equal whatever a version made of the other characters.
+std::string folded_slug(const std::filesystem::path& path);
 
 }  // namespace dialogue

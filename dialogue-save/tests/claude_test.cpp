@@ -1,7 +1,5 @@
-// Claude Code sessions: what is a question, which branch counts, which file is found.
-#include "program.hpp"
-#include "reading.hpp"
-#include "stores.hpp"
+// Claude Code sessions: what is a question.
+#include "claude_session.hpp"
 
 #include <gmock/gmock.h>
 
@@ -10,22 +8,6 @@ namespace {
 using Json = nlohmann::json;
 using testing::ElementsAre;
 using testing::HasSubstr;
-using Texts = std::vector<std::string>;
-namespace fs = std::filesystem;
-
-class Claude : public InFolder {
- protected:
-  static Texts texts(const ClaudeSession& session, const dialogue::ReadOptions& read = {}) {
-    write_file("s.jsonl", session.text());
-    dialogue::Options options;
-    options.from = "claude";
-    options.read = read;
-    return read_texts("s.jsonl", options);
-  }
-};
-
-Json blocks(std::initializer_list<Json> list) { return {{"role", "user"}, {"content", Json(list)}}; }
-Json text_block(const std::string& text) { return {{"type", "text"}, {"text", text}}; }
 
 TEST_F(Claude, WhatAProgramWroteInTheUsersNameIsNoQuestion) {
   ClaudeSession session;
@@ -42,6 +24,80 @@ TEST_F(Claude, WhatAProgramWroteInTheUsersNameIsNoQuestion) {
   session.add("assistant", {{"model", "<synthetic>"}, {"content", {text_block("No response requested.")}}});
   session.ask("a question about <bash-input> itself");
   EXPECT_THAT(texts(session), ElementsAre("Q:real", "Q:a question about <bash-input> itself"));
+}
+
+TEST_F(Claude, WhatARecordSaysWasNotTypedIsNoQuestion) {
+  ClaudeSession session;
+  session.add("user", {{"content", "typed"}}, {{"origin", {{"kind", "human"}}}, {"promptSource", "typed"}});
+  for (const char* kind : {"task-notification", "peer", "auto-continuation", "channel", "one-of-tomorrow"}) {
+    session.add("user", {{"content", "from a program"}}, {{"origin", {{"kind", kind}}}});
+    session.queued("from a program", {}, {{"origin", {{"kind", kind}}}});
+  }
+  session.add("user", {{"content", "from the system"}}, {{"promptSource", "system"}});
+  session.add("user", {{"content", "summed up"}}, {{"isCollapseSummary", true}});
+  session.queued("meta", {}, {{"isMeta", true}})
+      .queued("meta", {{"isMeta", true}})
+      .queued("<agent-message from=\"a\">x</agent-message>");
+  EXPECT_THAT(texts(session), ElementsAre("Q:typed"));
+}
+
+TEST_F(Claude, NoticesOfProgramsAreNoQuestionsBehindWrappersEither) {
+  const std::string continued = "This session is being continued from a previous conversation that ran out of context. ";
+  ClaudeSession session;
+  for (const std::string& notice :
+       {std::string("<task-notification>\n<task-id>b1</task-id>\n</task-notification>\nRead the output."),
+        std::string("<teammate-message teammate_id=\"a\">\n{}\n</teammate-message>"),
+        std::string("<agent-message from=\"a\">x</agent-message>"),
+        std::string("<cross-session-message from=\"b\">x</cross-session-message>"),
+        std::string("<channel source=\"chat\">\nx\n</channel>"), std::string("<user-memory-input>use tabs</user-memory-input>"),
+        std::string("<bash-stdout>a</bash-stdout><bash-stderr></bash-stderr>"),
+        std::string("[Request interrupted by user for tool use]"),
+        continued + "The summary below covers the earlier portion of the conversation.\n\nSummary: x",
+        continued + "The conversation is summarized below:\nx"}) {
+    session.ask(notice).ask("\n" + notice).ask("<ide_opened_file>a.cpp</ide_opened_file>\n" + notice);
+    session.ask("<system-reminder>\nx\n</system-reminder>\n" + notice);
+    session.add("user", blocks({text_block("<ide_selection>x</ide_selection>"), text_block(notice)}));
+  }
+  session.add("user", blocks({text_block("[Request interrupted by user]"), text_block("do this instead")}));
+  EXPECT_THAT(texts(session), ElementsAre("Q:do this instead"));
+}
+
+TEST_F(Claude, AQuestionThatOnlyMentionsANoticeStaysWhole) {
+  std::vector<std::string> questions = {"<task-notification> what is that?",
+                                        "<bash-input>ls</bash-input> prints nothing",
+                                        "<bash-input>ls</bash-input>, why?",
+                                        "<teammate-message>是什么意思？",
+                                        "<system-reminder>x</system-reminder> is in my file",
+                                        "<command-name>/x</command-name> is what it stores. Why?",
+                                        "<ticket>12</ticket>",
+                                        "[Request interrupted by user] appears whenever I press Esc",
+                                        "This session is being continued from a previous conversation, says the program. Why?",
+                                        "Caveat: The messages below are mine"};
+  ClaudeSession session;
+  for (std::string& question : questions) session.ask(question), question.insert(0, "Q:");
+  EXPECT_EQ(texts(session), questions);
+}
+
+TEST_F(Claude, ACommandBehindAReminderIsWhatWasTyped) {
+  const std::string reminder = "<system-reminder>\nx\n</system-reminder>\n";
+  ClaudeSession session;
+  session.ask(reminder + "<command-name>/review</command-name>\n<command-args>a.py</command-args>");
+  session.queued(reminder + "<command-message>tidy</command-message>\n<command-name>/tidy</command-name>");
+  EXPECT_THAT(texts(session), ElementsAre("Q:/review a.py", "Q:/tidy"));
+}
+
+TEST_F(Claude, OnlyUnknownRowsThatLookLikeMessagesAreToldOf) {
+  ClaudeSession session;
+  session.ask("q").reply("a");
+  for (const char* type : {"cost-state", "pr-link", "worktree-state", "file-history-delta", "agent-color", "one-of-tomorrow"})
+    session.line(Json{{"type", type}, {"sessionId", "s"}, {"value", {{"x", 1}}}}.dump() + "\n");
+  write_file("s.jsonl", session.text());
+  EXPECT_THAT(shell("$tool s.jsonl -o -").err, testing::Not(HasSubstr("unknown")));
+  write_file("s.jsonl", session
+                            .line(R"({"type":"spoken","message":{"content":"x"}})"
+                                  "\n")
+                            .text());
+  EXPECT_THAT(shell("$tool s.jsonl -o -").err, HasSubstr("1 records of an unknown type"));
 }
 
 TEST_F(Claude, WrappersOfTheEditorAreDroppedWholeAndOnlyAroundTheText) {
@@ -73,67 +129,6 @@ TEST_F(Claude, PicturesAreNamedOnlyWhereTheMessageWouldBeEmpty) {
   EXPECT_THAT(texts(session), ElementsAre("Q:[image]\n[image]", "Q:what is this?"));
 }
 
-TEST_F(Claude, WhatWasTypedDuringAnAnswerIsAQuestionOnce) {
-  ClaudeSession session;
-  session.ask("first").reply("working");
-  session.line(R"({"type":"queue-operation","operation":"remove","content":"and tests"})"
-               "\n");
-  session.line(R"({"type":"queue-operation","operation":"enqueue","content":"not this"})"
-               "\n");
-  session.add("attachment", nullptr,
-              {{"attachment", {{"type", "queued_command"}, {"commandMode", "prompt"}, {"prompt", "and tests"}}}});
-  session.add(
-      "attachment", nullptr,
-      {{"attachment",
-        {{"type", "queued_command"}, {"commandMode", "prompt"}, {"origin", {{"kind", "task"}}}, {"prompt", "from a program"}}}});
-  session.line(R"({"type":"queue-operation","operation":"remove","content":"only here"})"
-               "\n");
-  EXPECT_THAT(texts(session), ElementsAre("Q:first", "A:working", "Q:and tests", "Q:only here"));
-}
-
-TEST_F(Claude, ARewoundTurnIsDroppedWithAllThatFollowedIt) {
-  ClaudeSession session;
-  session.ask("1").reply("one");
-  const std::string fork = session.last();
-  session.ask("2 wrong").reply("two wrong").ask("3 wrong").rewind_to(fork).ask("2 right").reply("two right");
-  EXPECT_THAT(texts(session), ElementsAre("Q:1", "A:one", "Q:2 right", "A:two right"));
-  EXPECT_THAT(texts(session, {.all_branches = true}),
-              ElementsAre("Q:1", "A:one", "Q:2 wrong", "A:two wrong", "Q:3 wrong", "Q:2 right", "A:two right"));
-}
-
-TEST_F(Claude, ForksThatAreNoRewindsLoseNothing) {
-  ClaudeSession session;
-  session.ask("1");
-  const std::string fork = session.last();
-  session.reply("first of two parallel steps").rewind_to(fork).reply("second of them").ask("2").reply("two");
-  EXPECT_THAT(texts(session), ElementsAre("Q:1", "A:first of two parallel steps", "A:second of them", "Q:2", "A:two"));
-}
-
-TEST_F(Claude, AReplayOfTheSameTimeIsKept) {
-  ClaudeSession session;
-  session.ask("1").reply("one");
-  const std::string fork = session.last();
-  const Json same = {{"timestamp", "2025-10-16T11:00:00Z"}};
-  session.add("user", {{"content", "2"}}, same)
-      .reply("first")
-      .rewind_to(fork)
-      .add("user", {{"content", "2"}}, same)
-      .reply("again");
-  EXPECT_THAT(texts(session), ElementsAre("Q:1", "A:one", "Q:2", "A:first", "Q:2", "A:again"));
-}
-
-TEST_F(Claude, DanglingParentsCompactionsAndCirclesLoseNothing) {
-  ClaudeSession session;
-  session.ask("1").reply("one");
-  session.rewind_to("no such record").ask("2").reply("two");
-  session.rewind_to("")
-      .add("system", nullptr, {{"subtype", "compact_boundary"}, {"logicalParentUuid", session.last()}})
-      .ask("3")
-      .reply("three");
-  session.add("user", {{"content", "4"}}, {{"uuid", "circle"}, {"parentUuid", "circle"}});
-  EXPECT_THAT(texts(session), ElementsAre("Q:1", "A:one", "Q:2", "A:two", "Q:3", "A:three", "Q:4"));
-}
-
 TEST_F(Claude, LinesThatAResumedSessionRepeatsCountOnce) {
   ClaudeSession session;
   session.ask("1").reply("one");
@@ -154,33 +149,6 @@ TEST_F(Claude, ALineThatIsBeingWrittenIsNoDamage) {
   const Result run = shell("$tool s.jsonl -o - --strict");
   EXPECT_EQ(run.status, 0) << run.err;
   EXPECT_THAT(run.out, HasSubstr("用户：1  \n助手：one\n"));
-}
-
-TEST_F(Claude, TheNewestSessionOfTheFolderIsFound) {
-  const fs::path store = claude_folder(home, ".");
-  write_file(store / "aaaa-old.jsonl", claude_jsonl({ask("old")}));
-  write_file(store / "bbbb-new.jsonl", claude_jsonl({ask("new")}));
-  write_file(store / "cccc-empty.jsonl", claude_jsonl({}));
-  write_file(store / "agent-12345678.jsonl", claude_jsonl({ask("a subagent")}));
-  write_file(home / ".claude/projects/-other/dddd.jsonl", claude_jsonl({ask("elsewhere")}));
-  shell("touch -d '2025-01-01' " + (store / "aaaa-old.jsonl").string());
-  EXPECT_THAT(shell("$tool -o -").out, HasSubstr("用户：new"));
-  EXPECT_THAT(shell("$tool -o -").err, HasSubstr("bbbb-new"));
-  EXPECT_THAT(shell("$tool -o - --session aa").out, HasSubstr("用户：old"));
-  EXPECT_THAT(shell("$tool -o - --session dd").out, HasSubstr("用户：elsewhere"));
-  EXPECT_THAT(shell("CLAUDE_CODE_SESSION_ID=aaaa-old $tool -o -").out, HasSubstr("用户：old"));
-  EXPECT_THAT(shell("cd / && $tool -o - --workspace " + fs::current_path().string()).out, HasSubstr("用户：new"));
-}
-
-TEST_F(Claude, AFolderWithAVeryLongPathIsFoundByWhatItsFilesSay) {
-  fs::path deep = fs::current_path();
-  while (deep.string().size() < 230) deep /= "a-rather-long-name";
-  fs::create_directories(deep);
-  const std::string cut = claude_folder(home, deep).filename().string().substr(0, 200);
-  ClaudeSession session;
-  write_file(home / ".claude/projects" / (cut + "-1a2b3c") / "s.jsonl",
-             session.add("user", {{"content", "deep"}}, {{"cwd", deep.string()}}).text());
-  EXPECT_THAT(shell("$tool -o - --workspace " + deep.string()).out, HasSubstr("用户：deep"));
 }
 
 }  // namespace

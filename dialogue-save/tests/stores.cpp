@@ -33,12 +33,36 @@ ClaudeSession& ClaudeSession::reply(const std::string& text) {
   return add("assistant", {{"role", "assistant"}, {"model", "m"}, {"content", {{{"type", "text"}, {"text", text}}}}});
 }
 
-ClaudeSession& ClaudeSession::tool() {
-  add("assistant", {{"role", "assistant"},
-                    {"model", "m"},
-                    {"content", {{{"type", "tool_use"}, {"id", "t"}, {"name", "Grep"}, {"input", {{"q", "x"}}}}}}});
+ClaudeSession& ClaudeSession::tool_use(const std::string& id) {
+  return add("assistant", {{"role", "assistant"},
+                           {"model", "m"},
+                           {"content", {{{"type", "tool_use"}, {"id", id}, {"name", "Grep"}, {"input", {{"q", "x"}}}}}}});
+}
+
+ClaudeSession& ClaudeSession::tool_result(const std::string& id) {
   return add("user",
-             {{"role", "user"}, {"content", {{{"type", "tool_result"}, {"tool_use_id", "t"}, {"content", "a tool's result"}}}}});
+             {{"role", "user"}, {"content", {{{"type", "tool_result"}, {"tool_use_id", id}, {"content", "a tool's result"}}}}});
+}
+
+ClaudeSession& ClaudeSession::queued(const std::string& text, const Json& more, const Json& attachment) {
+  Json fields = {{"type", "queued_command"}, {"commandMode", "prompt"}, {"prompt", text}};
+  if (!attachment.is_null()) fields.update(attachment);
+  Json record = {{"attachment", fields}};
+  if (!more.is_null()) record.update(more);
+  return add("attachment", nullptr, record);
+}
+
+ClaudeSession& ClaudeSession::queue(const std::string& operation, const std::string& text, const Json& more) {
+  Json row = {{"type", "queue-operation"}, {"operation", operation}};
+  if (!text.empty()) row["content"] = text;
+  row.update(more);
+  return line(row.dump() + "\n");
+}
+
+ClaudeSession& ClaudeSession::compact(const std::string& summary) {
+  const std::string leaf = parent_;
+  add("system", nullptr, {{"subtype", "compact_boundary"}, {"parentUuid", nullptr}, {"logicalParentUuid", leaf}});
+  return add("user", {{"content", summary}}, {{"isCompactSummary", true}, {"isVisibleInTranscriptOnly", true}});
 }
 
 ClaudeSession& ClaudeSession::line(const std::string& text) {

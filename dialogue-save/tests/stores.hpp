@@ -22,7 +22,17 @@ class ClaudeSession {
  public:
   ClaudeSession& ask(const std::string& text) { return add("user", {{"role", "user"}, {"content", text}}); }
   ClaudeSession& reply(const std::string& text);
-  ClaudeSession& tool();
+  ClaudeSession& tool() { return tool_use("t").tool_result("t"); }
+  ClaudeSession& tool_use(const std::string& id);
+  ClaudeSession& tool_result(const std::string& id);
+  /// What was typed during an answer, as an attachment; `attachment` overrides its fields.
+  ClaudeSession& queued(const std::string& text, const nlohmann::json& more = nlohmann::json::object(),
+                        const nlohmann::json& attachment = nlohmann::json::object());
+  /// What happens to the queue of such texts; without a text where it is empty.
+  ClaudeSession& queue(const std::string& operation, const std::string& text = {},
+                       const nlohmann::json& more = nlohmann::json::object());
+  /// A compaction: a new root that says where it continues, and a summary.
+  ClaudeSession& compact(const std::string& summary);
   /// Any record; `more` overrides its fields.
   ClaudeSession& add(const std::string& type, const nlohmann::json& message,
                      const nlohmann::json& more = nlohmann::json::object());

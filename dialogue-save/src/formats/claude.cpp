@@ -1,5 +1,6 @@
 // Claude Code: one file of JSON lines a session, in a folder named after the project's path. The lines form a tree.
 #include "claude_branch.hpp"
+#include "claude_queue.hpp"
 #include "claude_record.hpp"
 #include "json_file.hpp"
 #include "message_text.hpp"
@@ -7,7 +8,7 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
+#include <map>
 #include <set>
 #include <unordered_map>
 
@@ -21,12 +22,12 @@ struct Record {
   Span where;
   ClaudeKind kind = ClaudeKind::none;
   std::string uuid, parent, logical_parent;
-  std::size_t text_hash = 0;  // of what was typed during an answer
   TreeRecord tree = {};
 };
 
 bool typed(ClaudeKind kind) {
-  return kind == ClaudeKind::question || kind == ClaudeKind::command || kind == ClaudeKind::queued || kind == ClaudeKind::removed;
+  return kind == ClaudeKind::question || kind == ClaudeKind::command || kind == ClaudeKind::queued ||
+         kind == ClaudeKind::queue_row;
 }
 
 Record record_of(const Json& json, const Span& where) {
@@ -35,33 +36,72 @@ Record record_of(const Json& json, const Span& where) {
                 text_member(json, "logicalParentUuid")};
   record.tree.sidechain = flag_member(json, "isSidechain");
   record.tree.turn = type == "user" || type == "assistant";
-  record.tree.prompt = typed(record.kind);
+  record.tree.prompt = typed(record.kind) && record.kind != ClaudeKind::queue_row;
+  record.tree.lead = claude_lead(json, record.kind);
   record.tree.time = text_member(json, "timestamp");
-  if (record.tree.time.empty()) record.tree.time = record.uuid;  // so that two prompts without a time still differ
-  if (record.kind == ClaudeKind::queued || record.kind == ClaudeKind::removed) {
-    record.text_hash = std::hash<std::string_view>()(trimmed(claude_text(json, record.kind)));
-  }
   return record;
 }
 
-/// All records with a place in the tree or a text, each uuid once: a resumed session repeats lines.
-std::vector<Record> index_of(JsonFile& file, bool first_only, Report& report) {
-  std::vector<Record> records;
-  std::set<std::string, std::less<>> seen;
-  file.each_line([&](const JsonFile::Value& line) {
+/// Every record with a place in the tree or a text, once: a resumed session repeats lines.
+class Index {
+ public:
+  explicit Index(Report& report) : report_(report) {}
+
+  /// Whether the line is a question of the conversation.
+  bool add(const JsonFile::Value& line) {
     Report unused;  // repairs count where a text is used
     const std::optional<Json> json = parse_json(line.text, unused);
     if (!json || !json->is_object()) {
-      if (!line.growing) ++report.damaged;
-      return true;
+      if (!line.growing) ++report_.damaged;
+      return false;
     }
-    if (!claude_type_known(*json)) ++report.unknown;
+    if (claude_unknown(*json)) ++report_.unknown;
     Record record = record_of(*json, line.where);
-    const bool first = record.uuid.empty() ? record.kind != ClaudeKind::none : seen.insert(record.uuid).second;
-    if (first) records.push_back(std::move(record));
-    return !(first && first_only && records.back().tree.prompt && !records.back().tree.sidechain);
-  });
-  return records;
+    if (repeated(record, line.text)) return false;
+    if (record.kind == ClaudeKind::queue_row) {
+      queue_.operation(*json, records_.size());
+    } else if (!record.tree.sidechain) {
+      const std::string told = claude_told(*json);
+      const bool queued = text_member(*json, "type") == "attachment";
+      if (!told.empty()) queue_.told(told, queued, text_member(*json, "promptSource") == "queued");
+    }
+    if (record.tree.time.empty()) record.tree.time = record.uuid;  // so that two prompts without a time still differ
+    records_.push_back(std::move(record));
+    return records_.back().tree.prompt && !records_.back().tree.sidechain;
+  }
+
+  std::vector<Record> finish() && {
+    std::vector<Record> all = std::move(records_);
+    std::set<std::size_t> places;
+    for (const ClaudeQueue::Text& text : queue_.untold()) {
+      places.insert(text.place);
+      all[text.place].where = all[text.source].where;
+      all[text.place].tree.prompt = true;
+    }
+    for (std::size_t i = 0; i < all.size(); ++i) {
+      if (all[i].kind == ClaudeKind::queue_row && places.count(i) == 0) all[i].kind = ClaudeKind::none;
+    }
+    return all;
+  }
+
+ private:
+  bool repeated(const Record& record, std::string_view line) {
+    if (!record.uuid.empty()) return !seen_.insert(record.uuid).second;
+    if (record.kind == ClaudeKind::none) return true;
+    // a line without a name is known by its text, which holds its time
+    return !record.tree.time.empty() && !seen_.insert(fmt::format("{}", std::hash<std::string_view>()(line))).second;
+  }
+
+  Report& report_;
+  ClaudeQueue queue_;
+  std::vector<Record> records_;
+  std::set<std::string, std::less<>> seen_;
+};
+
+std::vector<Record> index_of(JsonFile& file, bool first_only, Report& report) {
+  Index index(report);
+  file.each_line([&](const JsonFile::Value& line) { return !(index.add(line) && first_only); });
+  return std::move(index).finish();
 }
 
 std::vector<bool> active(const std::vector<Record>& records) {
@@ -85,10 +125,6 @@ std::vector<bool> active(const std::vector<Record>& records) {
 /// What will be part of the conversation, in the order of the file.
 std::vector<Record> chosen(std::vector<Record> records, const ReadOptions& options, bool subagent_file) {
   const std::vector<bool> is_active = active(records);
-  std::set<std::size_t> queued;
-  for (const Record& record : records) {
-    if (record.kind == ClaudeKind::queued) queued.insert(record.text_hash);
-  }
   std::vector<Record> kept;
   bool begun = subagent_file;  // sidechains before the first question are warm-ups of the program
   bool after_command = false;
@@ -96,7 +132,6 @@ std::vector<Record> chosen(std::vector<Record> records, const ReadOptions& optio
     Record& record = records[i];
     if (record.kind == ClaudeKind::none || (!is_active[i] && !options.all_branches)) continue;
     if (record.tree.sidechain && !subagent_file && !(options.sidechains && begun)) continue;
-    if (record.kind == ClaudeKind::removed && queued.count(record.text_hash) > 0) continue;
     if (record.kind == ClaudeKind::command_body && !(after_command && options.commands == Commands::full)) continue;
     after_command = record.kind == ClaudeKind::command;
     begun = begun || record.tree.prompt;
@@ -105,15 +140,55 @@ std::vector<Record> chosen(std::vector<Record> records, const ReadOptions& optio
   return kept;
 }
 
+/// What the first record that has this member says there; "" where none does or the file cannot be read.
+std::string first_text(const fs::path& file, const char* key, Report& report) try {
+  std::string text;
+  JsonFile(file).each_line([&](const JsonFile::Value& line) {
+    Report unused;
+    text = text_member(parse_json(line.text, unused).value_or(Json()), key);
+    return text.empty();
+  });
+  return text;
+} catch (const Failure& failure) {
+  report.failed.emplace_back(failure.what());
+  return {};
+}
+
+bool is_subagent(const fs::path& file) { return file.filename().string().starts_with("agent-"); }
+
+/// The files of a session's sub-agents by the time at which they begin.
+std::multimap<std::string, fs::path> subagents_of(const fs::path& session, Report& report) {
+  std::multimap<std::string, fs::path> found;
+  const fs::path folder = session.parent_path() / session.stem() / "subagents";
+  for (const fs::path& file : entries(folder, report)) {
+    if (is_subagent(file) && file.extension() == ".jsonl" && regular(file)) {
+      found.emplace(first_text(file, "timestamp", report), file);
+    }
+  }
+  return found;
+}
+
 void read(const Conversation& conversation, const ReadOptions& options, Report& report, const Sink& sink) {
   JsonFile file(conversation.file);
-  const bool subagent_file = conversation.id.starts_with("agent-");
+  const bool subagent_file = is_subagent(conversation.file);
   const std::vector<Record> records = chosen(index_of(file, options.first_only, report), options, subagent_file);
+  std::multimap<std::string, fs::path> subagents;
+  if (options.sidechains && !subagent_file) subagents = subagents_of(conversation.file, report);
+  const auto read_subagents = [&](const std::string& before) {
+    bool more = true;
+    while (more && !subagents.empty() && (before.empty() || subagents.begin()->first < before)) {
+      const fs::path agent = subagents.extract(subagents.begin()).mapped();
+      read({"claude", agent, agent.stem().string()}, options, report,
+           [&](Message&& message) { return more = sink(std::move(message)); });
+    }
+    return more;
+  };
   for (std::size_t i = 0; i < records.size(); ++i) {
     const auto text_of = [&](const Record& record, Json& json) {
       json = parse_json(file.text_at(record.where), report).value_or(Json());
       return claude_text(json, record.kind);
     };
+    if (i > 0 && !records[i].tree.time.empty() && !read_subagents(records[i].tree.time)) return;
     Json json;
     Message message{typed(records[i].kind) ? Role::user : Role::assistant, text_of(records[i], json)};
     message.time = time_of(member(json, "timestamp"));
@@ -123,6 +198,7 @@ void read(const Conversation& conversation, const ReadOptions& options, Report& 
     }
     if (!is_blank(message.text) && !sink(std::move(message))) return;
   }
+  read_subagents("");
 }
 
 /// The name that the user or the program gave the session; the user's counts most.
@@ -147,47 +223,55 @@ std::vector<Conversation> in_file(const fs::path& file, Report&) {
   return {{"claude", file, file.stem().string(), {}, modified(file)}};
 }
 
-/// The folder that the first record with one names.
-fs::path working_folder(const fs::path& file, Report& report) try {
-  std::string folder;
-  JsonFile(file).each_line([&](const JsonFile::Value& line) {
-    Report unused;
-    folder = text_member(parse_json(line.text, unused).value_or(Json()), "cwd");
-    return folder.empty();
-  });
-  return folder;
-} catch (const Failure& failure) {
-  report.failed.emplace_back(failure.what());
-  return {};
+/// The folders that hold a folder for each project.
+std::vector<fs::path> project_folders() {
+  if (const std::string configured = environment("CLAUDE_CONFIG_DIR"); !configured.empty())
+    return {fs::path(configured) / "projects"};
+  const std::string config = environment("XDG_CONFIG_HOME");
+  return {home() / ".claude/projects", (config.empty() ? home() / ".config" : fs::path(config)) / "claude/projects"};
+}
+
+/// Whether a file in the folder `store` is of the workspace. Different paths make the same name, and a long name is cut and ends
+/// in a hash that only the assistant can compute: then the path in the file decides, if there is one.
+bool belongs(const fs::path& file, const std::string& store, const fs::path& workspace) {
+  Report unused;  // a file that cannot be read is told of when it is chosen
+  const std::string begun_in = first_text(file, "cwd", unused);
+  if (!begun_in.empty() && resolved(begun_in) == workspace) return true;
+  return store == slug(workspace) && slug(begun_in) != store;
+}
+
+/// Whether a folder of this name may hold sessions of the workspace.
+bool may_hold(const std::string& store, const fs::path& workspace) {
+  constexpr std::size_t longest_name = 200;
+  const std::string name = slug(workspace);
+  if (name.size() > longest_name) return store.starts_with(name.substr(0, longest_name));
+  return folded_slug(store) == folded_slug(workspace);
 }
 
 std::vector<Conversation> in_stores(const Workspace& workspace, Report& report) {
-  constexpr std::size_t longest_name = 200;  // a longer one is cut and ends in a hash that only the assistant can compute
-  const std::string configured = environment("CLAUDE_CONFIG_DIR");
-  const fs::path projects = (configured.empty() ? home() / ".claude" : fs::path(configured)) / "projects";
-  const std::string name = workspace ? slug(resolved(*workspace)) : std::string();
-  const bool cut = name.size() > longest_name;
-  report.searched.push_back((workspace && !cut ? projects / name : projects).string() + "/*.jsonl");
+  const fs::path wanted = workspace ? resolved(*workspace) : fs::path();
   std::vector<Conversation> found;
-  for (const fs::path& folder : entries(projects, report)) {
-    const std::string folder_name = folder.filename().string();
-    if (cut ? !folder_name.starts_with(name.substr(0, longest_name)) : workspace && folder_name != name) continue;
-    for (const fs::path& file : entries(folder, report)) {
-      if (file.extension() != ".jsonl" || file.filename().string().starts_with("agent-")) continue;
-      if (!regular(file)) continue;
-      if (cut && working_folder(file, report) != resolved(*workspace)) continue;
-      found.push_back(in_file(file, report).front());
+  for (const fs::path& projects : project_folders()) {
+    report.searched.push_back((workspace ? projects / slug(wanted) : projects).string() + "/*.jsonl");
+    for (const fs::path& folder : entries(projects, report)) {
+      const std::string store = folder.filename().string();
+      if (workspace && !may_hold(store, wanted)) continue;
+      for (const fs::path& file : entries(folder, report)) {
+        if (file.extension() != ".jsonl" || is_subagent(file) || !regular(file)) continue;
+        if (!workspace || belongs(file, store, wanted)) found.push_back(in_file(file, report).front());
+      }
     }
   }
   return found;
 }
 
 bool recognizes(const FileHead& head) {
-  return head.has("parentUuid") || head.has("leafUuid") || head.has("isSidechain") || (head.has("sessionId") && head.has("type"));
+  return head.has("parentUuid") || head.has("leafUuid") || head.has("isSidechain") || head.has("isSnapshotUpdate") ||
+         (head.has("sessionId") && head.has("type"));
 }
 
 }  // namespace
 
-Format claude_format() { return {"claude", recognizes, in_file, in_stores, read, title_of}; }
+Format claude_format() { return {"claude", recognizes, in_file, in_stores, read, title_of, "CLAUDE_CODE_SESSION_ID"}; }
 
 }  // namespace dialogue

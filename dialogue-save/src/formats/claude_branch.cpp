@@ -61,22 +61,25 @@ Forest forest_of(const Records& records) {
 /// What a fork must know of the subtree at a record.
 struct Subtree {
   int last_turn = -1;
-  std::string first_prompt;  // its time, "" if there is none
+  Lead lead = Lead::none;
+  std::string time;  // of what leads
 };
+
+/// Of these the one that was written to last; -1 where there are none.
+int latest(const std::vector<int>& children, const std::vector<Subtree>& below) {
+  const auto earlier = [&](int a, int b) { return below[at(a)].last_turn < below[at(b)].last_turn; };
+  return children.empty() ? -1 : *std::max_element(children.begin(), children.end(), earlier);
+}
 
 std::vector<Subtree> subtrees(const Records& records, const Forest& forest) {
   std::vector<Subtree> all(records.size());
   for (auto node = forest.order.rbegin(); node != forest.order.rend(); ++node) {
     const TreeRecord& record = records[at(*node)];
     Subtree& own = all[at(*node)];
+    const int main = latest(forest.children[at(*node)], all);
+    if (main >= 0) own = all[at(main)];
     if (record.turn && !record.sidechain) own.last_turn = std::max(own.last_turn, *node);
-    if (record.prompt && !record.sidechain) own.first_prompt = record.time;
-    for (const int child : forest.children[at(*node)]) {
-      const Subtree& below = all[at(child)];
-      own.last_turn = std::max(own.last_turn, below.last_turn);
-      const bool earlier = own.first_prompt.empty() || below.first_prompt < own.first_prompt;
-      if (!below.first_prompt.empty() && earlier) own.first_prompt = below.first_prompt;
-    }
+    if (record.lead != Lead::none && !record.sidechain) own.lead = record.lead, own.time = record.time;
   }
   return all;
 }
@@ -92,11 +95,11 @@ std::vector<bool> active_records(Records records) {
   for (const int node : forest.order) {
     if (rewound[at(node)] && records[at(node)].prompt) active[at(node)] = false;
     const std::vector<int>& children = forest.children[at(node)];
-    const auto main = std::max_element(children.begin(), children.end(),
-                                       [&](int a, int b) { return below[at(a)].last_turn < below[at(b)].last_turn; });
+    const int main = latest(children, below);
+    const auto typed = [&](int child) { return below[at(child)].lead == Lead::typed; };
     for (const int child : children) {
-      const std::string &time = below[at(child)].first_prompt, &main_time = below[at(*main)].first_prompt;
-      rewound[at(child)] = rewound[at(node)] || (child != *main && !time.empty() && !main_time.empty() && time != main_time);
+      const bool other = child != main && below[at(child)].time != below[at(main)].time;
+      rewound[at(child)] = rewound[at(node)] || (other && typed(child) && typed(main));
       active[at(child)] = active[at(node)];
     }
   }

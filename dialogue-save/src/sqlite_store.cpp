@@ -175,4 +175,15 @@ void SqliteStore::each(const std::string& table, const std::string& prefix,
   query(range_query(table), prefix, end, [&](sqlite3_stmt* row) { return visit(column(row, 0), column(row, 1)), true; });
 }
 
+void SqliteStore::each_row(const std::string& table,
+                           const std::function<void(const std::map<std::string, std::string>&)>& visit) {
+  query(fmt::format("SELECT * FROM {}", table), "", "", [&](sqlite3_stmt* row) {
+    std::map<std::string, std::string> values;
+    for (int i = 0; i < sqlite3_column_count(row); ++i) {
+      if (sqlite3_column_type(row, i) != SQLITE_NULL) values.emplace(sqlite3_column_name(row, i), column(row, i));
+    }
+    return visit(values), true;
+  });
+}
+
 }  // namespace dialogue

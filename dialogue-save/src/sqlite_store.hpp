@@ -5,6 +5,7 @@
 
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -29,6 +30,9 @@ class SqliteStore {
   /// All keys that begin with `prefix` and their values, by key; the value is valid during the call.
   void each(const std::string& table, const std::string& prefix,
             const std::function<void(std::string_view key, std::string_view value)>& visit);
+
+  /// All rows of a table, as the names of its columns and their values; NULL is left out.
+  void each_row(const std::string& table, const std::function<void(const std::map<std::string, std::string>&)>& visit);
 
   /// The statements behind `value` and `each`: a comparison that SQLite answers from the index, which LIKE does not.
   static std::string value_query(const std::string& table);

@@ -161,4 +161,82 @@ TEST_F(Cursor, AProjectWithSpecialCharactersIsFound) {
   EXPECT_THAT(shell("$tool 'a b#c?%41/copy #1?.vscdb' -o -").out, HasSubstr("用户：found"));
 }
 
+TEST_F(Cursor, TheHeadersOfVersion3SayTheFolder) {
+  add_workspace("w1", project_uri(), {{"selectedComposerIds", {"open-elsewhere"}}});
+  CursorDatabase database(user() / "globalStorage/state.vscdb");
+  const Json here = {{"uri", {{"fsPath", fs::current_path().string()}}}}, elsewhere = {{"id", "w2"}, {"uri", {{"fsPath", "/x"}}}};
+  for (const char* id : {"by-item", "by-column", "by-value", "in-item-elsewhere", "unnamed"})
+    database.put_composer(id, {ask(id)});
+  database.put_composer("open-elsewhere", {ask("x")}, {{"workspaceIdentifier", elsewhere}});
+  const Json all = {{{"composerId", "by-item"}, {"workspaceIdentifier", {{"id", "w1"}}}},
+                    {{"composerId", "in-item-elsewhere"}, {"workspaceIdentifier", elsewhere}}};
+  database.put("ItemTable", "composer.composerHeaders", Json{{"allComposers", all}}.dump());
+  database.run("CREATE TABLE composerHeaders (composerId TEXT PRIMARY KEY, workspaceId TEXT, isSubagent INTEGER, value TEXT)");
+  database.run("INSERT INTO composerHeaders VALUES ('by-column', 'w1', 0, NULL)");
+  database.run("INSERT INTO composerHeaders VALUES ('by-value', NULL, 0, '" + Json{{"workspaceIdentifier", here}}.dump() + "')");
+  const Result list = shell("$tool --list");
+  for (const char* id : {"by-item", "by-column", "by-value"}) EXPECT_THAT(list.out, HasSubstr(id));
+  EXPECT_THAT(list.out, Not(testing::AnyOf(HasSubstr("elsewhere"), HasSubstr("unnamed"))));
+}
+
+TEST_F(Cursor, SubAgentsAndOtherTriesAreMeantOnlyIfTheyAreNamed) {
+  add_workspace("w1", project_uri());
+  CursorDatabase database(user() / "globalStorage/state.vscdb");
+  const auto put = [&](const char* id, Json more) {
+    more.update({{"workspaceIdentifier", {{"id", "w1"}}}});
+    if (!more.contains("lastUpdatedAt")) more["lastUpdatedAt"] = 1900000000000;
+    database.put_composer(id, {ask(std::string("asked in ") + id)}, more);
+  };
+  put("main", {{"lastUpdatedAt", 1800000000000}, {"subagentComposerIds", {"kid-by-list"}}, {"subComposerIds", {"try-by-list"}}});
+  put("kid-by-info", {{"subagentInfo", {{"parentComposerId", "main"}}}});
+  put("try-by-flag", {{"isBestOfNSubcomposer", true}});
+  for (const char* id : {"kid-by-list", "try-by-list", "kid-by-column"}) put(id, Json::object());
+  database.run("CREATE TABLE composerHeaders (composerId TEXT PRIMARY KEY, isSubagent INTEGER, value TEXT)");
+  database.run("INSERT INTO composerHeaders VALUES ('kid-by-column', 1, '{}')");
+  const fs::path transcripts = home / ".cursor/projects" / claude_folder(home, ".").filename().string().substr(1);
+  write_file(transcripts / "agent-transcripts/kid-by-info.jsonl", cursor_transcript({ask("the same once more")}));
+  EXPECT_THAT(shell("$tool -o -").out, HasSubstr("用户：asked in main"));
+  EXPECT_THAT(shell("$tool --list").out, testing::AllOf(HasSubstr("main"), Not(HasSubstr("by-"))));
+  EXPECT_THAT(shell("$tool --list " + (user() / "globalStorage/state.vscdb").string()).out, Not(HasSubstr("by-")));
+  EXPECT_THAT(shell("$tool --session kid-by-info -o -").out, HasSubstr("用户：asked in kid-by-info"));
+}
+
+TEST_F(Cursor, WhatItWroteInTheUsersNameIsNoQuestion) {
+  const std::string notice =
+      "<system_notification>\nThe task has finished.\n</system_notification>\n<user_query>Inform the user.</user_query>";
+  const std::string goal = "<system_notification source=\"goal\">Continue.</system_notification>";
+  const std::string mention = "<system_notification> is shown to me. Why?";
+  CursorDatabase database("state.vscdb");
+  Json headers = Json::array();
+  const auto add = [&](const Json& bubble, const Json& header = Json::object()) {
+    const std::string id = "b" + std::to_string(headers.size());
+    headers.push_back({{"bubbleId", id}, {"type", bubble["type"]}});
+    headers.back().update(header);
+    database.put("cursorDiskKV", "bubbleId:c:" + id, bubble.dump());
+  };
+  add({{"type", 1}, {"text", "1"}});
+  add({{"type", 1}, {"text", "Implement the plan."}, {"isSimulatedMsg", true}, {"simulatedMsgReason", 1}});
+  add({{"type", 1}, {"text", "Continue."}}, {{"grouping", {{"isSimulatedMsg", true}}}});
+  for (const std::string& text : {notice, goal, mention}) add({{"type", 1}, {"text", text}});
+  add({{"type", 2}, {"text", "done"}});
+  database.put("cursorDiskKV", "composerData:c", Json{{"composerId", "c"}, {"fullConversationHeadersOnly", headers}}.dump());
+  EXPECT_THAT(read_texts("state.vscdb"), ElementsAre("Q:1", "Q:" + mention, "A:done"));
+  const auto line = [](const std::string& text) {
+    return Json{{"role", "user"}, {"message", {{"content", {{{"type", "text"}, {"text", text}}}}}}}.dump() + "\n";
+  };
+  write_file("t.jsonl", line("<user_query>\n1\n</user_query>") + line("<timestamp>now</timestamp>\n" + notice) + line(goal) +
+                            line("<user_info>\nLinux\n</user_info>") + line("<user_query>\n" + mention + "\n</user_query>"));
+  EXPECT_THAT(read_texts("t.jsonl"), ElementsAre("Q:1", "Q:" + mention));
+}
+
+TEST_F(Cursor, ATranscriptOfAFolderWhoseNameFoldsToTheSameIsAnothers) {
+  for (const char* path : {"my-app", "my_app", "my  app"}) fs::create_directories(path);
+  const fs::path project = home / ".cursor/projects" / (claude_folder(home, ".").filename().string().substr(1) + "-my-app");
+  write_file(project / "agent-transcripts/t.jsonl", cursor_transcript({ask("about one of them")}));
+  EXPECT_THAT(shell("cd 'my  app' && $tool -o -").out, HasSubstr("about one of them"));
+  write_file(project / ".workspace-trusted", Json{{"workspacePath", (fs::current_path() / "my_app").string()}}.dump());
+  EXPECT_THAT(shell("cd my_app && $tool -o -").out, HasSubstr("about one of them"));
+  EXPECT_EQ(shell("cd my-app && $tool").status, 3);
+}
+
 }  // namespace

@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include <array>
+#include <map>
 #include <set>
 
 namespace dialogue {
@@ -27,22 +28,29 @@ Conversation conversation_of(const fs::path& file, std::string id, const Json& j
   return conversation;
 }
 
-using Wanted = std::function<bool(const std::string& id, const Json& composer)>;
+using Wanted = std::function<bool(const std::string& id, const Json& composer, const Json& header)>;
 
 std::vector<Conversation> composers(SqliteStore& database, const fs::path& file, const Wanted& wanted, Report& report) {
   std::vector<Conversation> found;
   if (!database.has_table(disk)) return found;
   Report unused;  // a damaged character in a conversation that is not chosen is no one's concern
+  const std::map<std::string, Json> headers = composer_headers(database, unused);
+  std::set<std::string> subagents;
   database.each(disk, std::string(composer_prefix), [&](std::string_view key, std::string_view value) {
     if (value.empty()) return;
     std::string id(key.substr(composer_prefix.size()));
     const std::optional<Json> json = parse_json(value, unused);
     if (!json) {
       ++report.damaged;
-    } else if (wanted(id, *json)) {
-      found.push_back(conversation_of(file, std::move(id), *json, "name", "lastUpdatedAt"));
+      return;
     }
+    const auto known = headers.find(id);
+    const Json& header = known == headers.end() ? member(Json(), "") : known->second;
+    for (const char* list : {"subagentComposerIds", "subComposerIds"}) add_ids(member(*json, list), subagents);
+    if (is_subagent(*json) || is_subagent(header)) subagents.insert(id);
+    if (wanted(id, *json, header)) found.push_back(conversation_of(file, std::move(id), *json, "name", "lastUpdatedAt"));
   });
+  for (Conversation& conversation : found) conversation.subagent = subagents.count(conversation.id) > 0;
   return found;
 }
 
@@ -77,8 +85,14 @@ void add_panel(SqliteStore& database, const fs::path& file, std::vector<Conversa
 
 std::vector<Conversation> in_file(const fs::path& file, Report& report) {
   SqliteStore database(file);
+  if (!database.has_table(disk) && !database.has_table(items)) {
+    const bool of_the_cli = database.has_table("blobs") && database.has_table("meta");
+    throw Failure(Exit::unreadable,
+                  fmt::format("[find] '{}' is no conversation that is known; got {}; name Cursor's state.vscdb", file.string(),
+                              of_the_cli ? "a store.db of Cursor's command line" : "another database"));
+  }
   std::vector<Conversation> found = composers(
-      database, file, [](const std::string&, const Json&) { return true; }, report);
+      database, file, [](const std::string&, const Json&, const Json&) { return true; }, report);
   add_panel(database, file, found, report);
   return found;
 }
@@ -111,8 +125,12 @@ std::vector<Conversation> in_stores(const Workspace& workspace, Report& report) 
         add_panel(database, file, found, report);
       });
     }
-    const auto wanted = [&](const std::string& id, const Json& json) {
-      return !workspace || named.count(id) > 0 || stamped_with(json, *workspace, workspace_ids);
+    const auto wanted = [&](const std::string& id, const Json& json, const Json& header) {
+      if (!workspace) return true;
+      const Stamp own = stamp_of(json, *workspace, workspace_ids), outer = stamp_of(header, *workspace, workspace_ids);
+      if (own == Stamp::here || outer == Stamp::here) return true;
+      // a folder's list of open conversations names those of other folders too
+      return named.count(id) > 0 && own == Stamp::none && outer == Stamp::none;
     };
     with_store(global, report, [&](SqliteStore& database) {
       for (Conversation& conversation : composers(database, global, wanted, report)) found.push_back(std::move(conversation));
@@ -140,6 +158,7 @@ void read_composer(SqliteStore& database, const Conversation& conversation, cons
       continue;
     }
     if (bubble.is_object() && !bubble.contains("type")) bubble["type"] = member(list[i], "type");
+    if (bubble.is_object() && cursor_simulated(list[i])) bubble["isSimulatedMsg"] = true;
     std::optional<Message> message = cursor_message(bubble, options.commands);
     if (message && message->id.empty()) message->id = id;
     if (message && !sink(std::move(*message))) return;

@@ -2,6 +2,8 @@
 
 #include "message_text.hpp"
 
+#include <array>
+
 namespace dialogue {
 namespace {
 
@@ -57,6 +59,15 @@ std::string user_text(const Json& bubble) {
 
 }  // namespace
 
+bool cursor_simulated(const Json& bubble) {
+  return flag_member(bubble, "isSimulatedMsg") || flag_member(member(bubble, "grouping"), "isSimulatedMsg");
+}
+
+bool cursor_notice(std::string_view text) {
+  constexpr std::array<std::string_view, 2> wrappers = {"timestamp", "system_reminder"};
+  return element_at_start(without_indent(without_wrappers(text, wrappers)), "system_notification") > 0;
+}
+
 std::string lexical_text(const std::string& state) {
   Report unused;
   const std::optional<Json> json = parse_json(state, unused);
@@ -85,6 +96,7 @@ std::optional<Message> cursor_message(const Json& bubble, Commands commands) {
   message.role = user ? Role::user : Role::assistant;
   if (user) {
     message.text = user_text(bubble);
+    if (cursor_simulated(bubble) || cursor_notice(message.text)) return std::nullopt;
     if (commands == Commands::typed) message.text = without_command_bodies(std::move(message.text));
   } else {
     message.text = first_text(bubble, {"text", "rawText"});

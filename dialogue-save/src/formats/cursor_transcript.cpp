@@ -1,4 +1,5 @@
 // Cursor's agent transcripts: JSON lines with role and message, what was typed wrapped in tags.
+#include "cursor_bubble.hpp"
 #include "json_file.hpp"
 #include "json_text.hpp"
 #include "format.hpp"
@@ -14,8 +15,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::array<std::string_view, 5> wrappers = {"cursor_commands", "timestamp", "attached_files", "system_reminder",
-                                                      "manually_attached_skills"};
+constexpr std::array<std::string_view, 11> wrappers = {
+    "cursor_commands", "timestamp",  "attached_files", "system_reminder", "manually_attached_skills",      "image_files",
+    "user_info",       "git_status", "project_layout", "rules",           "open_and_recently_viewed_files"};
 
 /// Without the one newline that the transcript puts on each side.
 std::string_view unpadded(std::string_view text) {
@@ -24,7 +26,9 @@ std::string_view unpadded(std::string_view text) {
   return text;
 }
 
+/// What was typed; nothing if Cursor wrote it all.
 std::string question(const std::string& text, Commands commands) {
+  if (cursor_notice(text)) return {};
   const auto query = inside(text, "user_query");
   std::string typed(query ? unpadded(*query) : without_wrappers(text, wrappers));
   if (commands != Commands::full) return typed;
@@ -63,14 +67,23 @@ std::vector<Conversation> in_file(const fs::path& file, Report&) {
   return {{"cursor", file, file.stem().string(), {}, modified(file)}};
 }
 
+/// Whether the project's folder says that it is of another path, whose name folds to the same.
+bool belongs_elsewhere(const fs::path& project, const fs::path& workspace) {
+  const fs::path file = project / ".workspace-trusted";
+  if (!regular(file)) return false;
+  Report unused;
+  const std::string path = text_member(parse_json(JsonFile(file).head(1 << 16), unused).value_or(Json()), "workspacePath");
+  return !path.empty() && resolved(path) != resolved(workspace);
+}
+
 std::vector<Conversation> in_stores(const Workspace& workspace, Report& report) {
   const fs::path projects = home() / ".cursor/projects";
-  // The folder's name has no dash for the leading slash; which other bytes become dashes differs between versions.
-  const std::string name = workspace ? slug(resolved(*workspace)).substr(1) : "*";
+  // which characters become a dash each, and which one together, differs between versions
+  const std::string name = workspace ? folded_slug(resolved(*workspace)) : "*";
   report.searched.push_back((projects / name / "agent-transcripts").string());
   std::vector<Conversation> found;
   for (const fs::path& project : entries(projects, report)) {
-    if (workspace && slug(project.filename()) != name) continue;
+    if (workspace && (folded_slug(project.filename()) != name || belongs_elsewhere(project, *workspace))) continue;
     for (const fs::path& entry : entries(project / "agent-transcripts", report)) {
       const fs::path file = entry.extension() == ".jsonl" ? entry : entry / (entry.filename().string() + ".jsonl");
       if (regular(file)) found.push_back(in_file(file, report).front());

@@ -38,14 +38,6 @@ fs::path folder_of(const fs::path& storage, Report& report) try {
   return {};
 }
 
-void add_ids(const Json& list, std::set<std::string>& ids) {
-  if (!list.is_array()) return;
-  for (const Json& entry : list) {
-    std::string id = entry.is_string() ? entry.get<std::string>() : text_member(entry, "composerId");
-    if (!id.empty()) ids.insert(std::move(id));
-  }
-}
-
 }  // namespace
 
 std::vector<fs::path> cursor_user_folders() {
@@ -67,6 +59,14 @@ std::vector<fs::path> cursor_workspaces(const fs::path& user_folder, const Works
   return matching;
 }
 
+void add_ids(const Json& list, std::set<std::string>& ids) {
+  if (!list.is_array()) return;
+  for (const Json& entry : list) {
+    std::string id = entry.is_string() ? entry.get<std::string>() : text_member(entry, "composerId");
+    if (!id.empty()) ids.insert(std::move(id));
+  }
+}
+
 std::set<std::string> composers_of_workspace(SqliteStore& database, Report& report) {
   std::set<std::string> ids;
   if (!database.has_table("ItemTable")) return ids;
@@ -82,10 +82,46 @@ std::set<std::string> composers_of_workspace(SqliteStore& database, Report& repo
   return ids;
 }
 
-bool stamped_with(const Json& composer, const fs::path& folder, const std::set<std::string>& workspace_ids) {
+std::map<std::string, Json> composer_headers(SqliteStore& database, Report& report) {
+  constexpr const char* table = "composerHeaders";
+  std::map<std::string, Json> headers;
+  const auto add = [&](const std::string& id, const Json& header) {
+    if (header.is_object()) headers.emplace(id, Json::object()).first->second.update(header);
+  };
+  if (database.has_table("ItemTable")) {
+    const Json item =
+        parse_json(database.value("ItemTable", "composer.composerHeaders").value_or("null"), report).value_or(Json());
+    const Json& all = member(item, "allComposers");
+    for (std::size_t i = 0; all.is_array() && i < all.size(); ++i) add(text_member(all[i], "composerId"), all[i]);
+  }
+  if (!database.has_table(table)) return headers;
+  database.each_row(table, [&](const std::map<std::string, std::string>& row) {
+    const auto text = [&](const char* column) { return row.count(column) > 0 ? row.at(column) : std::string(); };
+    const std::string id = text("composerId"), workspace = text("workspaceId");
+    add(id, parse_json(text("value"), report).value_or(Json::object()));
+    Json& header = headers.emplace(id, Json::object()).first->second;
+    if (!workspace.empty() && !header.contains("workspaceIdentifier")) header["workspaceIdentifier"] = {{"id", workspace}};
+    if (text("isSubagent") == "1") header["isSubagent"] = true;
+  });
+  return headers;
+}
+
+Stamp stamp_of(const Json& composer, const fs::path& folder, const std::set<std::string>& workspace_ids) {
   const Json& stamp = member(composer, "workspaceIdentifier");
-  const std::string path = text_member(member(stamp, "uri"), "fsPath");
-  return workspace_ids.count(text_member(stamp, "id")) > 0 || (!path.empty() && resolved(path) == resolved(folder));
+  if (workspace_ids.count(stamp.is_string() ? stamp.get<std::string>() : text_member(stamp, "id")) > 0) return Stamp::here;
+  const auto path_in = [](const Json& uri) {
+    const std::string path = text_member(uri, "fsPath");
+    return path.empty() ? path_of_uri(text_member(uri, "external")) : fs::path(path);
+  };
+  fs::path path = path_in(member(stamp, "uri"));
+  if (path.empty()) path = path_in(member(stamp, "configPath")).parent_path();
+  if (path.empty()) return Stamp::none;
+  return resolved(path) == resolved(folder) ? Stamp::here : Stamp::elsewhere;
+}
+
+bool is_subagent(const Json& composer) {
+  return member(composer, "subagentInfo").is_object() || flag_member(composer, "isBestOfNSubcomposer") ||
+         flag_member(composer, "isSubagent");
 }
 
 fs::path path_of_uri(const std::string& uri) {

@@ -30,8 +30,11 @@ void apply_hook(const std::string& input, Options& options) {
     return;
   }
   if (!folder.empty() && !options.workspace) options.workspace = folder;
+  // a session in which nothing was said has no file; the newest one of the folder is not meant
+  const std::string named = fs::path(transcript).stem().string();
   if (options.session.empty()) options.session = text_member(*json, "session_id");
   if (options.session.empty()) options.session = text_member(*json, "conversation_id");
+  if (options.session.empty()) options.session = named;
   if (!options.session.empty()) options.workspace.reset();  // an id is enough, and folders may be known under other names
 }
 

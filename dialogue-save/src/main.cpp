@@ -40,8 +40,10 @@ int run(dialogue::Options& options) {
     tell_all(report);
   } catch (const dialogue::Failure& failure) {
     dialogue::tell(failure.what());
-    // assistants understand a hook's status 2 as a veto
-    status = options.hook && failure.status() == Exit::usage ? Exit::unreadable : failure.status();
+    status = failure.status();
+    // assistants understand a hook's status 2 as a veto, and show every other one as an error, also where nothing was said
+    if (options.hook && status == Exit::usage) status = Exit::unreadable;
+    if (options.hook && status == Exit::nothing_found) status = Exit::done;
   } catch (const std::exception& error) {
     dialogue::tell(error.what());
   }

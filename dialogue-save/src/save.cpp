@@ -9,6 +9,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 namespace dialogue {
 namespace {
 
@@ -88,7 +90,8 @@ void fail_if_damaged(const Report& report) {
                             report.damaged, characters));
 }
 
-void tell_choice(const Candidate& candidate, std::size_t of) {
+void tell_choice(const Candidate& candidate, const std::vector<Candidate>& all) {
+  const auto of = std::count_if(all.begin(), all.end(), [](const Candidate& one) { return !one.conversation.subagent; });
   const Conversation& it = candidate.conversation;
   const std::string title = it.title.empty() ? "" : fmt::format(" '{}'", it.title);
   const std::string others = of > 1 ? fmt::format(", chosen from {}; --list shows them", of) : "";
@@ -130,7 +133,7 @@ void save(const Options& options, Report& report) {
   const std::vector<Candidate> candidates = find_candidates(options, report);
   if (options.list) return print(list_text(candidates, options, report));
   const Candidate candidate = choose(candidates, options, report);
-  tell_choice(candidate, candidates.size());
+  tell_choice(candidate, candidates);
   const std::string time = save_time(options, candidate);
   const bool to_output = options.output == "-";
 

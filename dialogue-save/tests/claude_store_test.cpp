@@ -82,4 +82,40 @@ TEST_F(Claude, SubAgentsFilesComeOnRequestWhereTheyBegan) {
               testing::ElementsAre("Q:1", "A:asking an agent", "Q:task", "A:yes", "A:it says yes"));
 }
 
+TEST_F(Claude, ASubFolderBelongsToTheProjectAbove) {
+  for (const char* path : {"src/deep", "other/.git", "other/src"}) fs::create_directories(path);
+  write_file(claude_folder(home, ".") / "above.jsonl", claude_jsonl({ask("above")}));
+  write_file(claude_folder(home, folder) / "many.jsonl", claude_jsonl({ask("in the folder of many projects")}));
+  EXPECT_THAT(shell("cd src/deep && $tool -o -").out, HasSubstr("用户：above"));
+  EXPECT_EQ(shell("cd other/src && $tool").status, 3);  // a repository of its own
+  write_file(claude_folder(home, "src") / "nearer.jsonl", claude_jsonl({ask("nearer")}));
+  write_file(claude_folder(home, "src/deep") / "empty.jsonl", claude_jsonl({}));
+  EXPECT_THAT(shell("cd src/deep && $tool -o -").out, HasSubstr("用户：nearer"));
+  EXPECT_EQ(shell("$tool --workspace other").status, 3);
+  fs::remove(claude_folder(home, ".") / "above.jsonl");
+  EXPECT_EQ(shell("$tool").status, 3);  // the home is beside this folder: what is above it is no project
+}
+
+TEST_F(Claude, TheRunningSessionIsMeantWhereverItBegan) {
+  fs::create_directories("src");
+  write_file(claude_folder(home, "src") / "newest.jsonl", claude_jsonl({ask("newest")}));
+  write_file(claude_folder(home, "/usr") / "running.jsonl", claude_jsonl({ask("running")}));
+  const std::string running = "cd src && CLAUDE_CODE_SESSION_ID=running ";
+  EXPECT_THAT(shell(running + "$tool -o -").out, HasSubstr("用户：running"));
+  EXPECT_THAT(shell(running + "$tool -o - --workspace .").out, HasSubstr("用户：newest"));
+  EXPECT_THAT(shell(running + "$tool --list").out, testing::Not(HasSubstr("running")));
+}
+
+TEST_F(Claude, ASessionOfNothingButCommandsIsMeantOnlyIfItIsNamed) {
+  const fs::path store = claude_folder(home, ".");
+  const std::string exit = "<command-name>/exit</command-name>\n<command-args></command-args>";
+  write_file(store / "talk.jsonl", claude_jsonl({ask("/review a.py"), reply("fine")}));
+  write_file(store / "exit.jsonl", claude_jsonl({ask(exit), ask("<local-command-stdout>See ya!</local-command-stdout>")}));
+  shell("touch -d '2025-01-01' " + (store / "talk.jsonl").string());
+  EXPECT_THAT(shell("$tool -o -").out, HasSubstr("用户：/review a.py"));
+  EXPECT_THAT(shell("$tool -o - --session exit").out, HasSubstr("用户：/exit"));
+  write_file(store / "path.jsonl", claude_jsonl({ask("/etc/hosts is empty, why?")}));
+  EXPECT_THAT(shell("$tool -o -").out, HasSubstr("用户：/etc/hosts"));
+}
+
 }  // namespace

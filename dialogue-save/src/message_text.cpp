@@ -25,7 +25,8 @@ std::size_t wrapper_at_end(std::string_view text, std::string_view tag) {
 }
 
 std::string marker(const Json& block, std::string_view type) {
-  if (type == "image" || type == "image_url" || type == "input_image" || type == "image_asset_pointer") return "[image]";
+  if (type == "image" || type == "image_url" || type == "input_image" || type == "local_image" || type == "image_asset_pointer")
+    return "[image]";
   if (type != "file" && type != "input_file" && type != "document") return {};
   for (const char* key : {"name", "filename", "file_name", "title"}) {
     if (const std::string name = text_member(block, key); !name.empty()) return fmt::format("[file: {}]", name);
@@ -76,7 +77,7 @@ std::string content_text(const Json& content, std::string_view (*clean)(std::str
   std::vector<std::string> texts, markers;
   for (const Json& block : content) {
     const std::string type = block.is_string() ? "text" : text_member(block, "type");
-    if (type == "text" || type == "input_text" || type == "output_text" || type.empty()) {
+    if (type == "text" || type == "input_text" || type == "output_text" || type == "Text" || type.empty()) {
       texts.push_back(cleaned(block.is_string() ? block : member(block, "text")));
     } else if (std::string line = marker(block, type); !line.empty()) {
       markers.push_back(std::move(line));

@@ -1,6 +1,8 @@
 #include "options.hpp"
 
 #include <CLI/CLI.hpp>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <map>
 
@@ -9,9 +11,13 @@ namespace {
 
 void add_choice_options(CLI::App& app, Options& options) {
   const auto file = app.add_option("FILE", options.file, "Read this file: a session, a database or an export")->type_name("");
+  std::vector<std::string> names = {"auto"};
+  for (const Format& format : formats()) {
+    if (format.name != names.back()) names.emplace_back(format.name);
+  }
   app.add_option("--from", options.from, "What to read; by default whatever the file is, or every store there is")
-      ->check(CLI::IsMember({"auto", "claude", "cursor", "chatgpt", "messages"}).description(""))
-      ->type_name("{auto,claude,cursor,chatgpt,messages}")
+      ->check(CLI::IsMember(names).description(""))
+      ->type_name(fmt::format("{{{}}}", fmt::join(names, ",")))
       ->capture_default_str();
   app.add_option("--workspace", options.workspace, "The folder whose conversations count; by default the current one")
       ->type_name("DIR")

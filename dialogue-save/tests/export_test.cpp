@@ -83,6 +83,39 @@ TEST_F(Export, OfManyConversationsGivesTheNewestOrTheOneThatIsNamed) {
   EXPECT_THAT(run.err, HasSubstr("1 damaged record"));
 }
 
+TEST_F(Export, OfClaudeAiHasTheSameNameAndFollowsTheNewestBranch) {
+  const auto message = [](const std::string& id, const Json& parent, const std::string& sender, const std::string& text,
+                          int second) {
+    return Json{{"uuid", id},
+                {"parent_message_uuid", parent},
+                {"sender", sender},
+                {"text", "all blocks as one text"},
+                {"created_at", "2026-01-01T00:00:0" + std::to_string(second) + "Z"},
+                {"content", {{{"type", "thinking"}, {"thinking", "hidden"}}, {{"type", "text"}, {"text", text}}}}};
+  };
+  const std::string root = "00000000-0000-4000-8000-000000000000";
+  const Json branches = {message("z", root, "human", "frist", 1), message("y", "z", "assistant", "?", 2),
+                         message("b", root, "human", "first", 3), message("a", "b", "assistant", "yes", 4)};
+  const Json older = {{{"uuid", "2"}, {"sender", "human"}, {"text", "only text"}},
+                      {{"uuid", "1"}, {"sender", "assistant"}, {"text", "fine"}},
+                      {{"uuid", "0"},
+                       {"sender", "human"},
+                       {"text", ""},
+                       {"attachments", {{{"file_name", "a.txt"}, {"extracted_content", "x"}}}}}};
+  Json all =
+      Json::array({{{"uuid", "c-old"}, {"name", "Old"}, {"updated_at", "2025-01-01T00:00:00Z"}, {"chat_messages", older}},
+                   {{"uuid", "c-new"}, {"name", "New"}, {"updated_at", "2026-01-01T00:00:00Z"}, {"chat_messages", branches}}});
+  write_file("conversations.json", all.dump());
+  EXPECT_THAT(read_texts("conversations.json"), ElementsAre("Q:first", "A:yes"));
+  EXPECT_THAT(shell("$tool conversations.json -o -").err, HasSubstr("claude.ai conversation c-new 'New'"));
+  dialogue::Options options;
+  options.session = "c-old";
+  EXPECT_THAT(read_texts("conversations.json", options), ElementsAre("Q:only text", "A:fine", "Q:[file: a.txt]"));
+  all[1]["current_leaf_message_uuid"] = "y";
+  write_file("conversations-000.json", all.dump());
+  EXPECT_THAT(read_texts("conversations-000.json"), ElementsAre("Q:frist", "A:?"));
+}
+
 TEST_F(Export, OfMessagesComesInManyShapes) {
   const Json list = {{{"role", "developer"}, {"content", "no"}},
                      {{"role", "user"}, {"content", "q"}},

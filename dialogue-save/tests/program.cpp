@@ -90,7 +90,8 @@ InFolder::InFolder() : before_(fs::current_path()) {
   ::setenv("tool", DIALOGUE_SAVE_PROGRAM, 1);
   ::setenv("HOME", home.c_str(), 1);
   ::setenv("TZ", "UTC-8", 1);  // POSIX counts westwards: this is east of Greenwich
-  for (const char* name : {"CLAUDE_CONFIG_DIR", "CLAUDE_CODE_SESSION_ID", "XDG_CONFIG_HOME"}) ::unsetenv(name);
+  for (const char* name : {"CLAUDE_CONFIG_DIR", "CLAUDE_CODE_SESSION_ID", "XDG_CONFIG_HOME", "CODEX_HOME", "CODEX_THREAD_ID"})
+    ::unsetenv(name);
 }
 
 InFolder::~InFolder() {

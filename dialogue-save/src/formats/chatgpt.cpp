@@ -1,4 +1,5 @@
-// ChatGPT's export, conversations.json: an array of conversations, each a tree of messages with a pointer to its current leaf.
+// The exports of ChatGPT and of Claude.ai, both named conversations.json: an array of conversations, each a tree of messages with
+// a pointer to its current leaf.
 #include "format.hpp"
 #include "json_file.hpp"
 #include "json_text.hpp"
@@ -93,6 +94,49 @@ std::vector<std::string> all_of(const Json& mapping) {
   return order;
 }
 
+/// A conversation of Claude.ai in the shape of ChatGPT's: a list, whose messages name their parents since 2025.
+Json as_tree(const Json& conversation) {
+  const Json& messages = member(conversation, "chat_messages");
+  Json mapping = Json::object();
+  std::string before;
+  for (std::size_t i = 0; messages.is_array() && i < messages.size(); ++i) {
+    const bool user = text_member(messages[i], "sender") == "human";
+    std::string id = text_member(messages[i], "uuid"), parent = text_member(messages[i], "parent_message_uuid");
+    if (id.empty()) id = fmt::format("{}", i + 1);
+    std::string text = content_text(member(messages[i], "content"));
+    if (is_blank(text)) text = text_member(messages[i], "text");
+    for (const char* list : {"attachments", "files"}) {
+      const Json& files = member(messages[i], list);
+      if (is_blank(text) && files.is_array() && !files.empty())
+        text = fmt::format("[file: {}]", text_member(files[0], "file_name"));
+    }
+    mapping[id] = {{"parent", parent.empty() ? before : parent}, {"children", Json::array()}};
+    mapping[id]["message"] = {{"id", id},
+                              {"author", {{"role", user ? "user" : "assistant"}}},
+                              {"create_time", member(messages[i], "created_at")},
+                              {"content", {{"content_type", "text"}, {"parts", {text}}}}};
+    before = std::move(id);
+  }
+  for (const auto& [id, node] : mapping.items()) {
+    const std::string parent = text_member(node, "parent");
+    if (mapping.contains(parent)) mapping[parent]["children"].push_back(id);
+  }
+  return {{"mapping", std::move(mapping)}, {"current_node", text_member(conversation, "current_leaf_message_uuid")}};
+}
+
+/// What the two exports call the same.
+struct Names {
+  const char* format;
+  const char* messages;
+  const char* id;
+  const char* title;
+  const char* updated;
+  const char* created;
+};
+constexpr Names chatgpt = {"chatgpt", "mapping", "conversation_id", "title", "update_time", "create_time"};
+constexpr Names claude_ai = {"claude.ai", "chat_messages", "uuid", "name", "updated_at", "created_at"};
+
+template <const Names& names>
 std::vector<Conversation> in_file(const fs::path& path, Report& report) {
   std::vector<Conversation> found;
   JsonFile(path).each_value([&](const JsonFile::Value& value) {
@@ -100,14 +144,14 @@ std::vector<Conversation> in_file(const fs::path& path, Report& report) {
     const std::optional<Json> json = parse_json(value.text, unused);
     if (!json) {
       ++report.damaged;
-    } else if (!member(*json, "mapping").is_object()) {
+    } else if (!member(*json, names.messages).is_structured()) {
       ++report.unknown;
     } else {
-      std::string id = text_member(*json, "conversation_id");
+      std::string id = text_member(*json, names.id);
       if (id.empty()) id = text_member(*json, "id");
       Conversation conversation{
-          "chatgpt", path, std::move(id), text_member(*json, "title"), time_of(member(*json, "update_time")), value.where};
-      if (!conversation.updated) conversation.updated = time_of(member(*json, "create_time"));
+          names.format, path, std::move(id), text_member(*json, names.title), time_of(member(*json, names.updated)), value.where};
+      if (!conversation.updated) conversation.updated = time_of(member(*json, names.created));
       found.push_back(std::move(conversation));
     }
     return true;
@@ -116,7 +160,8 @@ std::vector<Conversation> in_file(const fs::path& path, Report& report) {
 }
 
 void read(const Conversation& conversation, const ReadOptions& options, Report& report, const Sink& sink) {
-  const Json json = parse_json(JsonFile(conversation.file).text_at(conversation.part), report).value_or(Json());
+  Json json = parse_json(JsonFile(conversation.file).text_at(conversation.part), report).value_or(Json());
+  if (conversation.format == claude_ai.format) json = as_tree(json);
   const Json& mapping = member(json, "mapping");
   const std::vector<std::string> ids = options.all_branches ? all_of(mapping) : path_to(leaf_of(json), mapping);
   for (const std::string& id : ids) {
@@ -125,10 +170,14 @@ void read(const Conversation& conversation, const ReadOptions& options, Report& 
   }
 }
 
-bool recognizes(const FileHead& head) { return head.has("mapping"); }
+template <const Names& names>
+bool recognizes(const FileHead& head) {
+  return head.has(names.messages);
+}
 
 }  // namespace
 
-Format chatgpt_format() { return {"chatgpt", recognizes, in_file, nullptr, read}; }
+Format chatgpt_format() { return {chatgpt.format, recognizes<chatgpt>, in_file<chatgpt>, nullptr, read}; }
+Format claude_ai_format() { return {claude_ai.format, recognizes<claude_ai>, in_file<claude_ai>, nullptr, read}; }
 
 }  // namespace dialogue

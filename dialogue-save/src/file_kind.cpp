@@ -25,31 +25,26 @@ std::set<std::string, std::less<>> outer_keys(std::string_view text) {
   return keys;
 }
 
-struct Answer {
-  const char* what;
-  const char* advice = "it is not read; export or copy the conversation there";
-};
+/// What an assistant's file is that is not read, and what to do; some look like those that are.
+using Foreign = std::pair<const char*, const char*>;
 
-/// Files of assistants that are not read, some of which look like those that are.
-std::optional<Answer> foreign(const FileHead& head) {
+std::optional<Foreign> foreign(const FileHead& head) {
+  constexpr const char* not_read = "it is not read; export or copy the conversation there";
   Report unused;
   const std::string_view bytes = head.bytes;
-  const Json first = parse_json(bytes.substr(0, bytes.find('\n')), unused).value_or(Json());
-  const std::string type = text_member(first, "type");
+  const std::string type = text_member(parse_json(bytes.substr(0, bytes.find('\n')), unused).value_or(Json()), "type");
   const auto holds = [&](std::string_view text) { return bytes.find(text) != bytes.npos; };
-  if (bytes.starts_with("PK\x03\x04")) return Answer{"a zip archive", "unpack it and name the file conversations.json in it"};
-  if (bytes.starts_with("\x28\xB5\x2F\xFD"))
-    return Answer{"a file that zstd packed", "unpack it with 'zstd -d' and name the result"};
-  if (head.has("projectHash")) return Answer{"a session of Gemini CLI"};
-  if (head.has("data") && type.starts_with("session.")) return Answer{"a session of GitHub Copilot CLI"};
-  if (head.has("requesterUsername") || head.has("responderUsername")) return Answer{"a chat of GitHub Copilot in VS Code"};
-  if (head.has("parentUuid") && holds("\"parts\"") && !holds("\"content\"")) return Answer{"a session of Qwen Code"};
-  if (head.has("history") && head.has("workspaceDirectory")) return Answer{"a session of Continue"};
-  if (type == "session_start") return Answer{"a session of Factory's Droid"};
-  if (type == "session" && head.has("message")) return Answer{"a session of pi or OpenClaw"};
-  if (bytes.starts_with("\n# aider chat") || bytes.starts_with("# aider chat"))
-    return Answer{"Aider's history, which is Markdown already"};
-  return std::nullopt;
+  if (bytes.starts_with("PK\x03\x04")) return Foreign("a zip archive", "unpack it and name the file conversations.json in it");
+  if (bytes.starts_with("\x28\xB5\x2F\xFD")) return Foreign("a file that zstd packed", "unpack it with 'zstd -d'");
+  const char* what = head.has("projectHash")                                          ? "a session of Gemini CLI"
+                     : head.has("data") && type.starts_with("session.")               ? "a session of GitHub Copilot CLI"
+                     : head.has("requesterUsername") || head.has("responderUsername") ? "a chat of GitHub Copilot in VS Code"
+                     : head.has("parentUuid") && holds("\"parts\"") && !holds("\"content\"") ? "a session of Qwen Code"
+                     : head.has("history") && head.has("workspaceDirectory")                 ? "a session of Continue"
+                     : type == "session_start"                                               ? "a session of Factory's Droid"
+                     : type == "session" && head.has("message")                              ? "a session of pi or OpenClaw"
+                                                                                             : nullptr;
+  return what ? std::optional<Foreign>({what, not_read}) : std::nullopt;
 }
 
 }  // namespace
@@ -60,7 +55,7 @@ const Format& format_of(const Options& options) {
   head.keys = outer_keys(head.bytes);
   if (head.bytes.empty()) throw Failure(Exit::nothing_found, fmt::format("[find] '{}' is empty", options.file.string()));
   const bool any = options.from == "auto";
-  std::optional<Answer> other = any ? foreign(head) : std::nullopt;
+  const std::optional<Foreign> other = any ? foreign(head) : std::nullopt;
   const Format* last = nullptr;
   for (const Format& format : formats()) {
     if (other || (!any && options.from != format.name)) continue;
@@ -68,9 +63,9 @@ const Format& format_of(const Options& options) {
     last = &format;
   }
   if (!any && last) return *last;
-  if (!other) other = Answer{"something else", "say with --from what it is"};
-  throw Failure(Exit::unreadable, fmt::format("[find] '{}' is no conversation that is known; got {}; {}", options.file.string(),
-                                              other->what, other->advice));
+  const auto [what, advice] = other.value_or(Foreign("something else", "say with --from what it is"));
+  throw Failure(Exit::unreadable,
+                fmt::format("[find] '{}' is no conversation that is known; got {}; {}", options.file.string(), what, advice));
 }
 
 }  // namespace dialogue

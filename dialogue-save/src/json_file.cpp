@@ -1,9 +1,8 @@
 #include "json_file.hpp"
 
-#include "report.hpp"
+#include "json_text.hpp"
 
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
 #include <sys/stat.h>
 #include <sys/types.h>
 
@@ -132,6 +131,15 @@ void JsonFile::each_line(const Visit& visit) {
     if (!visit({where, text, !text.ends_with('\n')})) return;
   }
   check();
+}
+
+void JsonFile::each_object(Report& damage, Report& repairs, const VisitObject& visit) {
+  each_line([&](const Value& line) {
+    const std::optional<Json> json = parse_json(line.text, repairs);
+    if (json && json->is_object()) return visit(*json, line);
+    if (!line.growing) ++damage.damaged;
+    return true;
+  });
 }
 
 void JsonFile::each_value(const Visit& visit) {

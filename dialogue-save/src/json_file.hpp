@@ -2,6 +2,9 @@
 #pragma once
 
 #include "conversation.hpp"
+#include "report.hpp"
+
+#include <nlohmann/json_fwd.hpp>
 
 #include <cstdio>
 #include <memory>
@@ -29,6 +32,10 @@ class JsonFile {
   void each_value(const Visit& visit);
   /// By lines where the file begins with a line that is an object, else by values.
   void each(const Visit& visit);
+
+  /// One object a line: what is none is counted, unless it is still being written.
+  using VisitObject = std::function<bool(const nlohmann::json&, const Value&)>;
+  void each_object(Report& damage, Report& repairs, const VisitObject& visit);
 
   std::string text_at(const Span& where);
   std::string head(std::size_t bytes);

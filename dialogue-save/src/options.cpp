@@ -77,7 +77,7 @@ void add_options(CLI::App& app, Options& options) {
   add_content_options(app, options);
   add_output_options(app, options);
   app.footer(
-      "Without a FILE, the newest conversation of the current folder is saved, of Claude Code and Cursor alike.\n"
+      "Without a FILE, the newest conversation of the current folder is saved, of Claude Code, Cursor and Codex alike.\n"
       "Standard output names the file that was written; standard error says which conversation it is.\n\n"
       "Examples\n"
       "  dialogue-save                              the conversation that was held here last\n"

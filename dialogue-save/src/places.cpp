@@ -20,27 +20,13 @@ fs::path home() {
   return folder.empty() ? "/" : folder;
 }
 
-namespace {
-
-std::vector<fs::path> entries(const fs::path& folder, std::error_code& error) {
+std::vector<fs::path> entries(const fs::path& folder, Report* report) {
+  std::error_code error;
   std::vector<fs::path> all;
   for (fs::directory_iterator i(folder, error), end; !error && i != end; i.increment(error)) all.push_back(i->path());
   std::sort(all.begin(), all.end());
-  return all;
-}
-
-}  // namespace
-
-std::vector<fs::path> entries(const fs::path& folder) {
-  std::error_code ignored;
-  return entries(folder, ignored);
-}
-
-std::vector<fs::path> entries(const fs::path& folder, Report& report) {
-  std::error_code error;
-  std::vector<fs::path> all = entries(folder, error);
-  if (error && error != std::errc::no_such_file_or_directory && error != std::errc::not_a_directory) {
-    report.failed.push_back(
+  if (report && error && error != std::errc::no_such_file_or_directory && error != std::errc::not_a_directory) {
+    report->failed.push_back(
         fmt::format("[find] cannot read the folder '{}'; got {}; check that you may read it", folder.string(), error.message()));
   }
   return all;

@@ -14,10 +14,9 @@ std::string environment(const char* name);
 /// The user's home; "/" where there is none, so that searching it finds nothing rather than something else.
 std::filesystem::path home();
 
-/// The entries of a folder, sorted by name; none where it does not exist or must not be read.
-std::vector<std::filesystem::path> entries(const std::filesystem::path& folder);
-/// The same; a folder that is there and cannot be read is noted in the report.
-std::vector<std::filesystem::path> entries(const std::filesystem::path& folder, Report& report);
+/// The entries of a folder, sorted by name; none where it does not exist. One that cannot be read is noted in the report, if
+/// given.
+std::vector<std::filesystem::path> entries(const std::filesystem::path& folder, Report* report = nullptr);
 /// Whether this is a file that can be opened without waiting: no folder, pipe or device.
 bool regular(const std::filesystem::path& file);
 std::optional<Millis> modified(const std::filesystem::path& file);

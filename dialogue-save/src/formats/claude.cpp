@@ -48,22 +48,16 @@ class Index {
   explicit Index(Report& report) : report_(report) {}
 
   /// Whether the line is a question of the conversation.
-  bool add(const JsonFile::Value& line) {
-    Report unused;  // repairs count where a text is used
-    const std::optional<Json> json = parse_json(line.text, unused);
-    if (!json || !json->is_object()) {
-      if (!line.growing) ++report_.damaged;
-      return false;
-    }
-    if (claude_unknown(*json)) ++report_.unknown;
-    Record record = record_of(*json, line.where);
+  bool add(const Json& json, const JsonFile::Value& line) {
+    if (claude_unknown(json)) ++report_.unknown;
+    Record record = record_of(json, line.where);
     if (repeated(record, line.text)) return false;
     if (record.kind == ClaudeKind::queue_row) {
-      queue_.operation(*json, records_.size());
+      queue_.operation(json, records_.size());
     } else if (!record.tree.sidechain) {
-      const std::string told = claude_told(*json);
-      const bool queued = text_member(*json, "type") == "attachment";
-      if (!told.empty()) queue_.told(told, queued, text_member(*json, "promptSource") == "queued");
+      const std::string told = claude_told(json);
+      const bool queued = text_member(json, "type") == "attachment";
+      if (!told.empty()) queue_.told(told, queued, text_member(json, "promptSource") == "queued");
     }
     if (record.tree.time.empty()) record.tree.time = record.uuid;  // so that two prompts without a time still differ
     records_.push_back(std::move(record));
@@ -100,7 +94,9 @@ class Index {
 
 std::vector<Record> index_of(JsonFile& file, bool first_only, Report& report) {
   Index index(report);
-  file.each_line([&](const JsonFile::Value& line) { return !(index.add(line) && first_only); });
+  Report unused;  // repairs count where a text is used
+  file.each_object(report, unused,
+                   [&](const Json& json, const JsonFile::Value& line) { return !(index.add(json, line) && first_only); });
   return std::move(index).finish();
 }
 
@@ -143,9 +139,9 @@ std::vector<Record> chosen(std::vector<Record> records, const ReadOptions& optio
 /// What the first record that has this member says there; "" where none does or the file cannot be read.
 std::string first_text(const fs::path& file, const char* key, Report& report) try {
   std::string text;
-  JsonFile(file).each_line([&](const JsonFile::Value& line) {
-    Report unused;
-    text = text_member(parse_json(line.text, unused).value_or(Json()), key);
+  Report unused;
+  JsonFile(file).each_object(unused, unused, [&](const Json& json, const JsonFile::Value&) {
+    text = text_member(json, key);
     return text.empty();
   });
   return text;
@@ -160,7 +156,7 @@ bool is_subagent(const fs::path& file) { return file.filename().string().starts_
 std::multimap<std::string, fs::path> subagents_of(const fs::path& session, Report& report) {
   std::multimap<std::string, fs::path> found;
   const fs::path folder = session.parent_path() / session.stem() / "subagents";
-  for (const fs::path& file : entries(folder, report)) {
+  for (const fs::path& file : entries(folder, &report)) {
     if (is_subagent(file) && file.extension() == ".jsonl" && regular(file)) {
       found.emplace(first_text(file, "timestamp", report), file);
     }
@@ -253,10 +249,10 @@ std::vector<Conversation> in_stores(const Workspace& workspace, Report& report) 
   std::vector<Conversation> found;
   for (const fs::path& projects : project_folders()) {
     report.searched.push_back((workspace ? projects / slug(wanted) : projects).string() + "/*.jsonl");
-    for (const fs::path& folder : entries(projects, report)) {
+    for (const fs::path& folder : entries(projects, &report)) {
       const std::string store = folder.filename().string();
       if (workspace && !may_hold(store, wanted)) continue;
-      for (const fs::path& file : entries(folder, report)) {
+      for (const fs::path& file : entries(folder, &report)) {
         if (file.extension() != ".jsonl" || is_subagent(file) || !regular(file)) continue;
         if (!workspace || belongs(file, store, wanted)) found.push_back(in_file(file, report).front());
       }

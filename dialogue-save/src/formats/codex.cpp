@@ -101,19 +101,13 @@ struct Segment {
 /// The messages of one file in its order, in every way they are told.
 class Index {
  public:
-  Index(std::size_t file, const End& end, Report& report) : file_(file), end_(end), report_(report) {}
+  Index(std::size_t file, const End& end) : file_(file), end_(end) {}
 
   /// false: the fork's own lines take over here.
-  bool add(const JsonFile::Value& line) {
-    Report unused;  // repairs count where a text is used
-    const std::optional<Json> json = parse_json(line.text, unused);
-    if (!json || !json->is_object()) {
-      if (!line.growing) ++report_.damaged;
-      return true;
-    }
-    if (line.where.offset >= end_.offset || number_member(*json, "ordinal", 0) >= end_.ordinal) return false;
-    follow_turns(member(*json, "payload"));
-    const std::optional<Spoken> spoken = spoken_in(*json);
+  bool add(const Json& json, const JsonFile::Value& line) {
+    if (line.where.offset >= end_.offset || number_member(json, "ordinal", 0) >= end_.ordinal) return false;
+    follow_turns(member(json, "payload"));
+    const std::optional<Spoken> spoken = spoken_in(json);
     if (!spoken || is_blank(spoken->text)) return true;
     if (spoken->role == Role::user && spoken->way != Way::response && !open_) ++turn_;
     all_.push_back({spoken->role, spoken->way, file_, std::hash<std::string_view>()(trimmed(spoken->text)), turn_, line.where});
@@ -151,7 +145,6 @@ class Index {
 
   std::size_t file_;
   End end_;
-  Report& report_;
   std::vector<Entry> all_;
   std::size_t turn_ = 0;
   bool open_ = false;
@@ -196,9 +189,9 @@ std::vector<fs::path> rollouts_below(const fs::path& folder) {
 
 Json meta_of(const fs::path& file) {
   Json meta;
-  JsonFile(file).each_line([&](const JsonFile::Value& line) {
-    Report unused;
-    meta = member(parse_json(line.text, unused).value_or(Json()), "payload");
+  Report unused;
+  JsonFile(file).each_object(unused, unused, [&](const Json& json, const JsonFile::Value&) {
+    meta = member(json, "payload");
     return false;
   });
   return meta;
@@ -247,11 +240,13 @@ std::vector<Segment> lineage(const fs::path& file, Report& report) {
 void read(const Conversation& conversation, const ReadOptions& options, Report& report, const Sink& sink) {
   std::vector<std::unique_ptr<JsonFile>> files;
   std::vector<Entry> all;
+  Report unused;  // repairs count where a text is used
   for (const Segment& segment : lineage(conversation.file, report)) {
     files.push_back(std::make_unique<JsonFile>(segment.path));
-    Index index(files.size() - 1, segment.end, report);
-    files.back()->each_line(
-        [&](const JsonFile::Value& line) { return index.add(line) && !(options.first_only && index.holds_question()); });
+    Index index(files.size() - 1, segment.end);
+    files.back()->each_object(report, unused, [&](const Json& json, const JsonFile::Value& line) {
+      return index.add(json, line) && !(options.first_only && index.holds_question());
+    });
     const std::vector<Entry> own = index.finish();
     all.insert(all.end(), own.begin(), own.end());
   }

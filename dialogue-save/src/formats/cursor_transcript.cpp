@@ -45,18 +45,13 @@ std::string answer(std::string text) {
 }
 
 void read(const Conversation& conversation, const ReadOptions& options, Report& report, const Sink& sink) {
-  JsonFile(conversation.file).each_line([&](const JsonFile::Value& line) {
-    const std::optional<Json> json = parse_json(line.text, report);
-    if (!json || !json->is_object()) {
-      if (!line.growing) ++report.damaged;
-      return true;
-    }
-    const std::string role = text_member(*json, "role");
+  JsonFile(conversation.file).each_object(report, report, [&](const Json& json, const JsonFile::Value&) {
+    const std::string role = text_member(json, "role");
     if (role != "user" && role != "assistant") {
       if (!role.empty()) ++report.unknown;
       return true;
     }
-    std::string text = content_text(member(member(*json, "message"), "content"));
+    std::string text = content_text(member(member(json, "message"), "content"));
     text = role == "user" ? question(text, options.commands) : answer(std::move(text));
     if (is_blank(text)) return true;
     return sink({role == "user" ? Role::user : Role::assistant, std::move(text)});
@@ -82,9 +77,9 @@ std::vector<Conversation> in_stores(const Workspace& workspace, Report& report) 
   const std::string name = workspace ? folded_slug(resolved(*workspace)) : "*";
   report.searched.push_back((projects / name / "agent-transcripts").string());
   std::vector<Conversation> found;
-  for (const fs::path& project : entries(projects, report)) {
+  for (const fs::path& project : entries(projects, &report)) {
     if (workspace && (folded_slug(project.filename()) != name || belongs_elsewhere(project, *workspace))) continue;
-    for (const fs::path& entry : entries(project / "agent-transcripts", report)) {
+    for (const fs::path& entry : entries(project / "agent-transcripts", &report)) {
       const fs::path file = entry.extension() == ".jsonl" ? entry : entry / (entry.filename().string() + ".jsonl");
       if (regular(file)) found.push_back(in_file(file, report).front());
     }

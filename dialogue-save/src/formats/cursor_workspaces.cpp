@@ -53,7 +53,7 @@ std::vector<fs::path> cursor_user_folders() {
 
 std::vector<fs::path> cursor_workspaces(const fs::path& user_folder, const Workspace& workspace, Report& report) {
   std::vector<fs::path> matching;
-  for (const fs::path& storage : entries(user_folder / "workspaceStorage", report)) {
+  for (const fs::path& storage : entries(user_folder / "workspaceStorage", &report)) {
     if (!workspace || resolved(folder_of(storage, report)) == resolved(*workspace)) matching.push_back(storage);
   }
   return matching;

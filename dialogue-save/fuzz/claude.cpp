@@ -1,0 +1,12 @@
+// Sessions of Claude Code.
+#include "reader.hpp"
+
+namespace dialogue {
+Format claude_format();
+}
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  static const dialogue::Format format = dialogue::claude_format();
+  dialogue::check_reader(format, dialogue::MemoryFile(data, size).path());
+  return 0;
+}

@@ -1,0 +1,73 @@
+#include "claude_queue.hpp"
+
+#include "claude_record.hpp"
+#include "message_text.hpp"
+
+namespace dialogue {
+
+void ClaudeQueue::operation(const Json& row, std::size_t index) {
+  const std::string operation = text_member(row, "operation"), content = content_text(member(row, "content"));
+  const std::string_view text = trimmed(content);
+  if (operation == "enqueue") {
+    if (!text.empty()) texts_.push_back({std::string(text), index, index, true, claude_notice(text)});
+  } else if (operation == "dequeue" || operation == "remove") {
+    take(text, index, operation == "dequeue");
+  } else if (operation == "popAll") {
+    // they are in the input line again and come once more if they are sent
+    texts_.remove_if([](const Text& it) { return it.open; });
+  }
+}
+
+/// The first text in the queue, or the first that reads so.
+ClaudeQueue::Text* ClaudeQueue::next(std::string_view text) {
+  for (Text& it : texts_) {
+    if (it.open && (text.empty() || it.text == text)) return &it;
+  }
+  return nullptr;
+}
+
+void ClaudeQueue::take(std::string_view text, std::size_t index, bool submitted) {
+  if (Text* const it = next(text)) {
+    it->open = false;
+    it->submitted = submitted;
+    it->place = index;
+  } else if (const auto found = early_.find(text); found != early_.end()) {
+    early_.erase(found);
+  } else if (!text.empty()) {
+    texts_.push_back({std::string(text), index, index, false, claude_notice(text), submitted});
+  }
+  texts_.remove_if([](const Text& done) { return done.told && !done.open; });
+}
+
+void ClaudeQueue::told(const std::string& text, bool queued, bool submitted) {
+  const std::string_view whole = trimmed(text);
+  for (Text& it : texts_) {
+    if (!it.told && it.text == whole) return void(it.told = true);
+  }
+  // several texts that waited become one row, each on lines of its own
+  std::vector<Text*> parts;
+  std::string_view rest = whole;
+  for (Text& it : texts_) {
+    const bool part =
+        !it.told && !rest.empty() && rest.starts_with(it.text) && (rest.size() == it.text.size() || rest[it.text.size()] == '\n');
+    if (!part) continue;
+    parts.push_back(&it);
+    rest = trimmed(rest.substr(it.text.size()));
+  }
+  if (!rest.empty()) parts.clear();
+  for (Text& it : texts_) {
+    if (parts.empty() && submitted && it.submitted && !it.told) parts.push_back(&it);
+  }
+  for (Text* const part : parts) part->told = true;
+  if (parts.empty() && queued) early_.emplace(whole);
+}
+
+std::vector<ClaudeQueue::Text> ClaudeQueue::untold() const {
+  std::vector<Text> found;
+  for (const Text& it : texts_) {
+    if (!it.told) found.push_back(it);
+  }
+  return found;
+}
+
+}  // namespace dialogue

@@ -1,0 +1,42 @@
+// What was typed while an answer ran: rows that say what happens to the queue of such texts.
+#pragma once
+
+#include "json_text.hpp"
+
+#include <list>
+#include <set>
+#include <string>
+#include <vector>
+
+namespace dialogue {
+
+/// Finds the texts that no other row tells. Which rows do has changed with the versions: a text that waits for the end of the
+/// answer becomes a row of type user; one that joins the answer becomes a queued command, or the row that removes it is all
+/// there is; before April 2026 that row had no text, and the one that put it in the queue is all there is.
+class ClaudeQueue {
+ public:
+  struct Text {
+    std::string text;
+    std::size_t source = 0;  // the record that holds the text
+    std::size_t place = 0;   // the record in whose place it belongs
+    bool open = true;        // still in the queue
+    bool told = false;       // by another row, or not typed
+    bool submitted = false;  // taken out to become a row of type user
+  };
+
+  /// A row of type queue-operation, which is record `index`.
+  void operation(const Json& row, std::size_t index);
+  /// A row that tells `text`. `queued`: as a queued command. `submitted`: as what was in the queue, perhaps reworded.
+  void told(const std::string& text, bool queued, bool submitted);
+  /// What is told by no row so far and was not taken back.
+  std::vector<Text> untold() const;
+
+ private:
+  Text* next(std::string_view text);
+  void take(std::string_view text, std::size_t index, bool submitted);
+
+  std::list<Text> texts_;
+  std::multiset<std::string, std::less<>> early_;  // queued commands that came before the row that removes them
+};
+
+}  // namespace dialogue

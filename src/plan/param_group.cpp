@@ -9,6 +9,8 @@ namespace muon {
 using torch::optim::AdamWOptions;
 using torch::optim::OptimizerOptions;
 
+ParamGroup::ParamGroup(std::vector<torch::Tensor> params_given) : params(std::move(params_given)) {}
+
 ParamGroup::ParamGroup(std::vector<torch::Tensor> params_given, std::shared_ptr<const OptimizerOptions> options_given)
     : params(std::move(params_given)), options(std::move(options_given)) {}
 

@@ -9,6 +9,7 @@
 #include <functional>
 #include <limits>
 #include <string>
+#include <tuple>
 #include <vector>
 
 namespace {
@@ -147,7 +148,7 @@ TEST(MuonOptions, AWriteThroughACastToAdamWOptionsIsFound) {
   expect_found("lr", [](auto& o) { write_as_adamw(o, &AdamWOptions::lr, 1e-3); });
   expect_found("weight_decay", [](auto& o) { write_as_adamw(o, &AdamWOptions::weight_decay, 0.5); });
   expect_found("eps", [](auto& o) { write_as_adamw(o, &AdamWOptions::eps, 1e-3); });
-  expect_found("betas", [](auto& o) { write_as_adamw(o, &AdamWOptions::betas, AdamWOptions::betas_t{0.5, 0.5}); });
+  expect_found("betas", [](auto& o) { write_as_adamw(o, &AdamWOptions::betas, std::tuple<double, double>(0.5, 0.5)); });
   expect_found("amsgrad", [](auto& o) { write_as_adamw(o, &AdamWOptions::amsgrad, true); });
   MuonOptions options(0.02);
   options.lr(0.5);

@@ -20,7 +20,8 @@ namespace muon {
 ///          group.views = {muon::MatrixView::matrix().chunk_rows(3)};
 struct MUON_API ParamGroup {
   /// Without options, the group gets the optimizer's defaults.
-  explicit ParamGroup(std::vector<torch::Tensor> params, std::shared_ptr<const torch::optim::OptimizerOptions> options = nullptr);
+  explicit ParamGroup(std::vector<torch::Tensor> params);
+  ParamGroup(std::vector<torch::Tensor> params, std::shared_ptr<const torch::optim::OptimizerOptions> options);
   ParamGroup(std::vector<torch::Tensor> params, const MuonOptions& options);
   ParamGroup(std::vector<torch::Tensor> params, const torch::optim::AdamWOptions& options);
   ParamGroup(const torch::optim::OptimizerParamGroup& group);  // implicit: wherever a ParamGroup is taken

@@ -3,6 +3,7 @@
 #include <muon/plan/options.hpp>
 
 #include "plan/options_json.hpp"
+#include "optim/state_check.hpp"
 #include "optim/state_key.hpp"
 #include "matrix/shape_text.hpp"
 
@@ -53,17 +54,21 @@ struct Stored {
 
 class Restore {
  public:
-  Restore(GroupedOptimizer& optimizer, const NamesOf& names, const Tolerance& tolerance, PendingRestore& prepared)
-      : optimizer_(optimizer), names_(names), tolerance_(tolerance), prepared_(prepared) {}
+  Restore(const NamesOf& names, const Tolerance& tolerance, PendingRestore& prepared)
+      : names_(names), tolerance_(tolerance), prepared_(prepared) {}
 
-  void run(const OptimizerState& state) {
+  void run(const std::vector<torch::optim::Optimizer*>& optimizers, const OptimizerState& state) {
     for (const GroupState& group : state) {
       for (const ParameterState& parameter : group.parameters) {
         if (!stored_.emplace(parameter.name, Stored{&group, &parameter}).second)
           problem(fmt::format("'{}' is in two groups of the file", parameter.name));
       }
     }
-    for (std::size_t g = 0; g < optimizer_.param_groups().size(); ++g) group(g);
+    for (std::size_t k = 0; k < optimizers.size(); ++k) {
+      optimizer_ = optimizers[k];
+      of_optimizer_ = optimizers.size() > 1 ? fmt::format(" of optimizer {}", k) : "";
+      for (std::size_t g = 0; g < optimizer_->param_groups().size(); ++g) group(g);
+    }
     if (tolerance_.extra || stored_.empty()) return;
     std::vector<std::string> rest;
     for (const auto& [name, entry] : stored_) rest.push_back(name);
@@ -72,6 +77,9 @@ class Restore {
 
  private:
   void problem(std::string text) { prepared_.problems.push_back(std::move(text)); }
+
+  /// "group 1", with several optimizers "group 1 of optimizer 0".
+  std::string group_name(std::size_t g) const { return fmt::format("group {}{}", g, of_optimizer_); }
 
   /// "'a', 'b' and 7 more"
   static std::string listed(const std::vector<std::string>& names) {
@@ -94,7 +102,7 @@ class Restore {
   }
 
   void group(std::size_t g) {
-    auto& group = optimizer_.param_groups()[g];
+    auto& group = optimizer_->param_groups()[g];
     OptimizerOptions& options = group.options();
     std::vector<std::string> missing;
     std::set<const GroupState*> from;  // in the order of addresses, used as a set alone
@@ -117,7 +125,7 @@ class Restore {
 
   void forget(const at::Tensor& parameter) {
     prepared_.changes.emplace_back(
-        [this_optimizer = &optimizer_, key = state_key(parameter)] { this_optimizer->state().erase(key); });
+        [this_optimizer = optimizer_, key = state_key(parameter)] { this_optimizer->state().erase(key); });
   }
 
   void prepare(const at::Tensor& parameter, const std::string& view, const OptimizerOptions& options, const Stored& stored) {
@@ -137,7 +145,7 @@ class Restore {
     std::shared_ptr<OptimizerParamState> state = make_state(parameter, *stored.parameter, stored.group->algorithm == "muon");
     if (state == nullptr) return;
     prepared_.changes.emplace_back(
-        [this_optimizer = &optimizer_, key = state_key(parameter), state] { this_optimizer->state()[key] = state->clone(); });
+        [this_optimizer = optimizer_, key = state_key(parameter), state] { this_optimizer->state()[key] = state->clone(); });
   }
 
   /// Null, and a problem, if a tensor is missing or does not fit.
@@ -161,7 +169,10 @@ class Restore {
         return {};
       }
       // the parameter's strides, as a step makes it: on CUDA the kernel depends on them
-      return at::empty_like(parameter, parameter.options().requires_grad(false)).copy_(tensor);
+      const at::Tensor own = at::empty_like(parameter, parameter.options().requires_grad(false)).copy_(tensor);
+      const std::string wrong = problem_of_state(key, own);
+      if (!wrong.empty()) problem(fmt::format("{} of '{}' {}", key, stored.name, wrong));
+      return own;
     };
     std::shared_ptr<OptimizerParamState> result;
     if (is_muon) {
@@ -172,10 +183,12 @@ class Restore {
       auto state = std::make_shared<AdamWParamState>();
       state->exp_avg(get("exp_avg", true)).exp_avg_sq(get("exp_avg_sq", true)).max_exp_avg_sq(get("max_exp_avg_sq", false));
       const auto step = stored.tensors.find("step");
-      if (step == stored.tensors.end() || step->second.numel() != 1) {
+      if (step == stored.tensors.end()) {
         problem(fmt::format("the state of '{}' has no step", stored.name));
+      } else if (const auto count = step_count_of(step->second)) {
+        state->step(*count);
       } else {
-        state->step(step->second.item<std::int64_t>());
+        problem(fmt::format("the step of '{}' is no number of steps; it is {}", stored.name, step_text(step->second)));
       }
       result = state;
     }
@@ -187,19 +200,19 @@ class Restore {
     if (first.algorithm != algorithm_of(options) || tolerance_.options == OptionsFrom::optimizer) return;
     for (const GroupState* other : from) {
       if (other->options != first.options)
-        return problem(fmt::format("the parameters of group {} were in groups with different options", g));
+        return problem(fmt::format("the parameters of {} were in groups with different options", group_name(g)));
     }
     std::shared_ptr<OptimizerOptions> stored;
     try {
       stored = options_from_json(first.algorithm, first.options);
     } catch (const std::runtime_error& error) {
-      return problem(fmt::format("group {}: {}", g, error.what()));
+      return problem(fmt::format("{}: {}", group_name(g), error.what()));
     }
     if (tolerance_.options == OptionsFrom::require_equal_except_schedule) {
       const Json mine = options_json(options), theirs = options_json(*stored);
       for (const auto& [key, value] : theirs.items()) {
         if (key == "lr" || key == "momentum" || mine.at(key) == value) continue;
-        problem(fmt::format("{} of group {} ({}) is {} there and {} here", key, g, first.algorithm, value.dump(),
+        problem(fmt::format("{} of {} ({}) is {} there and {} here", key, group_name(g), first.algorithm, value.dump(),
                             mine.at(key).dump()));
       }
     }
@@ -220,7 +233,8 @@ class Restore {
     });
   }
 
-  GroupedOptimizer& optimizer_;
+  torch::optim::Optimizer* optimizer_ = nullptr;  // that whose groups are being prepared
+  std::string of_optimizer_;                      // which one it is, where there are several
   const NamesOf& names_;
   const Tolerance& tolerance_;
   PendingRestore& prepared_;
@@ -229,7 +243,7 @@ class Restore {
 
 }  // namespace
 
-OptimizerState state_of_optimizer(const GroupedOptimizer& optimizer, const NamesOf& names) {
+OptimizerState state_of_optimizer(const torch::optim::Optimizer& optimizer, const NamesOf& names) {
   OptimizerState result;
   for (const auto& group : optimizer.param_groups()) {
     GroupState out{algorithm_of(group.options()), options_json(group.options()), {}};
@@ -275,7 +289,7 @@ Json state_json(const OptimizerState& state) {
   return json;
 }
 
-OptimizerState state_from_json(const nlohmann::json& json) {
+OptimizerState state_from_json(const nlohmann::ordered_json& json) {
   OptimizerState state;
   for (const auto& group : json) {
     GroupState out{group.at("algorithm").get<std::string>(), group.at("options"), {}};
@@ -290,9 +304,9 @@ OptimizerState state_from_json(const nlohmann::json& json) {
   return state;
 }
 
-void prepare_restore(GroupedOptimizer& optimizer, const OptimizerState& state, const NamesOf& names, const Tolerance& tolerance,
-                     PendingRestore& prepared) {
-  Restore(optimizer, names, tolerance, prepared).run(state);
+void prepare_restore(const std::vector<torch::optim::Optimizer*>& optimizers, const OptimizerState& state, const NamesOf& names,
+                     const Tolerance& tolerance, PendingRestore& prepared) {
+  Restore(names, tolerance, prepared).run(optimizers, state);
 }
 
 }  // namespace muon

@@ -36,8 +36,8 @@ using OptimizerState = std::vector<GroupState>;
 /// All names of a parameter, the one to store it under first.
 using NamesOf = std::function<std::vector<std::string>(const at::Tensor&)>;
 
-/// The state as it is; its tensors are the optimizer's own.
-OptimizerState state_of_optimizer(const GroupedOptimizer& optimizer, const NamesOf& names);
+/// The state as it is; its tensors are the optimizer's own. Of an optimizer of ours or torch::optim::AdamW.
+OptimizerState state_of_optimizer(const torch::optim::Optimizer& optimizer, const NamesOf& names);
 
 /// How a parameter's tensor is called in a file: "fc1.weight/momentum_buffer".
 std::string tensor_name(const ParameterState& parameter, const std::string& key);
@@ -55,10 +55,10 @@ class StateTensors {
 
 /// The state without tensors as JSON, and back.
 nlohmann::ordered_json state_json(const OptimizerState& state);
-OptimizerState state_from_json(const nlohmann::json& json);
+OptimizerState state_from_json(const nlohmann::ordered_json& json);
 
-/// `state` into `optimizer`, by name. Adds to `prepared`.
-void prepare_restore(GroupedOptimizer& optimizer, const OptimizerState& state, const NamesOf& names, const Tolerance& tolerance,
-                     PendingRestore& prepared);
+/// `state` into the optimizers, by name, whichever of them has a parameter. Adds to `prepared`.
+void prepare_restore(const std::vector<torch::optim::Optimizer*>& optimizers, const OptimizerState& state, const NamesOf& names,
+                     const Tolerance& tolerance, PendingRestore& prepared);
 
 }  // namespace muon

@@ -55,6 +55,8 @@ class LambdaLR : public torch::optim::LRScheduler {
  public:
   LambdaLR(torch::optim::Optimizer& optimizer, Schedule schedule);
 
+  /// Whose learning rates it sets.
+  const torch::optim::Optimizer& optimizer() const { return target_; }
   /// How often `step()` was called.
   std::int64_t step_count() const { return step_count_; }
   /// Goes to a step as if `step()` had been called that often, and sets its rates: to resume.

@@ -60,7 +60,7 @@ class NamedTensors {
 ///          muon::TrainingState{.model = *model, .optimizers = {&muon, &adamw}, .schedules = {&muon_lr, &adamw_lr}, .step = step}
 struct TrainingState {
   NamedTensors model = {};
-  torch::optim::Optimizer* optimizer = nullptr;  ///< muon::Muon, muon::MuonWithAuxAdam or torch::optim::AdamW
+  torch::optim::Optimizer* optimizer = nullptr;           ///< muon::Muon, muon::MuonWithAuxAdam or torch::optim::AdamW
   std::vector<torch::optim::Optimizer*> optimizers = {};  ///< several of those; `optimizer` is the first of them if both are set
   LambdaLR* schedule = nullptr;
   std::vector<LambdaLR*> schedules = {};  ///< as with optimizers
@@ -109,8 +109,8 @@ std::filesystem::path save_checkpoint(const std::filesystem::path& where, const 
 ///          for (std::int64_t step = restored.step; step < total; ++step) ...
 LoadResult load_checkpoint(const std::filesystem::path& where, const TrainingState& training, const LoadTolerance& allow = {});
 
-/// The checkpoint of a folder that was written last, whatever its step and whatever the clock said; none if the folder has none or
-/// does not exist. The order is in the files' metadata, of which each is read.
+/// The checkpoint of a folder that was written last, whatever its step and whatever the clock said; none if the folder has none
+/// or does not exist. The order is in the files' metadata, of which each is read.
 std::optional<std::filesystem::path> latest_checkpoint(const std::filesystem::path& folder);
 
 /// What a checkpoint says of itself, without its tensors.

@@ -18,7 +18,8 @@ void make_folders(const fs::path& folder) {
   std::error_code error;
   if (folder.empty() || fs::is_directory(folder, error)) return;
   make_folders(folder.parent_path());
-  if (::mkdir(folder.c_str(), 0777) != 0 && !fs::is_directory(folder, error)) refuse_file(folder, "cannot be made", errno);
+  const int reason = ::mkdir(folder.c_str(), 0777) == 0 ? 0 : errno;  // before another call sets errno
+  if (reason != 0 && !fs::is_directory(folder, error)) refuse_file(folder, "cannot be made", reason);
   sync_folder(folder.parent_path());
 }
 

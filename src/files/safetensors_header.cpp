@@ -35,7 +35,8 @@ std::uint64_t bits_of(std::string_view dtype) {
 /// Fills a header as the parser goes: no tree of the whole, and no name twice, of which a tree would keep the last.
 class Handler : public nlohmann::json_sax<Json> {
  public:
-  explicit Handler(Header& header) : header_(header) {}
+  /// With `metadata_alone`, parsing ends behind it.
+  explicit Handler(Header& header, bool metadata_alone = false) : header_(header), metadata_alone_(metadata_alone) {}
 
   bool start_object(std::size_t) override {
     if (++depth_ > 2 || in_list_) fail("the header is nested too deeply");
@@ -43,8 +44,9 @@ class Handler : public nlohmann::json_sax<Json> {
     return true;
   }
   bool end_object() override {
-    if (depth_-- == 2 && !metadata_) end_entry();
-    return true;
+    const bool inner = depth_-- == 2;
+    if (inner && !metadata_) end_entry();
+    return !(inner && metadata_ && metadata_alone_);
   }
   bool key(std::string& text) override {
     if (depth_ == 1) {
@@ -132,6 +134,7 @@ class Handler : public nlohmann::json_sax<Json> {
   }
 
   Header& header_;
+  bool metadata_alone_;
   int depth_ = 0;
   bool metadata_ = false, in_list_ = false;
   std::string name_, field_;
@@ -179,6 +182,13 @@ Header parse_header(std::string_view text, std::uint64_t data_bytes) {
   if (end != data_bytes)
     fail(fmt::format("the tensors take {} bytes, and {} are there: cut off, or not its data", end, data_bytes));
   return header;
+}
+
+std::map<std::string, std::string> parse_metadata(std::string_view text) {
+  Header header;
+  Handler handler(header, /*metadata_alone=*/true);
+  Json::sax_parse(text.begin(), text.end(), &handler);
+  return std::move(header.metadata);
 }
 
 std::string header_bytes(const Header& header) {

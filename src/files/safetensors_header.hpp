@@ -36,6 +36,9 @@ std::uint64_t header_length(std::string_view first_bytes, std::uint64_t file_byt
 /// from 0 to `data_bytes` without gap or overlap.
 Header parse_header(std::string_view json, std::uint64_t data_bytes);
 
+/// The metadata of a header that may be of a damaged file: what stands behind it is not read.
+std::map<std::string, std::string> parse_metadata(std::string_view json);
+
 /// The first bytes of a file: length and header, padded with spaces so that the data begins at a multiple of 8. The entries'
 /// offsets are taken as they are.
 std::string header_bytes(const Header& header);

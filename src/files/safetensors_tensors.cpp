@@ -90,6 +90,14 @@ Header header_of(const std::vector<std::pair<std::string, at::Tensor>>& tensors,
 
 at::Tensor packed(const at::Tensor& tensor) { return tensor.detach().to(at::kCPU).contiguous().resolve_conj().resolve_neg(); }
 
+void each_tensors_bytes(const std::vector<std::pair<std::string, at::Tensor>>& tensors,
+                        const std::function<void(const void* bytes, std::size_t count)>& put) {
+  for (const auto& [name, tensor] : tensors) {
+    const at::Tensor bytes = packed(tensor);
+    if (bytes.numel() > 0) put(bytes.data_ptr(), static_cast<std::size_t>(bytes.numel()) * bytes.element_size());
+  }
+}
+
 Contents read(std::string_view bytes) {
   const std::uint64_t length = header_length(bytes.substr(0, 8), bytes.size());
   Header header = parse_header(bytes.substr(8, static_cast<std::size_t>(length)), bytes.size() - 8 - length);

@@ -28,8 +28,6 @@ using torch::optim::OptimizerParamGroup;
 
 namespace {
 
-std::string place(std::size_t index, std::size_t group) { return fmt::format("parameter {} of group {}", index, group); }
-
 bool is_muon(const OptimizerOptions& options) { return dynamic_cast<const MuonOptions*>(&options) != nullptr; }
 
 /// The group's view of parameter `index`.
@@ -114,14 +112,14 @@ std::vector<OptimizerGroup> GroupedOptimizer::Impl::groups() {
 std::string GroupedOptimizer::Impl::place_of(const torch::Tensor& parameter) const {
   for (std::size_t g = 0; g < order.size(); ++g) {
     const auto found = std::find(order[g].begin(), order[g].end(), parameter.unsafeGetTensorImpl());
-    if (found != order[g].end()) return place(static_cast<std::size_t>(found - order[g].begin()), g);
+    if (found != order[g].end()) return place_text(static_cast<std::size_t>(found - order[g].begin()), g);
   }
   return "unknown parameter";
 }
 
 std::string GroupedOptimizer::Impl::label(const torch::Tensor& parameter, std::size_t index, std::size_t group) const {
   const auto known = parameter.defined() ? members.find(parameter.unsafeGetTensorImpl()) : members.end();
-  return known != members.end() && known->second.name ? *known->second.name : place(index, group);
+  return known != members.end() && known->second.name ? *known->second.name : place_text(index, group);
 }
 
 void GroupedOptimizer::Impl::check_kind(const OptimizerOptions& options, std::size_t group) const {
@@ -180,7 +178,7 @@ void GroupedOptimizer::Impl::add(const ParamGroup& group) {
   std::vector<const c10::TensorImpl*> new_order;
   for (std::size_t i = 0; i < count; ++i) {
     const torch::Tensor& parameter = group.params[i];
-    const std::string called = group.names.empty() ? place(i, number) : group.names[i];
+    const std::string called = group.names.empty() ? place_text(i, number) : group.names[i];
     check_parameter(parameter, called);
     Member member;
     if (!group.names.empty()) member.name = group.names[i];
@@ -224,6 +222,8 @@ void GroupedOptimizer::Impl::show_as_single() {
   self.param_groups_.emplace_back(std::move(all), std::make_unique<SingleGroupOptions>(lr));
   order = {std::move(all_members)};
 }
+
+std::string place_text(std::size_t index, std::size_t group) { return fmt::format("parameter {} of group {}", index, group); }
 
 std::vector<OptimizerGroup> GroupAccess::groups(torch::optim::Optimizer& optimizer) {
   if (auto* const grouped = dynamic_cast<GroupedOptimizer*>(&optimizer)) return grouped->impl_->groups();

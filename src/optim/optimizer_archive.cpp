@@ -51,7 +51,7 @@ at::Tensor to_bytes(const OptimizerState& state) {
 OptimizerState from_bytes(const at::Tensor& bytes) {
   const char* const data = static_cast<const char*>(bytes.data_ptr());
   const safetensors::Contents contents = safetensors::read({data, static_cast<std::size_t>(bytes.numel())});
-  OptimizerState state = state_from_json(nlohmann::json::parse(contents.header.metadata.at("groups")));
+  OptimizerState state = state_from_json(nlohmann::ordered_json::parse(contents.header.metadata.at("groups")));
   StateTensors tensors(state);
   for (const safetensors::Entry& entry : contents.header.entries) {
     const auto type = safetensors::scalar_type_of(entry.dtype);
@@ -81,7 +81,7 @@ void GroupedOptimizer::load(torch::serialize::InputArchive& archive) {
   PendingRestore prepared;
   try {
     const OptimizerState state = from_bytes(bytes.cpu().contiguous());
-    prepare_restore(*this, state, names_of(*this), {.options = OptionsFrom::file}, prepared);
+    prepare_restore({this}, state, names_of(*this), {.options = OptionsFrom::file}, prepared);
   } catch (const std::exception& error) {
     throw std::runtime_error(fmt::format("[{}] the archive is damaged: {}", impl_->where, error.what()));
   }

@@ -3,6 +3,7 @@
 
 #include <muon/optim/grouped_optimizer.hpp>
 
+#include <string>
 #include <vector>
 
 namespace muon {
@@ -12,6 +13,9 @@ struct OptimizerGroup {
   torch::optim::OptimizerOptions* options;
   std::vector<torch::Tensor>* params;
 };
+
+/// How a parameter without a name is called: "parameter 3 of group 0".
+std::string place_text(std::size_t index, std::size_t group);
 
 class GroupAccess {
  public:

@@ -4,6 +4,7 @@
 
 #include "plan/options_json.hpp"
 #include "optim/optimizer_groups.hpp"
+#include "optim/state_check.hpp"
 #include "optim/state_key.hpp"
 #include "plan/enum_names.hpp"
 #include "matrix/shape_text.hpp"
@@ -42,201 +43,15 @@ std::map<std::string, at::Tensor> tensors_of(const OptimizerParamState& state) {
   return tensors;
 }
 
-std::string view_text(const GroupedOptimizer& optimizer, const OptimizerGroup& group, const at::Tensor& parameter) {
-  return algorithm_of(*group.options) == Algorithm::muon ? optimizer.view_of(parameter).to_string() : "";
-}
-
-std::string place_text(std::size_t index, std::size_t group) { return fmt::format("parameter {} of group {}", index, group); }
-
-/// A parameter's state and the group it was in.
-struct Stored {
-  const GroupState* group = nullptr;
-  const ParameterState* parameter = nullptr;
-};
-
-class Restore {
- public:
-  Restore(GroupedOptimizer& optimizer, const NamesOf& names, const Tolerance& tolerance, PendingRestore& prepared)
-      : optimizer_(optimizer), names_(names), tolerance_(tolerance), prepared_(prepared) {}
-
-  void run(const OptimizerState& state) {
-    for (const GroupState& group : state) {
-      for (const ParameterState& parameter : group.parameters) {
-        if (!stored_.emplace(parameter.name, Stored{&group, &parameter}).second)
-          problem(fmt::format("'{}' is in two groups of the file", parameter.name));
-      }
-    }
-    const std::vector<OptimizerGroup> groups = GroupAccess::groups(optimizer_);
-    for (std::size_t g = 0; g < groups.size(); ++g) group(groups[g], g);
-    prepared_.changes.emplace_back([this_optimizer = &optimizer_] { GroupAccess::options_were_written(*this_optimizer); });
-    if (tolerance_.extra || stored_.empty()) return;
-    std::vector<std::string> rest;
-    for (const auto& [name, entry] : stored_) rest.push_back(name);
-    problem(fmt::format("state of parameters that the optimizer does not have: {}", listed(rest)));
-  }
-
- private:
-  void problem(std::string text) { prepared_.problems.push_back(std::move(text)); }
-
-  /// "'a', 'b' and 7 more"
-  static std::string listed(const std::vector<std::string>& names) {
-    constexpr std::size_t most = 8;
-    const std::vector<std::string> first(names.begin(),
-                                         names.begin() + static_cast<std::ptrdiff_t>(std::min(most, names.size())));
-    const std::string rest = names.size() > most ? fmt::format(" and {} more", names.size() - most) : "";
-    return fmt::format("'{}'{}", fmt::join(first, "', '"), rest);
-  }
-
-  std::vector<std::string> names_or_place(const at::Tensor& parameter, std::size_t index, std::size_t group) const {
-    std::vector<std::string> names = names_(parameter);
-    if (names.empty()) names.push_back(place_text(index, group));
-    return names;
-  }
-
-  Stored take(const std::vector<std::string>& names) {
-    for (const std::string& name : names) {
-      const auto found = stored_.find(name);
-      if (found == stored_.end()) continue;
-      const Stored stored = found->second;
-      stored_.erase(found);
-      return stored;
-    }
-    return {};
-  }
-
-  void group(const OptimizerGroup& group, std::size_t g) {
-    OptimizerOptions& options = *group.options;
-    std::vector<std::string> missing;
-    std::set<const GroupState*> from;  // in the order of addresses, used as a set alone
-    const GroupState* first = nullptr;
-    for (std::size_t i = 0; i < group.params->size(); ++i) {
-      const at::Tensor& parameter = (*group.params)[i];
-      const auto names = names_or_place(parameter, i, g);
-      const Stored stored = take(names);
-      if (stored.group == nullptr) {
-        missing.push_back(names.front());
-        forget(parameter);
-        continue;
-      }
-      if (first == nullptr) first = stored.group;
-      from.insert(stored.group);
-      prepare(parameter, view_text(optimizer_, group, parameter), options, stored);
-    }
-    if (!missing.empty() && !tolerance_.missing) problem(fmt::format("no state of {}", listed(missing)));
-    if (first != nullptr) prepare_options(options, g, *first, from);
-  }
-
-  void forget(const at::Tensor& parameter) {
-    prepared_.changes.emplace_back(
-        [this_optimizer = &optimizer_, key = state_key(parameter)] { this_optimizer->state().erase(key); });
-  }
-
-  void prepare(const at::Tensor& parameter, const std::string& view, const OptimizerOptions& options, const Stored& stored) {
-    const std::string& name = stored.parameter->name;
-    if (stored.group->algorithm != algorithm_of(options)) {
-      return problem(fmt::format("'{}' was under {} and is under {} now; their states do not convert", name,
-                                 to_string(stored.group->algorithm), to_string(algorithm_of(options))));
-    }
-    if (stored.parameter->shape != parameter.sizes().vec()) {
-      return problem(fmt::format("'{}' has shape {} there and {} here", name, shape_text(stored.parameter->shape),
-                                 shape_text(parameter.sizes())));
-    }
-    if (tolerance_.options == OptionsFrom::require_equal_except_schedule && stored.parameter->view != view) {
-      problem(fmt::format("'{}' was read as '{}' and is read as '{}' now", name, stored.parameter->view, view));
-    }
-    if (stored.parameter->tensors.empty()) return forget(parameter);
-    std::shared_ptr<OptimizerParamState> state = make_state(parameter, *stored.parameter, stored.group->algorithm == Algorithm::muon);
-    if (state == nullptr) return;
-    prepared_.changes.emplace_back(
-        [this_optimizer = &optimizer_, key = state_key(parameter), state] { this_optimizer->state()[key] = state->clone(); });
-  }
-
-  /// Null, and a problem, if a tensor is missing or does not fit.
-  std::shared_ptr<OptimizerParamState> make_state(const at::Tensor& parameter, const ParameterState& stored, bool is_muon) {
-    const std::size_t before = prepared_.problems.size();
-    const auto get = [&](const char* key, bool needed) -> at::Tensor {
-      const auto found = stored.tensors.find(key);
-      if (found == stored.tensors.end()) {
-        if (needed) problem(fmt::format("the state of '{}' has no {}", stored.name, key));
-        return {};
-      }
-      const at::Tensor& tensor = found->second;
-      if (tensor.sizes() != parameter.sizes()) {
-        problem(fmt::format("{} of '{}' has shape {}; its parameter has {}", key, stored.name, shape_text(tensor.sizes()),
-                            shape_text(parameter.sizes())));
-        return {};
-      }
-      if (tensor.scalar_type() != parameter.scalar_type() && !tolerance_.dtype) {
-        problem(fmt::format("{} of '{}' is of type {}; its parameter is of {}", key, stored.name,
-                            c10::toString(tensor.scalar_type()), c10::toString(parameter.scalar_type())));
-        return {};
-      }
-      // the parameter's strides, as a step makes it: on CUDA the kernel depends on them
-      return at::empty_like(parameter, parameter.options().requires_grad(false)).copy_(tensor);
-    };
-    std::shared_ptr<OptimizerParamState> result;
-    if (is_muon) {
-      auto state = std::make_shared<MuonParamState>();
-      state->momentum_buffer(get("momentum_buffer", true));
-      result = state;
-    } else {
-      auto state = std::make_shared<AdamWParamState>();
-      state->exp_avg(get("exp_avg", true)).exp_avg_sq(get("exp_avg_sq", true)).max_exp_avg_sq(get("max_exp_avg_sq", false));
-      const auto step = stored.tensors.find("step");
-      if (step == stored.tensors.end() || step->second.numel() != 1) {
-        problem(fmt::format("the state of '{}' has no step", stored.name));
-      } else {
-        state->step(step->second.item<std::int64_t>());
-      }
-      result = state;
-    }
-    return prepared_.problems.size() == before ? result : nullptr;
-  }
-
-  void prepare_options(OptimizerOptions& options, std::size_t g, const GroupState& first,
-                       const std::set<const GroupState*>& from) {
-    if (first.algorithm != algorithm_of(options) || tolerance_.options == OptionsFrom::optimizer) return;
-    for (const GroupState* other : from) {
-      if (other->options != first.options)
-        return problem(fmt::format("the parameters of group {} were in groups with different options", g));
-    }
-    std::shared_ptr<OptimizerOptions> stored;
-    try {
-      stored = options_from_json(first.algorithm, first.options);
-    } catch (const std::runtime_error& error) {
-      return problem(fmt::format("group {}: {}", g, error.what()));
-    }
-    if (tolerance_.options == OptionsFrom::require_equal_except_schedule) {
-      const Json mine = options_json(options), theirs = options_json(*stored);
-      for (const auto& [key, value] : theirs.items()) {
-        if (key == "lr" || key == "momentum" || mine.at(key) == value) continue;
-        problem(fmt::format("{} of group {} ({}) is {} there and {} here", key, g, to_string(first.algorithm), value.dump(),
-                            mine.at(key).dump()));
-      }
-    }
-    prepared_.changes.emplace_back([&options, stored, all = tolerance_.options == OptionsFrom::file] {
-      if (auto* muon = dynamic_cast<MuonOptions*>(&options)) {
-        const auto& from_file = static_cast<const MuonOptions&>(*stored);
-        if (all) *muon = from_file;
-        muon->lr(from_file.lr()).momentum(from_file.momentum());
-      } else if (auto* adamw = dynamic_cast<torch::optim::AdamWOptions*>(&options)) {
-        const auto& from_file = static_cast<const torch::optim::AdamWOptions&>(*stored);
-        if (all) *adamw = from_file;
-        adamw->lr(from_file.lr());
-      }
-    });
-  }
-
-  GroupedOptimizer& optimizer_;
-  const NamesOf& names_;
-  const Tolerance& tolerance_;
-  PendingRestore& prepared_;
-  std::map<std::string, Stored> stored_;  // not yet taken
-};
-
 }  // namespace
 
-OptimizerState state_of_optimizer(const GroupedOptimizer& optimizer, const NamesOf& names) {
+std::string view_text(const torch::optim::Optimizer& optimizer, const at::Tensor& parameter, const OptimizerGroup& group) {
+  const auto* const ours = dynamic_cast<const GroupedOptimizer*>(&optimizer);
+  const bool has_views = ours != nullptr && algorithm_of(*group.options) == Algorithm::muon;
+  return has_views ? ours->view_of(parameter).to_string() : "";
+}
+
+OptimizerState state_of_optimizer(const torch::optim::Optimizer& optimizer, const NamesOf& names) {
   OptimizerState result;
   const std::vector<OptimizerGroup> groups = GroupAccess::groups(optimizer);
   for (std::size_t g = 0; g < groups.size(); ++g) {
@@ -246,7 +61,7 @@ OptimizerState state_of_optimizer(const GroupedOptimizer& optimizer, const Names
       const at::Tensor& parameter = (*group.params)[i];
       const std::vector<std::string> known_as = names(parameter);
       ParameterState state{known_as.empty() ? place_text(i, g) : known_as.front(), !known_as.empty(), parameter.sizes().vec(),
-                           view_text(optimizer, group, parameter), {}};
+                           view_text(optimizer, parameter, group), {}};
       const auto known = optimizer.state().find(state_key(parameter));
       if (known != optimizer.state().end() && known->second != nullptr) state.tensors = tensors_of(*known->second);
       out.parameters.push_back(std::move(state));
@@ -286,7 +101,7 @@ Json state_json(const OptimizerState& state) {
   return json;
 }
 
-OptimizerState state_from_json(const nlohmann::json& json) {
+OptimizerState state_from_json(const nlohmann::ordered_json& json) {
   OptimizerState state;
   for (const auto& group : json) {
     const auto word = group.at("algorithm").get<std::string>();
@@ -304,11 +119,6 @@ OptimizerState state_from_json(const nlohmann::json& json) {
     state.push_back(std::move(out));
   }
   return state;
-}
-
-void prepare_restore(GroupedOptimizer& optimizer, const OptimizerState& state, const NamesOf& names, const Tolerance& tolerance,
-                     PendingRestore& prepared) {
-  Restore(optimizer, names, tolerance, prepared).run(state);
 }
 
 }  // namespace muon

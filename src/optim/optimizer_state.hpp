@@ -3,6 +3,7 @@
 
 #include <muon/optim/grouped_optimizer.hpp>
 
+#include "optim/optimizer_groups.hpp"
 #include "optim/pending_restore.hpp"
 
 #include <nlohmann/json.hpp>
@@ -37,8 +38,11 @@ using OptimizerState = std::vector<GroupState>;
 /// All names of a parameter, the one to store it under first; none if it has none.
 using NamesOf = std::function<std::vector<std::string>(const at::Tensor&)>;
 
-/// The state as it is; its tensors are the optimizer's own.
-OptimizerState state_of_optimizer(const GroupedOptimizer& optimizer, const NamesOf& names);
+/// The state as it is; its tensors are the optimizer's own. Of an optimizer of ours or torch::optim::AdamW.
+OptimizerState state_of_optimizer(const torch::optim::Optimizer& optimizer, const NamesOf& names);
+
+/// MatrixView::to_string() of the parameter's view; empty under AdamW.
+std::string view_text(const torch::optim::Optimizer& optimizer, const at::Tensor& parameter, const OptimizerGroup& group);
 
 /// How a parameter's tensor is called in a file: "fc1.weight/momentum_buffer".
 std::string tensor_name(const ParameterState& parameter, const std::string& key);
@@ -56,10 +60,10 @@ class StateTensors {
 
 /// The state without tensors as JSON, and back.
 nlohmann::ordered_json state_json(const OptimizerState& state);
-OptimizerState state_from_json(const nlohmann::json& json);
+OptimizerState state_from_json(const nlohmann::ordered_json& json);
 
-/// `state` into `optimizer`, by name. Adds to `prepared`.
-void prepare_restore(GroupedOptimizer& optimizer, const OptimizerState& state, const NamesOf& names, const Tolerance& tolerance,
-                     PendingRestore& prepared);
+/// `state` into the optimizers, by name, whichever of them has a parameter. Adds to `prepared`.
+void prepare_restore(const std::vector<torch::optim::Optimizer*>& optimizers, const OptimizerState& state, const NamesOf& names,
+                     const Tolerance& tolerance, PendingRestore& prepared);
 
 }  // namespace muon

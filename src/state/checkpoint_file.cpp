@@ -3,29 +3,26 @@
 #include "files/atomic_file.hpp"
 #include "files/folders.hpp"
 #include "files/safetensors_tensors.hpp"
+#include "optim/optimizer_state.hpp"
+#include "state/checkpoint_folder.hpp"
+#include "state/checkpoint_layout.hpp"
+#include "state/stored_schedules.hpp"
 
 #include <fmt/format.h>
-#include <signal.h>
 #include <torch/version.h>
-#include <unistd.h>
 #include <zlib.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <charconv>
-#include <functional>
 #include <stdexcept>
 #include <system_error>
-#include <tuple>
+#include <utility>
+#include <vector>
 
 namespace muon::checkpoint {
 namespace {
 
 namespace fs = std::filesystem;
-
-constexpr int format_version = 1;
-constexpr std::string_view format_name = "muon.cpp checkpoint";
-constexpr std::string_view extension = ".safetensors";
 
 // In the header's metadata, over the whole file with these digits as zeros. Inside a text quotes are escaped, so the mark cannot
 // occur there.
@@ -40,66 +37,17 @@ uLong add_to_checksum(uLong sum, const void* bytes, std::size_t count) {
   return crc32_z(sum, static_cast<const Bytef*>(bytes), count);
 }
 
-fs::path file_for(const fs::path& folder, std::int64_t step) { return folder / fmt::format("step-{:08}{}", step, extension); }
-
-/// The step in a name that `file_for` made; -1 for others.
-std::int64_t step_of(const fs::path& file) {
-  const std::string name = file.filename().string();
-  if (!name.starts_with("step-") || !name.ends_with(extension)) return -1;
-  const std::string_view digits = std::string_view(name).substr(5, name.size() - 5 - extension.size());
-  std::int64_t step = -1;
-  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), step);
-  return error == std::errc() && end == digits.data() + digits.size() ? step : -1;
-}
-
-/// A folder's checkpoints, that written last first: a run that went back to an earlier step has lower numbers than what it left.
-std::vector<fs::path> checkpoints_in(const fs::path& folder) {
-  std::vector<std::tuple<fs::file_time_type, std::int64_t, fs::path>> found;
-  std::error_code error;
-  for (fs::directory_iterator entry(folder, error), end; !error && entry != end; entry.increment(error)) {
-    const std::int64_t step = step_of(entry->path());
-    if (step >= 0 && entry->is_regular_file(error)) found.emplace_back(entry->last_write_time(error), step, entry->path());
-  }
-  std::sort(found.begin(), found.end(), std::greater<>());
-  std::vector<fs::path> files;
-  for (auto& [time, step, file] : found) files.push_back(std::move(file));
-  return files;
-}
-
-/// The process that a temporary file's name tells has ended: "...safetensors.1234-0.tmp".
-bool is_left(const std::string& name) {
-  const auto begin = std::min(name.find(extension) + extension.size() + 1, name.size());
-  int process = 0;
-  const auto [end, error] = std::from_chars(name.data() + begin, name.data() + name.size(), process);
-  return error == std::errc() && process > 0 && process != ::getpid() && ::kill(process, 0) != 0 && errno == ESRCH;
-}
-
-/// Temporary files that a killed process left.
-void remove_leftovers(const fs::path& folder) {
-  std::error_code error;
-  std::vector<fs::path> leftovers;
-  for (fs::directory_iterator entry(folder, error), end; !error && entry != end; entry.increment(error)) {
-    const std::string name = entry->path().filename().string();
-    if (name.starts_with("step-") && name.ends_with(".tmp") && name.find(extension) != std::string::npos && is_left(name))
-      leftovers.push_back(entry->path());
-  }
-  for (const fs::path& file : leftovers) fs::remove(file, error);
-}
-
-void write_file(const fs::path& file, const std::vector<std::pair<std::string, at::Tensor>>& tensors,
-                const std::map<std::string, std::string>& metadata) {
-  std::string first = safetensors::header_bytes(safetensors::header_of(tensors, metadata));
+void write_file(const fs::path& file, const NamedTensorList& tensors, const std::map<std::string, std::string>& metadata) {
+  const std::string first = first_bytes(file, tensors, metadata);
   const std::size_t digits = first.find(checksum_mark) + checksum_mark.size();
-  AtomicFile out(file);
-  out.write(first.data(), first.size());
-  uLong sum = add_to_checksum(0, first.data(), first.size());
-  for (const auto& [name, tensor] : tensors) {
-    const at::Tensor packed = safetensors::packed(tensor);
-    const std::size_t bytes = static_cast<std::size_t>(packed.numel()) * packed.element_size();
-    if (bytes == 0) continue;
-    out.write(packed.data_ptr(), bytes);
-    sum = add_to_checksum(sum, packed.data_ptr(), bytes);
-  }
+  AtomicFile out(file, AtomicFile::Access::patched);
+  uLong sum = 0;
+  const auto put = [&](const void* bytes, std::size_t count) {
+    out.write(bytes, count);
+    sum = add_to_checksum(sum, bytes, count);
+  };
+  put(first.data(), first.size());
+  safetensors::each_tensors_bytes(tensors, put);
   const std::string text = fmt::format("{:08x}", sum);
   out.patch(digits, text.data(), text.size());
   out.commit();
@@ -128,59 +76,49 @@ bool reasonably_nested(std::string_view text) {
   });
 }
 
+std::vector<CheckpointSummary::Group> groups_in(const std::string& text) {
+  std::vector<CheckpointSummary::Group> groups;
+  for (const GroupState& stored : state_from_json(nlohmann::ordered_json::parse(text))) {
+    CheckpointSummary::Group group;
+    group.algorithm = to_string(stored.algorithm);
+    for (const auto& [name, value] : stored.options.items())
+      group.options.emplace_back(name, value.is_string() ? value.get<std::string>() : value.dump());
+    for (const ParameterState& parameter : stored.parameters)
+      group.parameters.push_back({parameter.name, parameter.shape, parameter.view});
+    groups.push_back(std::move(group));
+  }
+  return groups;
+}
+
 }  // namespace
 
-fs::path write(const fs::path& where, std::int64_t step, const std::vector<std::pair<std::string, at::Tensor>>& tensors,
+fs::path write(const fs::path& where, std::int64_t step, const NamedTensorList& tensors,
                std::map<std::string, std::string> metadata, int keep) {
-  metadata["format"] = format_name;
-  metadata["format_version"] = std::to_string(format_version);
-  metadata["library"] = "muon " MUON_VERSION ", LibTorch " TORCH_VERSION;
-  metadata["checksum"] = fmt::format("crc32:{}", no_checksum);
   const bool folder = where.extension() != extension;
   const fs::path file = folder ? file_for(where, step) : where;
-  if (folder) {
-    try {
-      make_folders(where);
-    } catch (const std::runtime_error& error) {
-      throw std::runtime_error(fmt::format("[checkpoint] {}", error.what()));
-    }
-    remove_leftovers(where);
-  }
+  metadata[format_key] = format_name;
+  metadata[version_key] = std::to_string(format_version);
+  metadata[library_key] = "muon " MUON_VERSION ", LibTorch " TORCH_VERSION;
+  metadata[checksum_key] = fmt::format("crc32:{}", no_checksum);
+  metadata[step_key] = std::to_string(step);
   try {
+    if (folder) make_folders(where);
+    metadata[sequence_key] = std::to_string(next_sequence(file.parent_path()));
     write_file(file, tensors, metadata);
-  } catch (const std::runtime_error& error) {
-    const std::string what = error.what();
-    const bool names_it = what.find(file.string()) != std::string::npos;
-    throw std::runtime_error(fmt::format("[checkpoint] {}{}", names_it ? "" : file.string() + " cannot be written: ", what));
+  } catch (const c10::Error& error) {
+    refuse(file, fmt::format("cannot be written: {}", error.what_without_backtrace()));
+  } catch (const std::runtime_error& error) {  // names the file or the folder
+    throw std::runtime_error(fmt::format("[checkpoint] {}", error.what()));
   }
-  if (folder && keep > 0) {
-    const auto all = checkpoints_in(where);
-    std::error_code ignored;  // an old file that stays does no harm
-    for (std::size_t i = static_cast<std::size_t>(keep); i < all.size(); ++i) {
-      if (all[i] != file) fs::remove(all[i], ignored);
-    }
-  }
+  if (folder && keep > 0) remove_older(where, keep, file);
   return file;
 }
 
-fs::path newest(const fs::path& where) {
-  std::error_code error;
-  if (!fs::is_directory(where, error)) {
-    if (!fs::exists(where, error)) refuse(where, "does not exist");
-    return where;
-  }
-  const auto all = checkpoints_in(where);
-  if (all.empty()) refuse(where, "holds no checkpoint (step-*.safetensors)");
-  return all.front();
-}
-
-Safetensors open(const fs::path& path, bool verify) {
-  Safetensors file(path);
+SafetensorsFile open(const fs::path& path, bool verify) {
+  SafetensorsFile file(path);
   const auto& metadata = file.metadata();
-  const auto format = metadata.find("format");
-  if (format == metadata.end() || format->second != format_name)
-    refuse(path, "is a safetensors file, but not a checkpoint of muon.cpp");
-  const auto version = metadata.find("format_version");
+  if (!is_checkpoint(metadata)) refuse(path, "is a safetensors file, but not a checkpoint of muon.cpp");
+  const auto version = metadata.find(version_key);
   int number = 0;
   if (version != metadata.end())
     (void)std::from_chars(version->second.data(), version->second.data() + version->second.size(), number);
@@ -188,9 +126,9 @@ Safetensors open(const fs::path& path, bool verify) {
     refuse(path,
            fmt::format("is of format version {}; this library reads up to {}. Use a newer muon.cpp", number, format_version));
   }
-  const auto checksum = metadata.find("checksum");
+  const auto checksum = metadata.find(checksum_key);
   const bool proper = checksum != metadata.end() && checksum->second.starts_with("crc32:") && checksum->second.size() == 14;
-  if (number < 1 || !proper || metadata.count("step") == 0) refuse(path, "lacks the version, checksum or step of a checkpoint");
+  if (number < 1 || !proper || metadata.count(step_key) == 0) refuse(path, "lacks the version, checksum or step of a checkpoint");
   for (const auto& [key, text] : metadata) {
     if (!reasonably_nested(text)) refuse(path, fmt::format("is damaged: '{}' in its metadata is nested too deeply", key));
   }
@@ -198,30 +136,30 @@ Safetensors open(const fs::path& path, bool verify) {
   return file;
 }
 
-CheckpointSummary summary(const fs::path& path, const Safetensors& file) {
+CheckpointSummary summary(const fs::path& path, const SafetensorsFile& file) {
   const auto& metadata = file.metadata();
   const auto text = [&](const char* key) {
     const auto found = metadata.find(key);
     return found == metadata.end() ? std::string() : found->second;
   };
-  CheckpointSummary result{0, text("library"), text("groups"), text("schedule"), {}};
-  const std::string step = text("step");
+  CheckpointSummary result;
+  result.library = text(library_key);
+  const std::string step = text(step_key);
   const auto [end, error] = std::from_chars(step.data(), step.data() + step.size(), result.step);
-  if (error != std::errc() || end != step.data() + step.size()) refuse(path, fmt::format("has the step '{}'", step));
+  if (error != std::errc() || end != step.data() + step.size() || result.step < 0)
+    refuse(path, fmt::format("has the step '{}'", step));
   for (const auto& [key, value] : metadata) {
-    if (key.starts_with("note/")) result.notes[key.substr(5)] = value;
+    if (const auto note = behind(note_prefix, key)) result.notes[*note] = value;
+  }
+  try {
+    if (const std::string groups = text(groups_key); !groups.empty()) result.groups = groups_in(groups);
+    if (const std::string schedules = text(schedules_key); !schedules.empty()) {
+      for (const StoredSchedule& one : schedules_from(schedules)) result.schedules.push_back({one.step, one.initial_rates});
+    }
+  } catch (const nlohmann::json::exception& json_error) {
+    refuse(path, fmt::format("is damaged: its metadata is not what this library writes: {}", json_error.what()));
   }
   return result;
 }
 
 }  // namespace muon::checkpoint
-
-namespace muon {
-
-std::optional<std::filesystem::path> latest_checkpoint(const std::filesystem::path& folder) {
-  const auto all = checkpoint::checkpoints_in(folder);
-  if (all.empty()) return std::nullopt;
-  return all.front();
-}
-
-}  // namespace muon

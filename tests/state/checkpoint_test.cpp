@@ -1,12 +1,16 @@
 // Stopped and resumed is never stopped, to the last bit; and a checkpoint that does not fit changes nothing.
+#include "state/random_state.hpp"
 #include "state/training.hpp"
 
 #include <fmt/format.h>
 #include <gmock/gmock.h>
+#include <malloc.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <csignal>
 #include <cstdlib>
 #include <random>
@@ -125,7 +129,7 @@ TEST(Checkpoint, UntiedTensorsDoNotBecomeOneSilently) {
 TEST(Checkpoint, FolderKeepsTheNewest) {
   Folder folder;
   Session run(mixed);
-  write(folder / "step-00000001.safetensors.99999999-0.tmp", "left by a killed process");
+  write(folder / "muon-0123456789abcdef.tmp", "left by a killed process");
   write(folder / "notes.txt", "mine");
   for (std::int64_t k = 1; k <= 5; ++k) {
     run.train_to(k);
@@ -152,7 +156,17 @@ TEST(Checkpoint, NotesAndSummary) {
   const auto summary = muon::inspect_checkpoint(file, true);
   EXPECT_EQ(summary.step, 3);
   EXPECT_EQ(summary.notes, parts.notes);
-  EXPECT_THAT(summary.groups, AllOf(HasSubstr("\"hidden.weight\""), HasSubstr("\"automatic\""), HasSubstr("\"adamw\"")));
+  ASSERT_GE(summary.groups.size(), 2U);
+  const auto& group = summary.groups.front();
+  EXPECT_EQ(group.algorithm, "muon");
+  EXPECT_THAT(group.options, testing::Contains(std::pair<std::string, std::string>("method", "automatic")));
+  ASSERT_EQ(group.parameters.size(), 1U);
+  EXPECT_EQ(group.parameters.front().name, "hidden.weight");
+  EXPECT_EQ(group.parameters.front().shape, (std::vector<std::int64_t>{8, 6}));
+  EXPECT_EQ(summary.groups.back().algorithm, "adamw");
+  ASSERT_EQ(summary.schedules.size(), 1U);
+  EXPECT_EQ(summary.schedules.front().step, 3);
+  EXPECT_EQ(summary.schedules.front().initial_rates, run.schedule->initial_rates());
 }
 
 /// What a checkpoint of `from` says to `to`; afterwards `to` must be as it was.
@@ -251,6 +265,71 @@ TEST(Checkpoint, FileOfSomethingElse) {
               HasSubstr("format version 2; this library reads up to 1"));
 }
 
+/// The checksum is right, and a read fails all the same: that says nothing of what fits.
+TEST(Checkpoint, AReadErrorIsNotTakenForAFileThatDoesNotFit) {
+  Folder folder;
+  Session run(mixed);
+  const fs::path file = muon::save_checkpoint(folder / "a.safetensors", run.parts());
+  const std::int64_t bytes = muon::Safetensors(file).info("random/cpu").shape.at(0);
+  write(file, with_header(read(file), fmt::format("\"dtype\":\"U8\",\"shape\":[{}]", bytes),
+                          fmt::format("\"dtype\":\"F4\",\"shape\":[{}]", 2 * bytes)));
+  EXPECT_THAT(error_of([&] { muon::load_checkpoint(file, run.parts()); }),
+              AllOf(HasSubstr(file.string()), HasSubstr("'random/cpu' is of dtype F4, which this LibTorch does not have"),
+                    testing::Not(HasSubstr("does not fit"))));
+}
+
+/// Files of before there were several: one object, of the only optimizer.
+TEST(Checkpoint, AScheduleThatIsNoListIsRead) {
+  Folder folder;
+  Session run(mixed), other(mixed, 2);
+  run.train_to(4);
+  const fs::path file = muon::save_checkpoint(folder / "a.safetensors", run.parts());
+  std::string bytes = with_header(read(file), "\"schedule\":\"[{", "\"schedule\":\"{");
+  write(file, with_header(bytes, ",\\\"first_group\\\":0}]\"", "}\""));
+  EXPECT_EQ(muon::load_checkpoint(file, other.parts()).step, 4);
+  EXPECT_EQ(other.schedule->step_count(), 4);
+}
+
+TEST(Checkpoint, ANegativeStepIsRefusedBeforeAnythingIsWritten) {
+  Folder folder;
+  Session run(mixed);
+  run.step = -1;
+  for (const fs::path& where : {folder / "run", folder / "a.safetensors"}) {
+    EXPECT_THROW(muon::save_checkpoint(where, run.parts()), std::invalid_argument);
+    EXPECT_THAT(error_of([&] { muon::save_checkpoint(where, run.parts()); }), HasSubstr("the step is negative; got -1"));
+  }
+  EXPECT_TRUE(fs::is_empty(folder.path));
+  run.step = 1;
+  const fs::path file = muon::save_checkpoint(folder / "a.safetensors", run.parts());
+  write(file, with_header(read(file), "\"step\":\"1\"", "\"step\":\"-1\""));
+  EXPECT_THAT(error_of([&] { muon::inspect_checkpoint(file, true); }), HasSubstr("has the step '-1'"));
+}
+
+/// A clone of a generator is never freed in LibTorch 1.13: 5 kB at each load.
+TEST(Checkpoint, LoadingWithRandomStateKeepsNoMemory) {
+  Folder folder;
+  const Session run(mixed);
+  const fs::path file = muon::save_checkpoint(folder / "a.safetensors", {.model = *run.net});
+  const auto in_use = [&](int loads) {
+    for (int i = 0; i < loads; ++i) muon::load_checkpoint(file, {.model = *run.net});
+    return static_cast<std::int64_t>(::mallinfo2().uordblks);
+  };
+  const std::int64_t before = in_use(20);
+  EXPECT_LT(in_use(200) - before, 200 * 1000);
+}
+
+/// Checked before it is set, and a check changes nothing.
+TEST(Checkpoint, ABadRandomStateIsRefusedAndTheStateStays) {
+  at::Generator generator = at::globalContext().defaultGenerator(at::kCPU);
+  const torch::Tensor before = muon::random_state(generator), other = before.clone();
+  EXPECT_FALSE(muon::is_random_state(generator, torch::zeros({7}, torch::kByte)));
+  EXPECT_TRUE(muon::is_random_state(generator, other));
+  torch::manual_seed(99);
+  EXPECT_TRUE(muon::is_random_state(generator, other));
+  EXPECT_FALSE(torch::equal(muon::random_state(generator), other));
+  muon::set_random_state(generator, before);
+}
+
 TEST(Checkpoint, EveryTruncationAndEveryFlippedByteIsFound) {
   Folder folder;
   const torch::nn::Linear layer(2, 2);
@@ -329,7 +408,12 @@ struct Pull : torch::nn::Module {
   torch::Tensor matrix, bias, target_matrix, target_bias;
 };
 
-/// Without autograd, which LibTorch 2 refuses in a forked process.
+std::ptrdiff_t temporary_files(const fs::path& folder) {
+  return std::count_if(fs::directory_iterator(folder), {}, [](const auto& entry) { return entry.path().extension() == ".tmp"; });
+}
+
+/// Without autograd, which LibTorch 2 refuses in a forked process. What the moments of the kills are, nothing here depends on: a
+/// child tells when it has saved once, and is killed at some time after that.
 TEST(Checkpoint, KilledAtAnyMomentThereIsAWholeOne) {
   torch::set_num_threads(1);
   Folder folder;
@@ -339,46 +423,41 @@ TEST(Checkpoint, KilledAtAnyMomentThereIsAWholeOne) {
   muon::save_checkpoint(folder.path, {.model = run, .optimizer = &optimizer, .step = 0}, 2);
   std::mt19937 random(3);
   std::int64_t newest = 0;
-  for (int kill = 0; kill < 300; ++kill) {
+  for (int kill = 0; kill < 100; ++kill) {
+    std::array<int, 2> saved{};
+    ASSERT_EQ(::pipe(saved.data()), 0);
     const pid_t child = ::fork();
     if (child == 0) {
       try {
         for (std::int64_t step = newest + 1;; ++step) {
           run.train(optimizer, 1);
           muon::save_checkpoint(folder.path, {.model = run, .optimizer = &optimizer, .step = step}, 2);
+          if (step == newest + 1 && ::write(saved[1], "s", 1) != 1) ::_exit(2);
         }
       } catch (...) {
         ::_exit(1);
       }
     }
-    ::usleep(static_cast<useconds_t>(1000 + random() % 6000));
+    ::close(saved[1]);
+    char byte = 0;
+    ASSERT_EQ(::read(saved[0], &byte, 1), 1) << "saving failed";
+    ::close(saved[0]);
+    ::usleep(static_cast<useconds_t>(random() % 6000));
     ::kill(child, SIGKILL);
     int status = 0;
     ::waitpid(child, &status, 0);
     ASSERT_TRUE(WIFSIGNALED(status)) << "saving failed";
+    ASSERT_LE(temporary_files(folder.path), 1) << "killed writers' files pile up";
     const std::int64_t step = muon::load_checkpoint(folder.path, {.model = run, .optimizer = &optimizer}).step;
-    ASSERT_GE(step, newest);
+    ASSERT_GT(step, newest);
     newest = step;
   }
-  EXPECT_GT(newest, 20);
   const Pull whole;
   auto whole_optimizer = optimizer_of(whole);
   whole.train(whole_optimizer, static_cast<int>(newest));
   EXPECT_TRUE(torch::equal(run.matrix, whole.matrix) && torch::equal(run.bias, whole.bias));
-  EXPECT_LE(std::distance(fs::directory_iterator(folder.path), {}), 2 + 2);  // the last kill's, not yet removed
-}
-
-/// A run that goes back to an earlier step is the newer one, whatever it left.
-TEST(Checkpoint, TheNewestIsWhatWasWrittenLast) {
-  Folder folder;
-  const Pull pull;
-  for (const std::int64_t step : {700, 800, 900, 200, 300}) {
-    muon::save_checkpoint(folder.path, {.model = pull, .step = step}, 3);
-    ::usleep(20000);  // longer than a file system's clock ticks
-  }
-  EXPECT_EQ(muon::latest_checkpoint(folder.path), folder / "step-00000300.safetensors");
-  EXPECT_TRUE(fs::exists(folder / "step-00000200.safetensors"));
-  EXPECT_FALSE(fs::exists(folder / "step-00000800.safetensors"));
+  muon::save_checkpoint(folder.path, {.model = run, .optimizer = &optimizer, .step = newest + 1}, 2);
+  EXPECT_EQ(std::distance(fs::directory_iterator(folder.path), {}), 2);  // a save that is not killed leaves what it should
 }
 
 TEST(Checkpoint, AnExpandedBufferIsFoundBeforeAnythingIsChanged) {

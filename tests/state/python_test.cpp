@@ -6,11 +6,13 @@
 
 #include <gmock/gmock.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <csignal>
 #include <cstdlib>
+#include <thread>
 
 namespace {
 
@@ -292,6 +294,20 @@ TEST(Python, RefusesToWriteWhatThereIsNoPlaceFor) {
                               {{p["bias"]}, std::make_unique<torch::optim::AdamWOptions>()}});
   EXPECT_THAT(error_of([&] { muon::save_python_optimizer(folder / "a.pt", both); }), HasSubstr("Nesterov"));
   EXPECT_FALSE(fs::exists(folder / "a.pt"));
+}
+
+TEST(Python, APipeIsWrittenToAndStaysOne) {
+  Folder folder;
+  Net net;
+  muon::save_python_model(folder / "file", *net);
+  const fs::path pipe = folder / "pipe";
+  ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
+  std::string got;
+  std::thread reader([&] { got = read(pipe); });
+  muon::save_python_model(pipe, *net);
+  reader.join();
+  EXPECT_TRUE(got == read(folder / "file"));
+  EXPECT_TRUE(fs::is_fifo(pipe));
 }
 
 TEST(Python, AFullDiskIsAnErrorAndLeavesTheOldFile) {

@@ -2,9 +2,11 @@
 #include "state/training.hpp"
 
 #include <gmock/gmock.h>
+#include <sys/stat.h>
 
 #include <cstring>
 #include <random>
+#include <thread>
 
 namespace {
 
@@ -96,6 +98,25 @@ TEST(Safetensors, RefusesWhatItCannotStore) {
               HasSubstr("no/such/a.safetensors cannot"));
   EXPECT_THAT(error_of([&] { muon::Safetensors file(folder.path); }), HasSubstr("Is a directory"));
   EXPECT_THAT(error_of([&] { muon::Safetensors file(folder / "none"); }), HasSubstr("No such file"));
+}
+
+/// A device or a pipe is not replaced by a file. (A pipe of the test's own: what is wrong here would take /dev/null away.)
+TEST(Safetensors, APipeIsWrittenToAndStaysOne) {
+  Folder folder;
+  const std::vector<std::pair<std::string, torch::Tensor>> tensors{{"a", torch::randn({300, 100})}, {"b", torch::ones({3})}};
+  muon::write_safetensors(folder / "file", tensors);
+  const fs::path pipe = folder / "pipe";
+  ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
+  std::string got;
+  std::thread reader([&] { got = read(pipe); });
+  muon::write_safetensors(pipe, tensors);
+  reader.join();
+  EXPECT_TRUE(got == read(folder / "file"));
+  EXPECT_TRUE(fs::is_fifo(pipe));
+  // a checkpoint's checksum is put in last
+  fs::create_symlink("pipe", folder / "a.safetensors");
+  EXPECT_THAT(error_of([&] { muon::save_checkpoint(folder / "a.safetensors", {}); }), HasSubstr("give a file"));
+  EXPECT_TRUE(fs::is_fifo(pipe));
 }
 
 TEST(Safetensors, RefusesEveryBadHeader) {

@@ -6,11 +6,15 @@
 #include <gtest/gtest.h>
 #include <torch/torch.h>
 
+#include <cstdint>
 #include <filesystem>
 #include <fstream>
 #include <functional>
+#include <iomanip>
 #include <iterator>
 #include <memory>
+#include <sstream>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -133,6 +137,33 @@ inline std::string read(const fs::path& file) {
 inline void write(const fs::path& file, const std::string& bytes) {
   std::ofstream out(file, std::ios::binary | std::ios::trunc);
   out.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+}
+
+/// A checkpoint's bytes with something else in the header, and the checksum that belongs to that.
+inline std::string with_header(const std::string& bytes, const std::string& from, const std::string& to) {
+  std::uint64_t length = 0;
+  for (std::size_t i = 8; i-- > 0;) length = length << 8 | static_cast<unsigned char>(bytes[i]);
+  std::string header = bytes.substr(8, length);
+  header.erase(header.find_last_not_of(' ') + 1);
+  const auto at = header.find(from);
+  if (at == std::string::npos) throw std::invalid_argument("the header has no " + from);
+  header.replace(at, from.size(), to);
+  header.resize((header.size() + 7) / 8 * 8, ' ');
+  std::string result;
+  for (int i = 0; i < 8; ++i) result += static_cast<char>((header.size() >> (8 * i)) & 0xff);
+  result += header + bytes.substr(8 + length);
+
+  const std::string mark = "\"checksum\":\"crc32:";
+  const auto digits = result.find(mark) + mark.size();
+  result.replace(digits, 8, "00000000");
+  std::uint32_t sum = 0xffffffff;
+  for (const char byte : result) {
+    sum ^= static_cast<unsigned char>(byte);
+    for (int bit = 0; bit < 8; ++bit) sum = (sum >> 1) ^ ((sum & 1) != 0 ? 0xedb88320U : 0U);
+  }
+  std::ostringstream text;
+  text << std::hex << std::setw(8) << std::setfill('0') << ~sum;
+  return result.replace(digits, 8, text.str());
 }
 
 /// What the call throws; empty if it does not.

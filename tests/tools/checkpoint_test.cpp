@@ -167,6 +167,9 @@ TEST_F(Inspect, ShowsAndVerifies) {
   EXPECT_THAT(shell("$muon plan a").out, AllOf(HasSubstr("fc1.weight"), Not(HasSubstr("optim/"))));
   const Json json = Json::parse(shell("$muon inspect a/checkpoints/step-00000150.safetensors --json").out);
   EXPECT_EQ(json["step"], 150);
+  EXPECT_EQ(json["groups"][0]["algorithm"], "muon");
+  EXPECT_TRUE(json["groups"][0]["options"]["lr"].is_number());
+  EXPECT_EQ(json["schedules"][0]["step"], 150);
   std::string bytes = contents("a/checkpoints/step-00000150.safetensors");
   bytes[bytes.size() - 6000] = static_cast<char>(bytes[bytes.size() - 6000] ^ 1);
   std::ofstream("bad.safetensors", std::ios::binary) << bytes;

@@ -57,6 +57,8 @@ class MUON_API LambdaLR : public torch::optim::LRScheduler {
  public:
   LambdaLR(torch::optim::Optimizer& optimizer, Schedule schedule);
 
+  /// The optimizer whose learning rates it sets.
+  const torch::optim::Optimizer& optimizer() const { return target_; }
   /// How many times `step()` was called.
   std::int64_t step_count() const { return step_count_; }
   /// Goes to a step as if `step()` had been called that often, and sets its rates: to resume.

@@ -4,8 +4,9 @@
 //     model/<name>                        parameters and buffers
 //     optim/<name>/momentum_buffer        Muon's state; exp_avg, exp_avg_sq, step: AdamW's
 //     random/cpu                          LibTorch's random state
-// and metadata: the format's version, the step, the groups with all options, views and names, the schedule, notes of yours.
-// Everything goes by parameter name, so the order of groups may change, and every LibTorch from 1.13 to 2.14 reads it.
+// and metadata: the format's version, the step, the groups with all options, views and names, the schedules, notes of yours.
+// Everything goes by parameter name, so groups may change their order, or move to an optimizer of their own, and every LibTorch
+// from 1.13 to 2.14 reads it.
 #pragma once
 
 #include <muon/optim/grouped_optimizer.hpp>
@@ -54,14 +55,19 @@ class NamedTensors {
 };
 
 /// What is saved and restored. Each part may be left out.
+///
+/// Example  two optimizers side by side, each with its schedule:
+///          muon::TrainingState{.model = *model, .optimizers = {&muon, &adamw}, .schedules = {&muon_lr, &adamw_lr}, .step = step}
 struct TrainingState {
   NamedTensors model = {};
-  GroupedOptimizer* optimizer = nullptr;
+  torch::optim::Optimizer* optimizer = nullptr;           ///< muon::Muon, muon::MuonWithAuxAdam or torch::optim::AdamW
+  std::vector<torch::optim::Optimizer*> optimizers = {};  ///< several of those; `optimizer` is the first of them if both are set
   LambdaLR* schedule = nullptr;
-  std::int64_t step = 0;  ///< stored; `load_checkpoint` returns it
-  bool random = true;     ///< the state of LibTorch's default generators, CPU and CUDA
-  std::map<std::string, std::string> notes =
-      {};  ///< anything of yours: data order, options, version; `load_checkpoint` returns it
+  std::vector<LambdaLR*> schedules = {};  ///< as with optimizers
+  std::int64_t step = 0;                  ///< stored; `load_checkpoint` returns it
+  bool random = true;                     ///< the state of LibTorch's default generators, CPU and CUDA
+  /// Anything of yours: data order, options, version. `load_checkpoint` returns it.
+  std::map<std::string, std::string> notes = {};
 };
 
 /// What `load_checkpoint` accepts although it differs. Shapes never may.
@@ -83,9 +89,12 @@ struct LoadResult {
 /// Parameters go by the model's names, else by the optimizer's (a plan has some), else by place ("parameter 3 of group 0").
 ///
 /// Cost     Writes each byte once and flushes it to the disk. Memory for one tensor at a time, none for contiguous CPU tensors.
+///          Reads the metadata of the folder's other checkpoints.
 /// Errors   std::runtime_error naming the file and the reason (a full disk, a folder that may not be written); then older
-///          checkpoints are as they were. std::invalid_argument for tensors that cannot be stored.
-/// Safety   The new file appears complete or not at all, also if the process is killed. One process writes to a folder.
+///          checkpoints are as they were. std::invalid_argument: a negative step, tensors that cannot be stored, another
+///          optimizer than those above, a tensor in two of them.
+/// Safety   The new file appears complete or not at all, also if the process is killed. Such a process may leave one temporary
+///          file (muon-*.tmp) in the folder, which the next save removes before it writes. One process writes to a folder.
 /// Returns  the file.
 std::filesystem::path save_checkpoint(const std::filesystem::path& where, const TrainingState& training, int keep = 0);
 
@@ -93,22 +102,38 @@ std::filesystem::path save_checkpoint(const std::filesystem::path& where, const 
 /// Learning rates and momentum are the file's, since schedules move them; all other options must be equal.
 ///
 /// Errors   std::runtime_error that names the file and lists everything that does not fit: damaged bytes (there is a checksum),
-///          another format version, names missing or extra, shapes, dtypes, options, views, schedules. Nothing has been changed
-///          then.
+///          another format version, names missing or extra, shapes, dtypes, options, views, schedules, a state whose next step
+///          would make NaN. std::invalid_argument for the optimizers as above. Nothing has been changed then.
 ///
 /// Example  auto restored = muon::load_checkpoint("runs/a", {.model = *model, .optimizer = &optimizer, .schedule = &scheduler});
 ///          for (std::int64_t step = restored.step; step < total; ++step) ...
 LoadResult load_checkpoint(const std::filesystem::path& where, const TrainingState& training, const LoadTolerance& allow = {});
 
-/// The checkpoint of a folder that was written last; none if the folder has none or does not exist.
+/// The checkpoint of a folder that was written last, whatever its step and whatever the clock said; none if the folder has none
+/// or does not exist. The order is in the files' metadata, of which each is read.
 std::optional<std::filesystem::path> latest_checkpoint(const std::filesystem::path& folder);
 
 /// What a checkpoint says of itself, without its tensors.
 struct CheckpointSummary {
+  struct Parameter {
+    std::string name;
+    std::vector<std::int64_t> shape;
+    std::string view;  ///< which matrices Muon read in it; empty under AdamW
+  };
+  struct Group {
+    std::string algorithm;                                     ///< "muon" or "adamw"
+    std::vector<std::pair<std::string, std::string>> options;  ///< name and value: "lr", "0.02"; lists as JSON
+    std::vector<Parameter> parameters;
+  };
+  struct Schedule {
+    std::int64_t step = 0;
+    std::vector<double> initial_rates;  ///< of its optimizer's groups
+  };
+
   std::int64_t step = 0;
-  std::string library;   ///< "muon 0.1.0, LibTorch 2.6.0"
-  std::string groups;    ///< JSON: algorithm, options, parameters; empty without an optimizer
-  std::string schedule;  ///< JSON; empty without
+  std::string library;        ///< "muon 0.1.0, LibTorch 2.6.0"
+  std::vector<Group> groups;  ///< of all optimizers, one after the other
+  std::vector<Schedule> schedules;
   std::map<std::string, std::string> notes;
 };
 

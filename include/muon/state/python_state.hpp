@@ -30,7 +30,7 @@ enum class MomentumConvention {
   sum,  ///< buffer = mu buffer + gradient, larger by 1 / (1 - mu), as Moonlight's and dion's formulas have it
 };
 
-struct PythonStateOptions {
+struct PythonOptimizerOptions {
   /// Where in the file: "optimizer" for torch.save({"optimizer": ...}), "trainer.optimizer" for dicts in dicts. Empty: the whole.
   std::string key = "";
   /// Only the groups of this kind, here and, where both kinds are there, in the file. Python often has two optimizers in two
@@ -45,6 +45,13 @@ struct PythonStateOptions {
   bool allow_dtype = false;
 };
 
+struct PythonModelOptions {
+  /// Where in the file: "model" for torch.save({"model": ...}). Empty: the whole.
+  std::string key = "";
+  /// Convert values of another dtype.
+  bool allow_dtype = false;
+};
+
 /// State and options of a Python optimizer into `optimizer`: torch.optim.Muon, torch.optim.AdamW, Keller Jordan's
 /// MuonWithAuxAdam and SingleDeviceMuonWithAuxAdam.
 ///
@@ -54,9 +61,10 @@ struct PythonStateOptions {
 ///          names. An optimizer without names here (made from tensors) goes by place, whatever names the file has.
 /// Options  Those in the file are taken (lr, momentum, betas, ...); those it does not have stay.
 /// Errors   std::runtime_error naming the file, and nothing is changed: damaged, a global that is not allowed (its name), no
-///          optimizer under `key`, an unknown kind of group, counts, shapes or dtypes that differ, `maximize`.
+///          optimizer under `key`, an unknown kind of group, counts, shapes or dtypes that differ, `maximize`, a state whose next
+///          step would make NaN (NaN or infinity in it, a negative `exp_avg_sq`, a `step` that is no number of steps).
 void load_python_optimizer(const std::filesystem::path& file, GroupedOptimizer& optimizer,
-                           const PythonStateOptions& options = {});
+                           const PythonOptimizerOptions& options = {});
 
 /// For Python's load_state_dict. What it is for follows from the groups: Muon alone, or `only` Muon: torch.optim.Muon. AdamW
 /// alone: torch.optim.AdamW. Both: Keller Jordan's SingleDeviceMuonWithAuxAdam.
@@ -71,10 +79,10 @@ void load_python_optimizer(const std::filesystem::path& file, GroupedOptimizer& 
 void save_python_optimizer(const std::filesystem::path& file, const GroupedOptimizer& optimizer,
                            std::optional<Algorithm> only = std::nullopt, const std::vector<std::string>& order = {});
 
-/// A model's state_dict into a model, by name, in place. `options.key` and `options.allow_dtype` apply. torch.compile's and
-/// DistributedDataParallel's prefixes ("_orig_mod.", "module.") are taken off where all names have them.
+/// A model's state_dict into a model, by name, in place. torch.compile's and DistributedDataParallel's prefixes ("_orig_mod.",
+/// "module.") are taken off where all names have them.
 /// Errors   std::runtime_error naming the file, with all names missing or extra, shapes and dtypes; nothing is changed then.
-void load_python_model(const std::filesystem::path& file, const NamedTensors& model, const PythonStateOptions& options = {});
+void load_python_model(const std::filesystem::path& file, const NamedTensors& model, const PythonModelOptions& options = {});
 
 /// A dict of names and tensors for model.load_state_dict(torch.load(file)).
 void save_python_model(const std::filesystem::path& file, const NamedTensors& model);

@@ -17,7 +17,7 @@
 
 namespace muon {
 
-class MappedFile;
+class SafetensorsFile;
 
 /// One tensor of a file, without its values.
 struct TensorInfo {
@@ -29,8 +29,7 @@ struct TensorInfo {
 /// A file opened for reading. Opening reads and checks the header alone; a tensor's bytes are read when they are touched.
 ///
 /// Errors   std::runtime_error naming the file and what is wrong: not a safetensors file, cut off, a name twice, an unknown
-/// dtype,
-///          offsets that overlap, leave a gap, leave the file or do not fit the shape, a header of more than 100 MB.
+///          dtype, offsets that overlap, leave a gap, leave the file or do not fit the shape, a header of more than 100 MB.
 /// Safety   The file is mapped: while it or a tensor from it lives, nobody may cut it shorter. Files that this library writes are
 ///          replaced as a whole, which is harmless.
 ///
@@ -42,27 +41,22 @@ class Safetensors {
   explicit Safetensors(const std::filesystem::path& file);
 
   /// In the order of the data.
-  const std::vector<TensorInfo>& tensors() const { return tensors_; }
-  bool contains(std::string_view name) const { return index_.find(name) != index_.end(); }
+  const std::vector<TensorInfo>& tensors() const;
+  bool contains(std::string_view name) const;
   const TensorInfo& info(std::string_view name) const;
-  const std::map<std::string, std::string>& metadata() const { return metadata_; }
-  /// The whole file, as long as this object lives.
-  std::string_view bytes() const;
+  const std::map<std::string, std::string>& metadata() const;
 
   /// On the CPU, over the mapped file, which it keeps open; writing to it changes this process's memory and not the file.
   /// Errors   std::runtime_error: no such name; a dtype this LibTorch does not have.
   at::Tensor tensor(std::string_view name) const;
 
  private:
-  std::string file_;
-  std::shared_ptr<MappedFile> mapped_;
-  std::vector<TensorInfo> tensors_;
-  std::vector<std::uint64_t> begins_, sizes_;  // of their bytes, in the file
-  std::map<std::string, std::size_t, std::less<>> index_;
-  std::map<std::string, std::string> metadata_;
+  std::shared_ptr<const SafetensorsFile> file_;
 };
 
-/// Writes the tensors, from any device and of any strides, whole or not at all: temporary name, flush to the disk, rename.
+/// Writes the tensors, from any device and of any strides, whole or not at all: temporary name, flush to the disk, rename. A
+/// temporary file that a killed process left in the folder (muon-*.tmp) is removed first. To a pipe, a device or /dev/stdout it
+/// writes directly.
 ///
 /// Cost     Beside the tensors themselves, one contiguous CPU copy at a time, and none for those that are so already.
 /// Errors   std::invalid_argument: a name twice, or "__metadata__"; an undefined or sparse tensor; a dtype the format does not

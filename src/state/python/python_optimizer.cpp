@@ -14,7 +14,7 @@ using pickle::Value;
 using Kind = Value::Kind;
 using Sizes = std::vector<std::int64_t>;
 
-PythonOptimizer::PythonOptimizer(const PythonFile& file, const PythonStateOptions& options) : file_(file), options_(options) {
+PythonOptimizer::PythonOptimizer(const PythonFile& file, const PythonOptimizerOptions& options) : file_(file), options_(options) {
   const Value& root = file_.at(options.key);
   const Value* const groups = get(root, "param_groups");
   const Value* const state = get(root, "state");
@@ -105,7 +105,7 @@ at::Tensor PythonOptimizer::steps(const Value& step, const std::string& name) co
   const bool tensor = step.is(Kind::tensor);
   if (tensor || step.is_number()) {
     const at::Tensor count = tensor ? file_.tensor(step) : at::full({}, step.number(), at::kDouble);
-    if (count.numel() == 1) return count.to(at::kLong).reshape({});
+    if (count.numel() == 1) return count.reshape({});  // what it may be, the restore says
   }
   file_.fail_unchanged(fmt::format("the step of '{}' is no number", name));
 }

@@ -26,7 +26,7 @@ class PythonOptimizer {
   };
 
   /// Both must outlive it.
-  PythonOptimizer(const PythonFile& file, const PythonStateOptions& options);
+  PythonOptimizer(const PythonFile& file, const PythonOptimizerOptions& options);
 
   /// In the file's order, which is that of its groups.
   std::vector<Parameter> parameters(Algorithm algorithm) const;
@@ -53,7 +53,7 @@ class PythonOptimizer {
   std::optional<nlohmann::ordered_json> json_of(const pickle::Value& value) const;
 
   const PythonFile& file_;
-  const PythonStateOptions& options_;
+  const PythonOptimizerOptions& options_;
   std::map<std::int64_t, const pickle::Value*> states_;
   std::vector<Group> groups_;
 };

@@ -31,7 +31,8 @@ struct Place {
 
 class Matcher {
  public:
-  Matcher(const PythonFile& file, const PythonStateOptions& options) : file_(file), options_(options), python_(file, options) {}
+  Matcher(const PythonFile& file, const PythonOptimizerOptions& options)
+      : file_(file), options_(options), python_(file, options) {}
 
   /// What the file has for the parameters under one algorithm into `state`.
   void match(OptimizerState& state, Algorithm algorithm) const {
@@ -140,7 +141,7 @@ class Matcher {
   }
 
   const PythonFile& file_;
-  const PythonStateOptions& options_;
+  const PythonOptimizerOptions& options_;
   PythonOptimizer python_;
 };
 
@@ -159,7 +160,8 @@ std::string unwrapped(std::string name) {
 
 }  // namespace
 
-void load_python_optimizer(const std::filesystem::path& path, GroupedOptimizer& optimizer, const PythonStateOptions& options) {
+void load_python_optimizer(const std::filesystem::path& path, GroupedOptimizer& optimizer,
+                           const PythonOptimizerOptions& options) {
   const c10::NoGradGuard no_grad;
   const auto names = [&](const at::Tensor& parameter) {
     const auto name = optimizer.name(parameter);
@@ -173,7 +175,7 @@ void load_python_optimizer(const std::filesystem::path& path, GroupedOptimizer& 
       if (!options.only || *options.only == algorithm) matcher.match(state, algorithm);
     }
     PendingRestore prepared;
-    prepare_restore(optimizer, state, names, {.dtype = options.allow_dtype, .options = OptionsFrom::file}, prepared);
+    prepare_restore({&optimizer}, state, names, {.dtype = options.allow_dtype, .options = OptionsFrom::file}, prepared);
     apply(file, prepared);
   } catch (const c10::Error& error) {
     throw std::runtime_error(fmt::format("[python_state] {}: {}", path.string(), error.what_without_backtrace()));
@@ -187,7 +189,7 @@ std::vector<std::pair<std::string, at::Tensor>> load_python_tensors(const std::f
   return tensors;
 }
 
-void load_python_model(const std::filesystem::path& path, const NamedTensors& model, const PythonStateOptions& options) {
+void load_python_model(const std::filesystem::path& path, const NamedTensors& model, const PythonModelOptions& options) {
   const c10::NoGradGuard no_grad;
   const PythonFile file(path);
   const auto list = file.tensors_in(file.at(options.key));

@@ -1,17 +1,16 @@
-// Files that are written whole or not at all.
+// What the program writes beside its output.
 #pragma once
+
+#include "files/atomic_file.hpp"
 
 #include <filesystem>
 #include <string>
 
 namespace cli {
 
-/// Writes under a temporary name beside `file`, flushes to the disk, and renames. What is not a regular file (a pipe,
-/// /dev/stdout) is written directly.
-/// Errors   std::runtime_error naming the file and the reason; an existing file is then as it was.
-void write_file(const std::filesystem::path& file, const std::string& text);
+using muon::check_writable;
 
-/// Fails now rather than after hours of training: the folder of `file` must exist and be writable.
-void check_writable(const std::filesystem::path& file);
+/// The whole text or nothing, as muon::AtomicFile writes; to /dev/stdout behind what was printed before.
+void write_file(const std::filesystem::path& file, const std::string& text);
 
 }  // namespace cli

@@ -27,11 +27,34 @@ fs::path file_named(const std::string& name) {
 
 std::string shape_text(const std::vector<std::int64_t>& shape) { return fmt::format("[{}]", fmt::join(shape, ", ")); }
 
+/// An option's value as JSON: a number, a list, true; else it is a word.
+Json value_of(const std::string& text) {
+  Json value = Json::parse(text, nullptr, /*allow_exceptions=*/false);
+  return value.is_discarded() ? Json(text) : value;
+}
+
+Json groups_json(const std::vector<muon::CheckpointSummary::Group>& groups) {
+  Json json = Json::array();
+  for (const auto& group : groups) {
+    Json options = Json::object(), parameters = Json::array();
+    for (const auto& [name, value] : group.options) options[name] = value_of(value);
+    for (const auto& parameter : group.parameters) {
+      Json one{{"name", parameter.name}, {"shape", parameter.shape}};
+      if (!parameter.view.empty()) one["view"] = parameter.view;
+      parameters.push_back(std::move(one));
+    }
+    json.push_back(Json{{"algorithm", group.algorithm}, {"options", std::move(options)}, {"parameters", std::move(parameters)}});
+  }
+  return json;
+}
+
 Json contents(const fs::path& path, const muon::CheckpointSummary& summary, const muon::Safetensors& file, bool verified) {
   Json json{{"file", path.string()}, {"step", summary.step}, {"library", summary.library}};
   json["verified"] = verified;
-  json["groups"] = summary.groups.empty() ? Json() : Json::parse(summary.groups);
-  json["schedule"] = summary.schedule.empty() ? Json() : Json::parse(summary.schedule);
+  json["groups"] = groups_json(summary.groups);
+  json["schedules"] = Json::array();
+  for (const auto& schedule : summary.schedules)
+    json["schedules"].push_back(Json{{"step", schedule.step}, {"initial_lr", schedule.initial_rates}});
   json["notes"] = summary.notes;
   json["tensors"] = Json::array();
   for (const muon::TensorInfo& info : file.tensors()) {
@@ -40,31 +63,28 @@ Json contents(const fs::path& path, const muon::CheckpointSummary& summary, cons
   return json;
 }
 
-void print_groups(const Json& groups) {
-  for (std::size_t g = 0; g < groups.size(); ++g) {
+void print_groups(const muon::CheckpointSummary& summary) {
+  for (std::size_t g = 0; g < summary.groups.size(); ++g) {
+    const auto& group = summary.groups[g];
     std::vector<std::string> options;
-    for (const auto& [key, value] : groups[g].at("options").items()) options.push_back(fmt::format("{}={}", key, value.dump()));
-    fmt::print("group {}   {}, {} parameters: {}\n", g, groups[g].at("algorithm").get<std::string>(),
-               groups[g].at("parameters").size(), fmt::join(options, " "));
+    for (const auto& [name, value] : group.options) options.push_back(printable(fmt::format("{}={}", name, value)));
+    fmt::print("group {}   {}, {} parameters: {}\n", g, printable(group.algorithm), group.parameters.size(),
+               fmt::join(options, " "));
   }
+  for (const auto& schedule : summary.schedules)
+    fmt::print("schedule  step {}, from learning rates {}\n", schedule.step, fmt::join(schedule.initial_rates, ", "));
 }
 
-void print(const Json& json) {
-  fmt::print("{}\nstep      {}\nwritten   by {}\nbytes     {}\n", json["file"].get<std::string>(),
-             json["step"].get<std::int64_t>(), printable(json["library"].get<std::string>()),
-             json["verified"].get<bool>() ? "agree with the checksum" : "not verified (--verify)");
-  if (!json["groups"].is_null()) print_groups(json["groups"]);
-  if (!json["schedule"].is_null()) fmt::print("schedule  {}\n", json["schedule"].dump());
-  for (const auto& [key, value] : json["notes"].items()) {
-    fmt::print("note      {}: {}\n", printable(key), printable(value.get<std::string>(), 200));
-  }
+void print(const fs::path& path, const muon::CheckpointSummary& summary, const muon::Safetensors& file, bool verified) {
+  fmt::print("{}\nstep      {}\nwritten   by {}\nbytes     {}\n", path.string(), summary.step, printable(summary.library),
+             verified ? "agree with the checksum" : "not verified (--verify)");
+  print_groups(summary);
+  for (const auto& [key, value] : summary.notes) fmt::print("note      {}: {}\n", printable(key), printable(value, 200));
   std::size_t width = 0;
-  for (const Json& tensor : json["tensors"]) width = std::max(width, tensor["name"].get<std::string>().size());
+  for (const muon::TensorInfo& info : file.tensors()) width = std::max(width, info.name.size());
   fmt::print("\n");
-  for (const Json& tensor : json["tensors"]) {
-    fmt::print("{:<{}}  {:<5} {}\n", printable(tensor["name"].get<std::string>()), width, tensor["dtype"].get<std::string>(),
-               shape_text(tensor["shape"].get<std::vector<std::int64_t>>()));
-  }
+  for (const muon::TensorInfo& info : file.tensors())
+    fmt::print("{:<{}}  {:<5} {}\n", printable(info.name), width, info.dtype, shape_text(info.shape));
 }
 
 }  // namespace
@@ -72,16 +92,11 @@ void print(const Json& json) {
 void inspect_checkpoint(const InspectOptions& o) {
   const fs::path path = file_named(o.paths.front());
   const muon::CheckpointSummary summary = muon::inspect_checkpoint(path, o.verify);
-  Json json;
-  try {
-    json = contents(path, summary, muon::Safetensors(path), o.verify);
-  } catch (const Json::exception&) {
-    throw std::runtime_error(fmt::format("{} is damaged: its metadata is not what this program writes", path.string()));
-  }
+  const muon::Safetensors file(path);
   if (o.json) {
-    fmt::print("{}\n", json.dump(2, ' ', false, Json::error_handler_t::replace));
+    fmt::print("{}\n", contents(path, summary, file, o.verify).dump(2, ' ', false, Json::error_handler_t::replace));
   } else {
-    print(json);
+    print(path, summary, file, o.verify);
   }
 }
 

@@ -1,0 +1,105 @@
+// State whose next step would make parameters NaN is refused when it is loaded, from every kind of file.
+#include "optim/state_check.hpp"
+#include "optim/state_key.hpp"
+#include "state/training.hpp"
+
+#include <gmock/gmock.h>
+
+#include <cmath>
+#include <limits>
+
+namespace {
+
+using namespace training;
+using testing::AllOf;
+using testing::HasSubstr;
+using torch::optim::AdamWParamState;
+
+constexpr double infinity = std::numeric_limits<double>::infinity();
+
+/// Something wrong in the state of one parameter, and what is said of it.
+struct Damage {
+  std::string name;
+  std::function<void(Session&)> make;
+  std::string said;
+};
+
+AdamWParamState& moments(Session& run) {
+  return static_cast<AdamWParamState&>(*run.optimizer->state().at(muon::state_key(run.net->embed->weight)));
+}
+
+torch::Tensor momentum(Session& run) {
+  return static_cast<muon::MuonParamState&>(*run.optimizer->state().at(muon::state_key(run.net->hidden->weight)))
+      .momentum_buffer();
+}
+
+void set_first(const torch::Tensor& tensor, double value) { tensor.flatten()[0].fill_(value); }
+
+class BadState : public testing::TestWithParam<Damage> {};
+
+TEST_P(BadState, IsRefusedFromEveryFileAndChangesNothing) {
+  const Folder folder;
+  Session from(mixed);
+  from.train_to(3);
+  GetParam().make(from);
+  const fs::path file = muon::save_checkpoint(folder / "a.safetensors", from.parts());
+  std::stringstream archive;
+  torch::save(*from.optimizer, archive);
+  muon::save_python_optimizer(folder / "o.pt", *from.optimizer);
+
+  Session to(mixed, 2);
+  to.train_to(2);
+  const auto before = to.values();
+  std::stringstream state, after;
+  torch::save(*to.optimizer, state);
+  const auto said = HasSubstr(GetParam().said);
+  EXPECT_THAT(error_of([&] { muon::load_checkpoint(file, to.parts()); }), AllOf(said, HasSubstr("a.safetensors")));
+  EXPECT_THAT(error_of([&] { torch::load(*to.optimizer, archive); }), said);
+  EXPECT_THAT(error_of([&] { muon::load_python_optimizer(folder / "o.pt", *to.optimizer); }), AllOf(said, HasSubstr("o.pt")));
+  torch::save(*to.optimizer, after);
+  EXPECT_EQ(state.str(), after.str());
+  EXPECT_TRUE(same(before, to.values()));
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Load, BadState,
+    testing::Values(Damage{"step_negative", [](Session& s) { moments(s).step(-1); },
+                           "the step of 'embed.weight' is no number of steps; it is -1"},
+                    Damage{"step_huge", [](Session& s) { moments(s).step(std::int64_t{1} << 60); }, "the step of 'embed.weight'"},
+                    Damage{"squares_negative", [](Session& s) { set_first(moments(s).exp_avg_sq(), -1e-8); },
+                           "exp_avg_sq of 'embed.weight' holds negative values"},
+                    Damage{"squares_nan", [](Session& s) { set_first(moments(s).exp_avg_sq(), NAN); },
+                           "exp_avg_sq of 'embed.weight' holds NaN"},
+                    Damage{"average_infinite", [](Session& s) { set_first(moments(s).exp_avg(), -infinity); },
+                           "exp_avg of 'embed.weight' holds NaN or infinity"},
+                    Damage{"momentum_nan", [](Session& s) { set_first(momentum(s), NAN); },
+                           "momentum_buffer of 'hidden.weight' holds NaN"}),
+    [](const auto& entry) { return entry.param.name; });
+
+TEST(BadStateCheck, AStepIsAWholeNumberThatCanBeReached) {
+  for (const double bad : {-1.0, 2.5, 1e30, infinity, -infinity, std::nan("")})
+    EXPECT_FALSE(muon::step_count_of(torch::tensor(bad))) << bad;
+  EXPECT_FALSE(muon::step_count_of(torch::tensor({1.0, 2.0})));
+  EXPECT_FALSE(muon::step_count_of(torch::Tensor()));
+  EXPECT_EQ(muon::step_count_of(torch::tensor(7.0F)), 7);
+  EXPECT_EQ(muon::step_count_of(torch::full({1}, 0, torch::kLong)), 0);
+}
+
+/// A value that the wider type held and the narrower does not.
+TEST(BadStateCheck, IsLookedForAfterTheConversion) {
+  const Folder folder;
+  const auto in = [](torch::ScalarType type) {
+    return [type](Net& net) {
+      net->to(type);
+      return mixed(net);
+    };
+  };
+  Session wide(in(torch::kFloat64)), narrow(in(torch::kFloat32), 2);
+  wide.train_to(3);
+  set_first(momentum(wide), 1e300);
+  const fs::path file = muon::save_checkpoint(folder / "a.safetensors", wide.parts());
+  EXPECT_THAT(error_of([&] { muon::load_checkpoint(file, narrow.parts(), {.dtype = true}); }),
+              HasSubstr("momentum_buffer of 'hidden.weight' holds NaN or infinity"));
+}
+
+}  // namespace

@@ -1,5 +1,5 @@
 // Rules: conditions on parameters, and the built-in list.
-#include <muon/plan/plan.hpp>
+#include <muon/plan/rule.hpp>
 
 #include <fmt/format.h>
 #include <torch/optim/adamw.h>

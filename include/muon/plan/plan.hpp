@@ -35,8 +35,9 @@ class Plan {
   ///          empty, complex or integer parameter; a view that does not fit; options out of range; a rule without an action.
   Plan(std::vector<Parameter> parameters, const std::vector<Rule>& rules);
 
-  const std::vector<Assignment>& assignments() const& { return assignments_; }
-  std::vector<Assignment> assignments() && { return std::move(assignments_); }  // so that a loop over a temporary plan is safe
+  [[nodiscard]] const std::vector<Assignment>& assignments() const& { return assignments_; }
+  /// By value, so that a loop over a temporary plan is safe.
+  [[nodiscard]] std::vector<Assignment> assignments() && { return std::move(assignments_); }
 
   /// The groups for an optimizer's constructor: one for each distinct set of options, Muon's first. Those of Muon carry the
   /// views. With an algorithm, only its groups, for two optimizers side by side.
@@ -45,9 +46,9 @@ class Plan {
 
   /// The plan as a table for people: name, shape, matrices, role, optimizer, lr, effective lr (lr times the scale rule's
   /// factor), weight decay, why; then parameters and values under each optimizer.
-  std::string table() const;
+  [[nodiscard]] std::string table() const;
   /// The same, and all options, as one JSON object.
-  std::string json() const;
+  [[nodiscard]] std::string json() const;
 
  private:
   friend class PlanBuilder;
@@ -59,9 +60,9 @@ std::ostream& operator<<(std::ostream& out, const Plan& plan);
 /// Example  muon::Plan plan = muon::make_plan(*model);
 ///          std::cout << plan;
 ///          muon::MuonWithAuxAdam optimizer(plan);
-Plan make_plan(const torch::nn::Module& model);
-Plan make_plan(const torch::nn::Module& model, const std::vector<Rule>& rules);
-Plan make_plan(const torch::jit::Module& model);
-Plan make_plan(const torch::jit::Module& model, const std::vector<Rule>& rules);
+[[nodiscard]] Plan make_plan(const torch::nn::Module& model);
+[[nodiscard]] Plan make_plan(const torch::nn::Module& model, const std::vector<Rule>& rules);
+[[nodiscard]] Plan make_plan(const torch::jit::Module& model);
+[[nodiscard]] Plan make_plan(const torch::jit::Module& model, const std::vector<Rule>& rules);
 
 }  // namespace muon

@@ -20,32 +20,41 @@
 namespace muon {
 
 enum class Algorithm { muon, adamw, frozen };
-std::string_view to_string(Algorithm algorithm);
+[[nodiscard]] std::string_view to_string(Algorithm algorithm);
 
 /// A condition on parameters and what to do with those that meet it. Made by the `by_...` functions below.
 ///
 ///     muon::by_name("*embed*").use(muon::keller_jordan_adam(3e-3))
 ///     muon::by_name("attn.qkv.weight").view(muon::MatrixView::matrix().chunk_rows(36)).use(muon::keller_jordan_muon())
-class Rule {
+///
+/// Safety   A value. `use`, `freeze`, `view` and `optional` leave the rule alone and return the changed one, so their result must
+///          be kept: `rule = rule.optional();`. On a temporary they move instead of copying, and a chain costs no copies.
+class [[nodiscard]] Rule {
  public:
   using Predicate = std::function<bool(const Parameter&)>;
 
-  /// `label` is how tables and errors call the rule.
+  /// Tables and errors call the rule by its `label`.
+  /// Errors   std::invalid_argument for an empty predicate.
   Rule(std::string label, Predicate matches);
 
   /// What the parameters get. The type of the options is the algorithm. Options are whole: nothing is inherited.
-  Rule& use(const MuonOptions& options);
-  Rule& use(const torch::optim::AdamWOptions& options);
+  [[nodiscard]] Rule use(const MuonOptions& options) const&;
+  [[nodiscard]] Rule use(const MuonOptions& options) &&;
+  [[nodiscard]] Rule use(const torch::optim::AdamWOptions& options) const&;
+  [[nodiscard]] Rule use(const torch::optim::AdamWOptions& options) &&;
 
   /// The parameters stay as they are: in the plan, under no optimizer. Their gradients are still computed; call
   /// `requires_grad_(false)` on them to save that too.
-  Rule& freeze();
+  [[nodiscard]] Rule freeze() const&;
+  [[nodiscard]] Rule freeze() &&;
 
-  /// Which matrices the parameters hold, instead of what `describe` found. Muon only.
-  Rule& view(MatrixView view);
+  /// Which matrices the parameters hold, instead of what `describe` found. For Muon only.
+  [[nodiscard]] Rule view(MatrixView view) const&;
+  [[nodiscard]] Rule view(MatrixView view) &&;
 
   /// The rule may match nothing. Without this, a rule that decides no parameter is an error: it is most often a misspelt name.
-  Rule& optional();
+  [[nodiscard]] Rule optional() const&;
+  [[nodiscard]] Rule optional() &&;
 
  private:
   friend class Plan;
@@ -58,29 +67,31 @@ class Rule {
   bool optional_ = false;
 };
 
-/// The whole name, or any of a tied parameter's names, matches a glob: `*` any text, `?` any one character.
-Rule by_name(std::string glob);
-/// The owner's type: "Linear", "LayerNorm", "MultiheadAttention", or a class of the user's, by its own name. A class derived from
-/// one of LibTorch's counts as that one.
-Rule by_module(std::string type);
-Rule by_role(Role role);
-/// `at_least` <= number of dimensions <= `at_most`.
-Rule by_dim(std::int64_t at_least, std::int64_t at_most = 64);
-/// Any condition; `label` names it in the table.
-Rule where(std::string label, Rule::Predicate predicate);
+/// Parameters whose whole name, or any of a tied parameter's names, matches a glob: `*` any text, `?` any one character.
+[[nodiscard]] Rule by_name(std::string glob);
+/// Parameters of modules of this type: "Linear", "LayerNorm", "MultiheadAttention", or a class of the user's by its own name. A
+/// class derived from one of LibTorch's counts as that one.
+[[nodiscard]] Rule by_module(std::string type);
+[[nodiscard]] Rule by_role(Role role);
+/// Parameters with `at_least` to `at_most` dimensions.
+[[nodiscard]] Rule by_dim(std::int64_t at_least, std::int64_t at_most = 64);
+/// Parameters that meet any other condition; `label` names it in the table.
+[[nodiscard]] Rule where(std::string label, Rule::Predicate predicate);
 /// All the rest. May match nothing.
-Rule otherwise();
+[[nodiscard]] Rule otherwise();
 
-/// The built-in rules: embeddings, output head, everything below two dimensions, depthwise convolutions and matrices with a
-/// side of 1 -> AdamW; the other matrices -> Muon. Put your own in front of them to change a few parameters only.
-/// The options are `default_muon()` and `keller_jordan_adam()` unless given.
+/// The built-in rules: embeddings, output head, everything below two dimensions, parameters without values, depthwise
+/// convolutions and matrices with a side of 1 -> AdamW; the other matrices -> Muon. They decide every real parameter that
+/// `describe` finds. The options are `default_muon()` and `keller_jordan_adam()` unless given.
+///
 /// Source   K. Jordan, "Muon", 2024, https://kellerjordan.github.io/posts/muon/ (what Muon is for)
-std::vector<Rule> default_rules();
-std::vector<Rule> default_rules(const MuonOptions& muon, const torch::optim::AdamWOptions& adamw);
+[[nodiscard]] std::vector<Rule> default_rules();
+[[nodiscard]] std::vector<Rule> default_rules(const MuonOptions& muon, const torch::optim::AdamWOptions& adamw);
 
 /// `first`, then the built-in rules: to change a few parameters only.
 ///     auto rules = muon::with_default_rules({muon::by_name("value.weight").use(muon::keller_jordan_adam())});
-std::vector<Rule> with_default_rules(std::vector<Rule> first);
-std::vector<Rule> with_default_rules(std::vector<Rule> first, const MuonOptions& muon, const torch::optim::AdamWOptions& adamw);
+[[nodiscard]] std::vector<Rule> with_default_rules(std::vector<Rule> first);
+[[nodiscard]] std::vector<Rule> with_default_rules(std::vector<Rule> first, const MuonOptions& muon,
+                                                   const torch::optim::AdamWOptions& adamw);
 
 }  // namespace muon

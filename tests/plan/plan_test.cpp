@@ -411,7 +411,7 @@ TEST(PlanTotals, EndAtTheLargestNumber) {
     parameters.push_back(made_by_hand(std::to_string(i), {std::int64_t{1} << 31, std::int64_t{1} << 31}));
   parameters.push_back(made_by_hand("too large", {std::int64_t{1} << 40, std::int64_t{1} << 40}));
   const auto json = nlohmann::json::parse(Plan(parameters, {otherwise().use(to_adamw)}).json());
-  EXPECT_EQ(json["totals"]["AdamW"]["values"], std::numeric_limits<std::int64_t>::max());
+  EXPECT_EQ(json["totals"]["adamw"]["values"], std::numeric_limits<std::int64_t>::max());
 }
 
 TEST(PlanTotals, CountTiedValuesOnce) {

@@ -31,7 +31,7 @@ int main() {
   std::cout << optimizer.param_groups().size() << " groups\n";
 
   try {
-    muon::make_plan(model, {muon::by_name("fc1.wieght").use(muon::MuonOptions(0.02)), muon::otherwise().freeze()});
+    (void)muon::make_plan(model, {muon::by_name("fc1.wieght").use(muon::MuonOptions(0.02)), muon::otherwise().freeze()});
   } catch (const std::invalid_argument& error) {
     std::cout << error.what() << "\n";
   }

@@ -1,5 +1,6 @@
 #include <muon/matrix/matrix_view.hpp>
 
+#include "files/sizes.hpp"
 #include "matrix/shape_text.hpp"
 
 #include <fmt/format.h>
@@ -13,6 +14,28 @@ namespace muon {
 namespace {
 
 [[noreturn]] void refuse(const std::string& what) { throw std::invalid_argument("[MatrixView] " + what); }
+
+/// From here on, products of the sizes cannot overflow.
+void check_sizes(c10::IntArrayRef sizes) {
+  if (sizes.size() < 2) refuse(fmt::format("shape {} holds no matrix; two or more dimensions are needed", shape_text(sizes)));
+  if (!extent_of_sizes(sizes)) {
+    refuse(fmt::format("shape {} has a negative size, or more values than 64 bits can count; give a tensor's sizes",
+                       shape_text(sizes)));
+  }
+}
+
+void check_chunks(std::int64_t count, std::int64_t rows) {
+  if (rows == 0 || rows % count != 0) refuse(fmt::format("chunk_rows({}) does not divide the matrix's {} rows", count, rows));
+}
+
+/// Adds matrices to a list in which equal neighbours are counted together.
+void append(std::vector<MatrixShape>& list, const MatrixShape& more) {
+  if (!list.empty() && list.back().rows == more.rows && list.back().cols == more.cols) {
+    list.back().count += more.count;
+  } else {
+    list.push_back(more);
+  }
+}
 
 }  // namespace
 
@@ -35,15 +58,15 @@ MatrixView MatrixView::split_rows(std::vector<std::int64_t> sizes) const {
 }
 
 MatrixView MatrixView::chunk_rows(std::int64_t count) const {
-  if (count <= 0) refuse(fmt::format("heads got {}; give a number of at least 1", count));
+  if (count <= 0) refuse(fmt::format("chunk_rows got {}; give a number of at least 1", count));
   return then({Kind::chunk_rows, {count}});
 }
 
 MatrixView MatrixView::transposed() const { return then({Kind::transposed, {}}); }
 
 MatrixShape MatrixView::base_shape(c10::IntArrayRef sizes) const {
+  check_sizes(sizes);
   const auto dims = sizes.size();
-  if (dims < 2) refuse(fmt::format("shape {} holds no matrix; two or more dimensions are needed", shape_text(sizes)));
   Base base = base_;
   if (base == Base::automatic) {
     if (dims == 3) {
@@ -66,17 +89,20 @@ MatrixShape MatrixView::base_shape(c10::IntArrayRef sizes) const {
 
 std::vector<std::int64_t> MatrixView::row_blocks(const Step& step, std::int64_t rows) {
   if (step.kind == Kind::split_rows) {
+    std::int64_t sum = 0;
     for (const std::int64_t size : step.sizes) {
-      if (size > rows) refuse(fmt::format("split_rows has a block of {} rows; the matrix has {}", size, rows));
+      if (size > rows - sum) {
+        refuse(fmt::format("split_rows({}) adds up to more than the matrix's {} rows", fmt::join(step.sizes, ","), rows));
+      }
+      sum += size;
     }
-    const std::int64_t sum = std::accumulate(step.sizes.begin(), step.sizes.end(), std::int64_t{0});
     if (sum != rows) {
       refuse(fmt::format("split_rows({}) adds up to {} rows; the matrix has {}", fmt::join(step.sizes, ","), sum, rows));
     }
     return step.sizes;
   }
   const std::int64_t count = step.sizes.front();
-  if (rows % count != 0) refuse(fmt::format("chunk_rows({}) does not divide the matrix's {} rows", count, rows));
+  check_chunks(count, rows);
   return std::vector<std::int64_t>(static_cast<std::size_t>(count), rows / count);
 }
 
@@ -85,16 +111,17 @@ std::vector<MatrixShape> MatrixView::shapes(c10::IntArrayRef sizes) const {
   for (const Step& step : steps_) {
     std::vector<MatrixShape> next;
     for (const MatrixShape& shape : result) {
-      if (step.kind == Kind::transposed) {
-        next.push_back({shape.count, shape.cols, shape.rows});
-        continue;
-      }
-      for (const std::int64_t rows : row_blocks(step, shape.rows)) {
-        if (!next.empty() && next.back().rows == rows && next.back().cols == shape.cols) {
-          next.back().count += shape.count;
-        } else {
-          next.push_back({shape.count, rows, shape.cols});
+      switch (step.kind) {
+        case Kind::transposed: next.push_back({shape.count, shape.cols, shape.rows}); break;
+        case Kind::chunk_rows: {  // without a list of the blocks, which may be as many as a file says
+          const std::int64_t count = step.sizes.front();
+          check_chunks(count, shape.rows);
+          append(next, {shape.count * count, shape.rows / count, shape.cols});
+          break;
         }
+        case Kind::split_rows:
+          for (const std::int64_t rows : row_blocks(step, shape.rows)) append(next, {shape.count, rows, shape.cols});
+          break;
       }
     }
     result = std::move(next);
@@ -115,6 +142,12 @@ std::vector<MatrixBlock> MatrixView::blocks(c10::IntArrayRef sizes) const {
     }
     std::vector<MatrixBlock> next;
     for (const MatrixBlock& block : result) {
+      if (step.kind == Kind::chunk_rows && block.cols == 0) {  // no values: as many blocks as one likes, all in one place
+        const std::int64_t count = step.sizes.front();
+        check_chunks(count, block.rows);
+        next.push_back({block.offset, block.count * count, 0, block.rows / count, 0, block.ld, block.transposed});
+        continue;
+      }
       std::int64_t first = 0;
       for (const std::int64_t rows : row_blocks(step, block.rows)) {
         MatrixBlock part = block;

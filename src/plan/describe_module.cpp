@@ -1,6 +1,6 @@
 // describe() for torch::nn::Module: LibTorch's module tree -> registrations.
+#include "files/printable.hpp"
 #include "plan/role.hpp"
-#include "matrix/shape_text.hpp"
 
 #include <fmt/format.h>
 #include <torch/nn/module.h>
@@ -122,7 +122,8 @@ struct Walk {
         continue;
       }
       if (!entry.value().requires_grad()) continue;
-      registrations.push_back({name, owner.type, owner.groups, entry.value(), entry.value().sizes().vec(), ends.count(path) > 0});
+      registrations.push_back({name, owner.type, owner.groups, entry.value(), entry.value().sizes().vec(), ends.count(path) > 0,
+                               entry.value().unsafeGetTensorImpl()});
     }
   }
 };
@@ -142,7 +143,7 @@ std::vector<Parameter> describe(const nn::Module& model) {
         "construction, so an optimizer would train a tensor the network no longer uses. To tie a head to an embedding, "
         "compute it as torch::nn::functional::linear(x, embed->weight), or in a module of your own that registers that "
         "tensor (docs/concepts.md, Tied weights).",
-        fmt::join(walk.replaced, "', '")));
+        printable(fmt::format("{}", fmt::join(walk.replaced, "', '")))));
   }
   return assign_roles(walk.registrations);
 }

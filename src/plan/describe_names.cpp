@@ -23,7 +23,7 @@ constexpr auto layers = std::to_array<std::string_view>(
      "lin2", "dense", "dense_h_to_4h", "dense_4h_to_h", "wi", "wi_0", "wi_1", "ffn1", "ffn2", "c_fc", "c_proj", "q_attn", "up",
      "down", "linear_fc1", "linear_fc2", "intermediate_dense", "output_dense", "in_proj", "x_proj"});
 
-/// Three projections on top of each other: queries, keys, values.
+/// Layers whose matrix is three projections on top of each other: queries, keys and values.
 constexpr std::array<std::string_view, 6> fused{"c_attn", "qkv", "qkv_proj", "Wqkv", "wqkv", "to_qkv"};
 
 std::string_view layer_of(std::string_view name) {
@@ -37,20 +37,45 @@ bool any_component(std::string_view name, std::string_view word) {
   return std::find(parts.begin(), parts.end(), word) != parts.end();
 }
 
-/// GPT-2 as Hugging Face stores it, [inputs, outputs]: seen by a c_attn that is three times as wide as high.
-bool stores_inputs_first(const std::vector<NamedShape>& tensors) {
-  return std::any_of(tensors.begin(), tensors.end(), [](const NamedShape& t) {
-    return layer_of(t.name) == "c_attn" && t.shape.size() == 2 && t.shape[1] == 3 * t.shape[0];
+/// Whether matrices are stored as [inputs, outputs], as Hugging Face does for GPT-2: its c_attn is three times as wide as high.
+bool stores_inputs_first(const std::vector<Parameter>& parameters) {
+  return std::any_of(parameters.begin(), parameters.end(), [](const Parameter& p) {
+    return layer_of(p.name) == "c_attn" && p.shape.size() == 2 && has_values(p) && p.shape[1] == 3 * p.shape[0];
   });
 }
 
+/// Running averages, masks, rotary tables, and the scales of quantized weights: buffers, which no optimizer trains.
+bool is_buffer(const NamedTensor& tensor) {
+  constexpr std::array<std::string_view, 10> words{
+      "running_mean", "running_var", "num_batches_tracked",     "masked_bias", "inv_freq", "position_ids",
+      "attn_mask",    "causal_mask", "relative_position_index", "rotary_emb"};
+  const std::string_view local = local_name(tensor.name);
+  if (contains(words, local) || local == "e_score_correction_bias") return true;
+  if (local.starts_with("weight_scale") || local == "scales" || local.ends_with("_scale_inv")) return true;
+  return local == "bias" && tensor.shape.size() > 2;  // GPT-2's causal mask, attn.bias [1, 1, n, n]
+}
+
+bool is_floating(const NamedTensor& tensor) { return tensor.dtype.starts_with("F") || tensor.dtype == "BF16"; }
+
+/// Whether the name is that of a layer of a network that is called an embedding as a whole, or of one of an embedder's numbered
+/// layers; neither is a table.
+bool is_below_embedding(std::string_view name) {
+  bool below = false;
+  for (const std::string_view part : components(owner_path(name))) {
+    if (below && (ends_in_digit(part) || (contains(layers, part) && part != "proj"))) return true;
+    below = below || part.find("embed") != std::string_view::npos;
+  }
+  return false;
+}
+
+/// Reads a parameter's name where assign_roles, which knows no published model, found only its shape.
 class NameClassifier {
  public:
   NameClassifier(Parameter& parameter, bool inputs_first)
       : p_(parameter), local_(local_name(p_.name)), layer_(layer_of(p_.name)), inputs_first_(inputs_first) {}
 
   void run() {
-    if (p_.shape.size() < 2) return;
+    if (p_.shape.size() < 2 || !has_values(p_)) return;
     if (p_.role == Role::embedding && p_.shape.size() == 2 && below_embedding()) {
       return named("", "; part of what is called an embedding");
     }
@@ -77,7 +102,7 @@ class NameClassifier {
     p_.role = role;
     p_.evidence = Evidence::name;
     p_.reason = fmt::format("name: '{}'{}{}", layer_.empty() ? local_ : layer_, more, doubt);
-    p_.guess = !doubt.empty();
+    p_.low_confidence = !doubt.empty();
   }
   void named(const std::string& more, const std::string& doubt) { decide(Role::hidden_matrix, more, doubt); }
 
@@ -86,17 +111,12 @@ class NameClassifier {
     decide(Role::convolution, "", p_.shape[1] == 1 ? "; one input channel: depthwise, or the first of a grey image" : "");
   }
 
-  /// A layer of a network that is called an embedding as a whole, or an embedder's numbered layers: no table.
+  /// Under all its names: a tensor that is tied to a head is a table.
   bool below_embedding() const {
-    bool below = false;
-    for (const std::string_view part : components(owner_path(p_.name))) {
-      if (below && (ends_in_digit(part) || (contains(layers, part) && part != "proj"))) return true;
-      below = below || part.find("embed") != std::string_view::npos;
-    }
-    return false;
+    return is_below_embedding(p_.name) && std::all_of(p_.aliases.begin(), p_.aliases.end(), is_below_embedding);
   }
 
-  /// Inside a numbered block.
+  /// Whether the parameter is inside a numbered block.
   bool repeated() const {
     const auto parts = components(p_.name);
     return std::any_of(parts.begin(), parts.end(), ends_in_digit);
@@ -114,7 +134,7 @@ class NameClassifier {
            any_component(p_.name, "downsample");
   }
 
-  /// [experts, rows, columns]; which of them are outputs, the name does not tell.
+  /// [experts, rows, columns]; the name does not tell whether rows or columns are the outputs.
   void experts() {
     p_.view = MatrixView::stack();
     named(", a stack of experts", "; rows may be its inputs: see MatrixView::transposed");
@@ -150,13 +170,13 @@ class NameClassifier {
   bool inputs_first_;
 };
 
-/// fc1, fc2, fc3 at the top of a small network without a head by name: the last is taken for it, as a guess.
+/// In a small network of fc1, fc2 and fc3 without a head by name, takes the last for the head, with low confidence.
 void find_last_numbered_layer(std::vector<Parameter>& parameters) {
   Parameter* last = nullptr;
   for (Parameter& p : parameters) {
     if (p.role == Role::output_head || p.role == Role::embedding) return;
     const std::string_view path = owner_path(p.name);
-    const bool numbered = ends_in_digit(path) && !stem(path).empty() && path.find('.') == std::string_view::npos;
+    const bool numbered = has_values(p) && ends_in_digit(path) && !stem(path).empty() && path.find('.') == std::string_view::npos;
     if (p.shape.size() != 2 || p.role != Role::hidden_matrix || !numbered) continue;
     if (last == nullptr || std::pair(path.size(), path) > std::pair(owner_path(last->name).size(), owner_path(last->name)))
       last = &p;
@@ -165,47 +185,34 @@ void find_last_numbered_layer(std::vector<Parameter>& parameters) {
   last->role = Role::output_head;
   last->evidence = Evidence::position;
   last->reason = fmt::format("position only: the last numbered layer, '{}'", owner_path(last->name));
-  last->guess = true;
+  last->low_confidence = true;
 }
 
 }  // namespace
 
-bool is_buffer_name(const NamedShape& tensor) {
-  constexpr std::array<std::string_view, 10> words{
-      "running_mean", "running_var", "num_batches_tracked",     "masked_bias", "inv_freq", "position_ids",
-      "attn_mask",    "causal_mask", "relative_position_index", "rotary_emb"};
-  const std::string_view local = local_name(tensor.name);
-  if (contains(words, local) || local == "e_score_correction_bias") return true;
-  if (local.starts_with("weight_scale") || local == "scales" || local.ends_with("_scale_inv"))
-    return true;                                      // of quantized weights
-  return local == "bias" && tensor.shape.size() > 2;  // GPT-2's causal mask, attn.bias [1, 1, n, n]
-}
-
-void tie_names(Parameter& parameter, std::vector<std::string> aliases) {
-  const bool embedding =
-      parameter.role == Role::embedding ||
-      std::any_of(aliases.begin(), aliases.end(), [](const std::string& name) { return is_embedding_name(name); });
-  parameter.aliases = std::move(aliases);
-  if (!embedding) return;
-  parameter.role = Role::embedding;
-  parameter.evidence = Evidence::tie;
-  parameter.reason = fmt::format("tie: also {}", fmt::join(parameter.aliases, ", "));
-  parameter.guess = false;
-}
-
-std::vector<Parameter> describe_names(const std::vector<NamedShape>& tensors) {
+NamedModel describe_names(const std::vector<NamedTensor>& tensors) {
+  NamedModel model;
   std::vector<Registration> registrations;
-  for (const NamedShape& tensor : tensors) {
+  for (const NamedTensor& tensor : tensors) {
+    if (!is_floating(tensor) || is_buffer(tensor)) {
+      model.skipped.push_back(tensor);
+      continue;
+    }
     Registration entry;
     entry.name = tensor.name;
     entry.shape = tensor.shape;
-    registrations.push_back(std::move(entry));
+    entry.identity = &tensor;
+    registrations.push_back(entry);
+    for (const std::string& alias : tensor.aliases) {
+      entry.name = alias;
+      registrations.push_back(entry);
+    }
   }
-  std::vector<Parameter> parameters = assign_roles(registrations);
-  const bool inputs_first = stores_inputs_first(tensors);
-  for (Parameter& parameter : parameters) NameClassifier(parameter, inputs_first).run();
-  find_last_numbered_layer(parameters);
-  return parameters;
+  model.parameters = assign_roles(registrations);
+  const bool inputs_first = stores_inputs_first(model.parameters);
+  for (Parameter& parameter : model.parameters) NameClassifier(parameter, inputs_first).run();
+  find_last_numbered_layer(model.parameters);
+  return model;
 }
 
 }  // namespace muon

@@ -1,5 +1,5 @@
-// What the names in a checkpoint file say of its parameters. A file has no module types, so where a live model's type would
-// speak, the names that published models use must: GPT-2, Llama, Qwen, Mixtral, DeepSeek, ViT, ResNet, Whisper and their kin.
+// What the names in a checkpoint file tell about its parameters. A file has no module types, so the names that published models
+// use take their place: GPT-2, Llama, Qwen, Mixtral, DeepSeek, ViT, ResNet, Whisper and similar models.
 #pragma once
 
 #include <muon/plan/parameter.hpp>
@@ -10,19 +10,21 @@
 
 namespace muon {
 
-/// A tensor of a file.
-struct NamedShape {
+/// A tensor of a file, without its values.
+struct NamedTensor {
   std::string name;
+  std::string dtype;  ///< in safetensors' words: "F32", "BF16", "I64", ...
   std::vector<std::int64_t> shape;
+  std::vector<std::string> aliases;  ///< further names of the same tensor
 };
 
-/// Whether the name is that of a buffer, which no optimizer trains: running averages, masks, rotary tables.
-bool is_buffer_name(const NamedShape& tensor);
+struct NamedModel {
+  std::vector<Parameter> parameters;
+  std::vector<NamedTensor> skipped;  ///< what no optimizer trains: buffers, and tensors of no floating type
+};
 
-/// Gives a parameter further names of the same tensor: an embedding if one of them says so.
-void tie_names(Parameter& parameter, std::vector<std::string> aliases);
-
-/// Roles and views from names and shapes. What no name tells is marked as a guess, with the doubt in words.
-std::vector<Parameter> describe_names(const std::vector<NamedShape>& tensors);
+/// Sorts out buffers, and gives the rest roles and views from names, shapes and ties. Where no name decides, low_confidence is
+/// set and the reason states the doubt. The number of values of each shape fits in 64 bits.
+NamedModel describe_names(const std::vector<NamedTensor>& tensors);
 
 }  // namespace muon

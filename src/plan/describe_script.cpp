@@ -8,13 +8,13 @@
 namespace muon {
 namespace {
 
-/// The last atom of "__torch__.torch.nn.modules.linear.___torch_mangle_3.Linear".
+/// The class's own name: "Linear" for "__torch__.torch.nn.modules.linear.___torch_mangle_3.Linear".
 std::string type_of(const torch::jit::Module& module) {
   const auto name = module.type()->name();
   if (!name) return "";
-  const std::string atom = name->name();
-  // the type that torch.nn.MultiheadAttention gives its output projection
-  return atom == "NonDynamicallyQuantizableLinear" ? "Linear" : atom;
+  const std::string type = name->name();
+  // torch.nn.MultiheadAttention gives its output projection this type
+  return type == "NonDynamicallyQuantizableLinear" ? "Linear" : type;
 }
 
 std::int64_t groups_of(const torch::jit::Module& module) {
@@ -38,8 +38,8 @@ std::vector<Parameter> describe(const torch::jit::Module& model) {
     for (const auto& parameter : module.named_parameters(/*recurse=*/false)) {
       if (!parameter.value.requires_grad()) continue;
       const std::string name = entry.name.empty() ? parameter.name : entry.name + "." + parameter.name;
-      registrations.push_back(
-          {name, type_of(module), groups_of(module), parameter.value, parameter.value.sizes().vec(), ends.count(entry.name) > 0});
+      registrations.push_back({name, type_of(module), groups_of(module), parameter.value, parameter.value.sizes().vec(),
+                               ends.count(entry.name) > 0, parameter.value.unsafeGetTensorImpl()});
     }
   }
   return assign_roles(registrations);

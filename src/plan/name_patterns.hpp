@@ -1,4 +1,4 @@
-// What a parameter's name says of its role. Nothing else is known here: no types, no shapes.
+// What a parameter's name tells about its role. Nothing else is known here: no types, no shapes.
 #pragma once
 
 #include <algorithm>
@@ -20,20 +20,22 @@ std::string_view owner_path(std::string_view name);
 /// "layers.2.attn" -> layers, 2, attn
 std::vector<std::string_view> components(std::string_view path);
 
-/// Numbers of blocks: "2" and "layer2" end in a digit; without it they are "" and "layer".
+/// Blocks are told apart by numbers: "2" and "layer2" end in a digit, and their stems are "" and "layer".
 bool ends_in_digit(std::string_view text);
 std::string_view stem(std::string_view text);
 
 bool is_embedding_name(std::string_view name);
 
-/// An attention's output projection is a hidden matrix, however it is called. "attn", "self_attn", "attention1"; not "pattern".
+/// Whether the parameter is inside an attention, whose output projection is a hidden matrix whatever its name: a part of its path
+/// is such as "attn", "self_attn" or "attention1", but not "pattern".
 bool is_attention_name(std::string_view name);
 
-/// Called like an output layer: the owner, or the Sequential or list that it is an element of. Inside a numbered block, "out" is
-/// the block's own output. Of a Sequential only the last Linear is a head; `ends` says whether this one is.
+/// Whether the module, or the Sequential or list that it is an element of, has the name of an output layer. Inside a numbered
+/// block, "out" is the block's own output. In a Sequential only the last Linear is a head; `ends` tells whether this one is the
+/// last.
 bool is_head_name(std::string_view name, bool ends);
 
-/// Of the name after the last dot.
+/// These take the name after the last dot.
 bool is_bias_name(std::string_view local);
 bool is_gain_name(std::string_view local);
 

@@ -1,5 +1,6 @@
 #include <muon/plan/plan.hpp>
 
+#include "files/printable.hpp"
 #include "matrix/shape_text.hpp"
 #include "plan/muon_fit.hpp"
 
@@ -133,6 +134,7 @@ class PlanBuilder {
       if (decided_[r] > 0 || rules_[r].optional_) continue;
       problem(matched_[r] == 0 ? "{} matches no parameter" : "{} decides nothing: earlier rules took all it matches", title(r));
     }
+    for (std::string& error : errors_) error = printable(error);  // a name from a file may hold anything
     if (!errors_.empty()) throw std::invalid_argument(fmt::format("[Plan] {}", fmt::join(errors_, "\n[Plan] ")));
   }
 

@@ -1,8 +1,10 @@
 // A plan as a table for people and as JSON for programs.
 #include <muon/plan/plan.hpp>
 
-#include "plan/options_json.hpp"
+#include "files/printable.hpp"
+#include "files/sizes.hpp"
 #include "matrix/shape_text.hpp"
+#include "plan/options_json.hpp"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -10,7 +12,6 @@
 
 #include <algorithm>
 #include <array>
-#include <numeric>
 
 namespace muon {
 namespace {
@@ -24,10 +25,6 @@ const torch::optim::AdamWOptions* adamw_options(const Assignment& a) {
   return a.algorithm == Algorithm::adamw ? &static_cast<const torch::optim::AdamWOptions&>(*a.options) : nullptr;
 }
 
-std::int64_t values(const Parameter& p) {
-  return std::accumulate(p.shape.begin(), p.shape.end(), std::int64_t{1}, std::multiplies<>());
-}
-
 std::vector<MatrixShape> matrices(const Assignment& a) {
   return a.algorithm == Algorithm::muon ? a.parameter.view.shapes(a.parameter.shape) : std::vector<MatrixShape>();
 }
@@ -38,7 +35,7 @@ std::string matrices_text(const Assignment& a) {
   return parts.empty() ? "-" : fmt::format("{}", fmt::join(parts, ", "));
 }
 
-/// One factor for each group of equal matrices.
+/// One rate for each group of equal matrices.
 std::vector<double> effective_rates(const Assignment& a) {
   if (const auto* options = adamw_options(a)) return {options->lr()};
   std::vector<double> rates;
@@ -54,12 +51,12 @@ std::string rates_text(std::vector<double> rates) {
   return *low == *high ? fmt::format("{:.4g}", *low) : fmt::format("{:.4g}..{:.4g}", *low, *high);
 }
 
-/// "position only: the last Linear; rule 'output head'", a guess with a question mark in front.
+/// "position only: the last Linear; rule 'output head'", with a question mark in front if the confidence is low.
 std::string why(const Assignment& a) {
   const Parameter& p = a.parameter;
-  const bool tell_names = !p.aliases.empty() && p.evidence != Evidence::tie;
-  return fmt::format("{}{}; rule '{}'{}", p.guess ? "? " : "", p.reason, a.rule,
-                     tell_names ? fmt::format("; also {}", fmt::join(p.aliases, ", ")) : "");
+  const bool list_names = !p.aliases.empty() && p.evidence != Evidence::tie;
+  return fmt::format("{}{}; rule '{}'{}", p.low_confidence ? "? " : "", p.reason, a.rule,
+                     list_names ? fmt::format("; also {}", fmt::join(p.aliases, ", ")) : "");
 }
 
 /// As the table for people calls it.
@@ -115,7 +112,7 @@ Total total(const Plan& plan, Algorithm algorithm) {
   for (const Assignment& a : plan.assignments()) {
     if (a.algorithm != algorithm) continue;
     ++sum.parameters;
-    sum.values += values(a.parameter);
+    sum.values = saturating_sum(sum.values, count_values(a.parameter.shape));
   }
   return sum;
 }
@@ -130,8 +127,7 @@ Json assignment_json(const Assignment& a) {
   json["role"] = to_string(p.role);
   json["evidence"] = to_string(p.evidence);
   json["reason"] = p.reason;
-  json["position_only"] = p.evidence == Evidence::position;
-  json["guess"] = p.guess;
+  json["low_confidence"] = p.low_confidence;
   json["optimizer"] = to_string(a.algorithm);
   json["rule"] = a.rule;
   if (a.algorithm == Algorithm::muon) {
@@ -155,10 +151,7 @@ std::string Plan::table() const {
   std::vector<Row> rows{{"name", "shape", "matrices", "role", "optimizer", "lr", "effective lr", "weight decay", "why"}};
   for (const Assignment& a : assignments_) {
     rows.push_back(row_of(a));
-    for (std::string& cell : rows.back()) {  // a name from a file may hold anything
-      std::replace_if(
-          cell.begin(), cell.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; }, '?');
-    }
+    for (std::string& cell : rows.back()) cell = printable(cell);  // a name from a file may hold anything
   }
   std::array<std::size_t, std::tuple_size_v<Row>> widths{};
   for (const Row& row : rows) {
@@ -181,8 +174,8 @@ std::string Plan::table() const {
   const auto any = [&](const auto& condition) {
     return std::any_of(assignments_.begin(), assignments_.end(), [&](const Assignment& a) { return condition(a.parameter); });
   };
-  if (any([](const Parameter& p) { return p.guess; })) {
-    text += "?  a guess, from its place in the model or its shape alone: have a look\n";
+  if (any([](const Parameter& p) { return p.low_confidence; })) {
+    text += "?  low confidence: decided by position or shape alone, or by an ambiguous name; please review\n";
   }
   if (!any([](const Parameter& p) { return p.role == Role::output_head || p.evidence == Evidence::tie; })) {
     text += "No output head was found. If the model has one, give it a rule of its own.\n";

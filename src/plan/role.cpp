@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
 #include <unordered_map>
 #include <unordered_set>
 #include <utility>
@@ -22,7 +23,9 @@ bool is_convolution(std::string_view module_type) {
   return contains(types, module_type);
 }
 
-bool is_transposed_convolution(std::string_view module_type) { return is_convolution(module_type) && module_type.starts_with("ConvTranspose"); }
+bool is_transposed_convolution(std::string_view module_type) {
+  return is_convolution(module_type) && module_type.starts_with("ConvTranspose");
+}
 
 bool is_recurrent(std::string_view module_type) {
   constexpr std::array<std::string_view, 6> types{"LSTM", "GRU", "RNN", "LSTMCell", "GRUCell", "RNNCell"};
@@ -30,7 +33,8 @@ bool is_recurrent(std::string_view module_type) {
 }
 
 bool is_normalization(std::string_view module_type) {  // LayerNorm, BatchNorm2d, and a user's RMSNorm
-  return module_type.ends_with("Norm") || module_type.ends_with("Norm1d") || module_type.ends_with("Norm2d") || module_type.ends_with("Norm3d");
+  return module_type.ends_with("Norm") || module_type.ends_with("Norm1d") || module_type.ends_with("Norm2d") ||
+         module_type.ends_with("Norm3d");
 }
 
 bool is_embedding(std::string_view module_type) { return module_type == "Embedding" || module_type == "EmbeddingBag"; }
@@ -43,18 +47,18 @@ struct Classification {
   std::string reason;
 };
 
-/// What the owner's type says; an unknown type says nothing.
-bool by_type(const Registration& entry, Classification& classification) {
+/// The role that follows from the module's type; none from a type that is not known.
+std::optional<Classification> by_type(const Registration& entry) {
   const std::string_view module_type = entry.module_type;
   const std::string_view local = local_name(entry.name);
   const auto decide = [&](Role role) {
-    classification = {role, Evidence::module_type, fmt::format("module type: {} of {}", local, module_type)};
-    return true;
+    return Classification{role, Evidence::module_type, fmt::format("module type: {} of {}", local, module_type)};
   };
   if (is_embedding(module_type)) return decide(Role::embedding);
   if (is_normalization(module_type)) return decide(is_bias_name(local) ? Role::bias : Role::gain);
-  const bool matrices = is_linear(module_type) || is_recurrent(module_type) || module_type == "Bilinear" || module_type == "MultiheadAttention";
-  if (!matrices && !is_convolution(module_type)) return false;
+  const bool matrices =
+      is_linear(module_type) || is_recurrent(module_type) || module_type == "Bilinear" || module_type == "MultiheadAttention";
+  if (!matrices && !is_convolution(module_type)) return std::nullopt;
   if (is_bias_name(local)) return decide(Role::bias);
   return decide(matrices ? Role::hidden_matrix : Role::convolution);
 }
@@ -76,7 +80,7 @@ Classification by_name_or_shape(const Registration& entry) {
 
 using Paths = std::unordered_set<std::string_view>;
 
-/// "value" is a critic's head, and beside "key" an attention's projection.
+/// A layer called "value" is a critic's head, except beside a "key" or a "query", where it is an attention's projection.
 bool is_value_projection(std::string_view name, const Paths& owners) {
   const std::string_view path = owner_path(name);
   if (local_name(path) != "value") return false;
@@ -85,30 +89,36 @@ bool is_value_projection(std::string_view name, const Paths& owners) {
 }
 
 Classification classify(const Registration& entry, const Paths& owners) {
-  Classification classification{};
-  if (!by_type(entry, classification)) return by_name_or_shape(entry);
-  if (is_value_projection(entry.name, owners)) return classification;
-  // a Linear's type does not tell a head from a hidden matrix; its name may
-  if (classification.role == Role::hidden_matrix && is_linear(entry.module_type) && is_head_name(entry.name, entry.ends_sequence)) {
+  const std::optional<Classification> classification = by_type(entry);
+  if (!classification) return by_name_or_shape(entry);
+  if (is_value_projection(entry.name, owners)) return *classification;
+  // the type Linear does not distinguish a head from a hidden matrix; the name may
+  if (classification->role == Role::hidden_matrix && is_linear(entry.module_type) &&
+      is_head_name(entry.name, entry.ends_sequence)) {
     return {Role::output_head, Evidence::name, fmt::format("name: '{}'", entry.name)};
   }
-  return classification;
+  return *classification;
+}
+
+/// `count` row blocks, if that many fit; a class of the user's may share no more than a name with one of LibTorch's.
+MatrixView chunked(const MatrixView& view, std::int64_t count, std::int64_t rows) {
+  return count > 1 && rows > 0 && rows % count == 0 ? view.chunk_rows(count) : view;
 }
 
 MatrixView view_of(const Registration& entry) {
   const std::string_view local = local_name(entry.name);
   const std::size_t dims = entry.shape.size();
   if (dims < 2) return {};
-  if (is_transposed_convolution(entry.module_type)) {  // stored [in, out / groups, kernel ..]
-    const MatrixView view = entry.groups > 1 ? MatrixView::flatten().chunk_rows(entry.groups) : MatrixView::flatten();
-    return view.transposed();
+  const std::int64_t rows = entry.shape.front();
+  if (is_convolution(entry.module_type)) {
+    const MatrixView view = chunked(MatrixView::flatten(), entry.groups, rows);
+    return is_transposed_convolution(entry.module_type) ? view.transposed() : view;  // [in, out / groups, kernel ..]
   }
-  if (is_convolution(entry.module_type)) return entry.groups > 1 ? MatrixView::flatten().chunk_rows(entry.groups) : MatrixView::flatten();
   if (dims == 2) {
-    if (entry.module_type == "MultiheadAttention" && local == "in_proj_weight") return MatrixView::matrix().chunk_rows(3);
+    if (entry.module_type == "MultiheadAttention" && local == "in_proj_weight") return chunked(MatrixView::matrix(), 3, rows);
     const bool gates = local.starts_with("weight_ih") || local.starts_with("weight_hh");
-    if (gates && entry.module_type.starts_with("LSTM")) return MatrixView::matrix().chunk_rows(4);
-    if (gates && entry.module_type.starts_with("GRU")) return MatrixView::matrix().chunk_rows(3);
+    if (gates && entry.module_type.starts_with("LSTM")) return chunked(MatrixView::matrix(), 4, rows);
+    if (gates && entry.module_type.starts_with("GRU")) return chunked(MatrixView::matrix(), 3, rows);
     return MatrixView::matrix();
   }
   return dims == 3 ? MatrixView::stack() : MatrixView::flatten();
@@ -116,10 +126,10 @@ MatrixView view_of(const Registration& entry) {
 
 // ---- the whole model ----
 
-/// Several names of one tensor: the table of an embedding if one of them is, else what the first says. Tells whether the tie is
-/// that of an embedding with the head.
+/// The role of a tensor with several names: an embedding's table if one of them is that of an embedding, else the role of the
+/// first name. Returns whether an embedding is tied to something else, which is the head.
 bool settle_tie(Parameter& parameter, const std::vector<Classification>& classifications) {
-  const auto is_embedding = [](const Classification& v) { return v.role == Role::embedding; };
+  const auto is_embedding = [](const Classification& c) { return c.role == Role::embedding; };
   if (std::none_of(classifications.begin(), classifications.end(), is_embedding)) return false;
   parameter.role = Role::embedding;
   parameter.evidence = Evidence::tie;
@@ -127,7 +137,7 @@ bool settle_tie(Parameter& parameter, const std::vector<Classification>& classif
   return !std::all_of(classifications.begin(), classifications.end(), is_embedding);
 }
 
-/// Does the name have a twin of the same shape in another numbered block? `layers.3.fc.weight` and `layers.0.fc.weight`.
+/// Whether another numbered block has a parameter of the same name and shape: `layers.3.fc.weight` and `layers.0.fc.weight`.
 bool repeats(const Parameter& parameter, const std::vector<Parameter>& all) {
   const auto mine = components(owner_path(parameter.name));
   return std::any_of(all.begin(), all.end(), [&](const Parameter& other) {
@@ -144,7 +154,8 @@ bool repeats(const Parameter& parameter, const std::vector<Parameter>& all) {
   });
 }
 
-/// The output projection of a MultiheadAttention, whatever the module is called.
+/// Whether the parameter belongs to an attention: by its name, or because it lies beside a MultiheadAttention's own parameters,
+/// such as that module's output projection.
 bool inside_attention(const Parameter& parameter, const std::vector<Parameter>& all) {
   const std::string_view parent = owner_path(owner_path(parameter.name));
   return is_attention_name(parameter.name) || std::any_of(all.begin(), all.end(), [&](const Parameter& other) {
@@ -152,10 +163,11 @@ bool inside_attention(const Parameter& parameter, const std::vector<Parameter>& 
          });
 }
 
-bool is_hidden(const Parameter& p) { return p.role == Role::hidden_matrix || p.role == Role::convolution; }
+bool is_hidden(const Parameter& p) { return has_values(p) && (p.role == Role::hidden_matrix || p.role == Role::convolution); }
 
+/// `doubt` is added to the reason.
 void flag_low_confidence(Parameter& parameter, const std::string& doubt) {
-  parameter.guess = true;
+  parameter.low_confidence = true;
   parameter.reason += doubt;
 }
 
@@ -178,11 +190,12 @@ void find_head_by_position(std::vector<Parameter>& parameters, bool tied_head) {
   last->reason = "position only: the last Linear";
 }
 
-/// An actor and a critic: a Linear with nothing behind it in its Sequential may be one more head.
+/// A Linear with nothing behind it in its Sequential may be one more head, as in a network of an actor and a critic.
 void mark_other_ends(std::vector<Parameter>& parameters, const std::vector<bool>& ends_sequence) {
   for (std::size_t i = 0; i < parameters.size(); ++i) {
     Parameter& p = parameters[i];
-    if (!p.guess && ends_sequence[i] && is_linear(p.module_type) && p.role == Role::hidden_matrix && !repeats(p, parameters)) {
+    if (!p.low_confidence && ends_sequence[i] && is_linear(p.module_type) && p.role == Role::hidden_matrix && has_values(p) &&
+        !repeats(p, parameters)) {
       flag_low_confidence(p, fmt::format("; it ends '{}': a head?", owner_path(owner_path(p.name))));
     }
   }
@@ -194,13 +207,13 @@ std::vector<Parameter> assign_roles(const std::vector<Registration>& registratio
   std::vector<Parameter> parameters;
   std::vector<std::vector<Classification>> classifications;
   std::vector<bool> ends_sequence;
-  std::unordered_map<const c10::TensorImpl*, std::size_t> seen;
+  std::unordered_map<const void*, std::size_t> seen;
   Paths owners;
   for (const Registration& entry : registrations) owners.insert(owner_path(entry.name));
   for (const Registration& entry : registrations) {
     Classification classification = classify(entry, owners);
-    if (entry.tensor.defined()) {
-      const auto [known, is_new] = seen.emplace(entry.tensor.unsafeGetTensorImpl(), parameters.size());
+    if (entry.identity != nullptr) {
+      const auto [known, is_new] = seen.emplace(entry.identity, parameters.size());
       if (!is_new) {
         parameters[known->second].aliases.push_back(entry.name);
         classifications[known->second].push_back(std::move(classification));
@@ -228,10 +241,14 @@ std::vector<Parameter> assign_roles(const std::vector<Registration>& registratio
   find_head_by_position(parameters, tied_head);
   mark_other_ends(parameters, ends_sequence);
   for (Parameter& p : parameters) {
-    // nothing but its place, or for a matrix its shape, says what it is for
-    p.guess = p.guess || p.evidence == Evidence::position || (p.evidence == Evidence::shape && p.shape.size() >= 2);
+    const bool weak = p.evidence == Evidence::position || (p.evidence == Evidence::shape && p.shape.size() >= 2);
+    p.low_confidence = has_values(p) && (p.low_confidence || weak);
   }
   return parameters;
+}
+
+bool has_values(const Parameter& parameter) {
+  return std::find(parameter.shape.begin(), parameter.shape.end(), 0) == parameter.shape.end();
 }
 
 std::string_view to_string(Role role) {

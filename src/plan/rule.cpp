@@ -1,5 +1,7 @@
 // Rules: conditions on parameters, and the built-in list.
-#include <muon/plan/plan.hpp>
+#include <muon/plan/rule.hpp>
+
+#include "plan/role.hpp"
 
 #include <fmt/format.h>
 #include <torch/optim/adamw.h>
@@ -32,8 +34,8 @@ bool glob_matches(std::string_view glob, std::string_view text) {
   return g == glob.size();
 }
 
-/// One input channel a group: every filter sees one channel, so there is no matrix between channels. Where the owner is not
-/// known to be a convolution, one input channel is taken for that.
+/// One input channel for each group: every filter sees one channel, so there is no matrix between channels. Where the module is
+/// not known to be a convolution, one input channel is taken for the same.
 bool is_depthwise(const Parameter& p) {
   if (p.role != Role::convolution || p.shape.size() < 3 || p.shape[1] != 1) return false;
   return p.groups > 1 || !p.module_type.starts_with("Conv");
@@ -45,7 +47,7 @@ bool has_side_of_one(const Parameter& p) {
     const auto shapes = p.view.shapes(p.shape);
     return std::any_of(shapes.begin(), shapes.end(), [](const MatrixShape& s) { return s.rows <= 1 || s.cols <= 1; });
   } catch (const std::invalid_argument&) {
-    return false;  // a view that does not fit: the plan says so, with the parameter's name
+    return false;  // the view does not fit; the plan reports that with the parameter's name
   }
 }
 
@@ -56,33 +58,39 @@ Rule::Rule(std::string label, Predicate matches) : label_(std::move(label)), mat
     throw std::invalid_argument(fmt::format("[Rule] {} has an empty predicate; give a condition on a parameter", label_));
 }
 
-Rule& Rule::use(const MuonOptions& options) {
+Rule Rule::use(const MuonOptions& options) && {
   algorithm_ = Algorithm::muon;
   options_ = std::make_shared<MuonOptions>(options);
-  return *this;
+  return std::move(*this);
 }
 
-Rule& Rule::use(const torch::optim::AdamWOptions& options) {
+Rule Rule::use(const torch::optim::AdamWOptions& options) && {
   algorithm_ = Algorithm::adamw;
   options_ = std::make_shared<torch::optim::AdamWOptions>(options);
-  return *this;
+  return std::move(*this);
 }
 
-Rule& Rule::freeze() {
+Rule Rule::freeze() && {
   algorithm_ = Algorithm::frozen;
   options_ = nullptr;
-  return *this;
+  return std::move(*this);
 }
 
-Rule& Rule::view(MatrixView view) {
+Rule Rule::view(MatrixView view) && {
   view_ = std::move(view);
-  return *this;
+  return std::move(*this);
 }
 
-Rule& Rule::optional() {
+Rule Rule::optional() && {
   optional_ = true;
-  return *this;
+  return std::move(*this);
 }
+
+Rule Rule::use(const MuonOptions& options) const& { return Rule(*this).use(options); }
+Rule Rule::use(const torch::optim::AdamWOptions& options) const& { return Rule(*this).use(options); }
+Rule Rule::freeze() const& { return Rule(*this).freeze(); }
+Rule Rule::view(MatrixView view) const& { return Rule(*this).view(std::move(view)); }
+Rule Rule::optional() const& { return Rule(*this).optional(); }
 
 Rule by_name(std::string glob) {
   std::string label = fmt::format("name {}", glob);
@@ -122,6 +130,7 @@ std::vector<Rule> default_rules(const MuonOptions& muon, const torch::optim::Ada
       where("embedding", [](const Parameter& p) { return p.role == Role::embedding; }).use(adamw).optional(),
       where("output head", [](const Parameter& p) { return p.role == Role::output_head; }).use(adamw).optional(),
       where("gain, bias or vector", vector_like).use(adamw).optional(),
+      where("no values", [](const Parameter& p) { return !has_values(p); }).use(adamw).optional(),
       where("depthwise convolution", is_depthwise).use(adamw).optional(),
       where("matrix with a side of 1", has_side_of_one).use(adamw).optional(),
       where("other matrices", [](const Parameter&) { return true; }).use(muon).optional(),

@@ -68,9 +68,44 @@ TEST(MatrixViewShapes, ErrorsSayWhatDoesNotFit) {
   expect_error([&] { (void)matrix.split_rows({8, 4}).chunk_rows(8).shapes(Sizes{12, 5}); }, {"chunk_rows(8)", "4"});
 }
 
+TEST(MatrixViewShapes, SizesBeyondSixtyFourBitsAreRefused) {
+  const std::int64_t large = std::int64_t{1} << 40;
+  for (const MatrixView& view : {MatrixView::matrix(), MatrixView::flatten(), MatrixView::stack(), MatrixView()}) {
+    for (const Sizes& sizes : {Sizes{large, large}, Sizes{-4, 4}, Sizes{4, -4}}) {
+      expect_error([&] { (void)view.shapes(sizes); }, {"64 bits", std::to_string(sizes[1])});
+      expect_error([&] { (void)view.blocks(sizes); }, {"64 bits", std::to_string(sizes[1])});
+    }
+  }
+  for (const Sizes& sizes : {Sizes{large, large, 2}, Sizes{2, large, large}, Sizes{large, large, 0}, Sizes{0, large, large}}) {
+    expect_error([&] { (void)MatrixView::flatten().shapes(sizes); }, {"64 bits"});
+    expect_error([&] { (void)MatrixView::stack().blocks(sizes); }, {"64 bits"});
+  }
+  const std::int64_t half = std::int64_t{1} << 62;
+  expect_error([&] { (void)MatrixView::matrix().split_rows({half, half, half}).shapes(Sizes{half, 1}); }, {"more than", "rows"});
+}
+
+/// Without a list of the blocks, which would be larger than any memory.
+TEST(MatrixViewShapes, CountManyChunks) {
+  const std::int64_t many = std::int64_t{1} << 40;
+  EXPECT_EQ(MatrixView::matrix().chunk_rows(many).shapes(Sizes{2 * many, 3}), (Shapes{{many, 2, 3}}));
+  EXPECT_EQ(MatrixView::matrix().chunk_rows(2).chunk_rows(many).shapes(Sizes{2 * many, 3}), (Shapes{{2 * many, 1, 3}}));
+  EXPECT_EQ(MatrixView::matrix().chunk_rows(many).shapes(Sizes{many, 0}), (Shapes{{many, 1, 0}}));
+  const auto blocks = MatrixView::matrix().chunk_rows(many).blocks(Sizes{many, 0});
+  ASSERT_EQ(blocks.size(), 1u);
+  EXPECT_EQ(blocks[0].count, many);
+}
+
+TEST(MatrixViewShapes, AMatrixWithoutRowsHasNoBlocks) {
+  EXPECT_EQ(MatrixView::matrix().shapes(Sizes{0, 4}), (Shapes{{1, 0, 4}}));
+  EXPECT_EQ(MatrixView::stack().shapes(Sizes{0, 4, 4}), (Shapes{{0, 4, 4}}));
+  expect_error([] { (void)MatrixView::matrix().chunk_rows(3).shapes(Sizes{0, 4}); }, {"chunk_rows(3)", "0 rows"});
+  expect_error([] { (void)MatrixView::matrix().chunk_rows(3).blocks(Sizes{0, 4}); }, {"chunk_rows(3)", "0 rows"});
+  expect_error([] { (void)MatrixView::matrix().split_rows({1}).shapes(Sizes{0, 4}); }, {"split_rows(1)", "0 rows"});
+}
+
 TEST(MatrixViewSteps, RefuseWhatFitsNothing) {
-  expect_error([] { (void)MatrixView::matrix().chunk_rows(0); }, {"heads", "0"});
-  expect_error([] { (void)MatrixView::matrix().chunk_rows(-3); }, {"heads", "-3"});
+  expect_error([] { (void)MatrixView::matrix().chunk_rows(0); }, {"chunk_rows", "0"});
+  expect_error([] { (void)MatrixView::matrix().chunk_rows(-3); }, {"chunk_rows", "-3"});
   expect_error([] { (void)MatrixView::matrix().split_rows({}); }, {"split_rows"});
   expect_error([] { (void)MatrixView::matrix().split_rows({4, 0}); }, {"split_rows", "0"});
   expect_error([] { (void)MatrixView::matrix().split_rows({4, -4}); }, {"split_rows", "-4"});

@@ -1,4 +1,4 @@
-// describe(): which Linear is an output head, and what is only a guess.
+// describe(): which Linear is an output head, and with how much confidence.
 #include "plan/describing.hpp"
 
 namespace {
@@ -64,7 +64,7 @@ TEST(DescribeHead, EndsASequentialThatIsCalledLikeOne) {
       expect_role(find(parameters, name + ".0.weight"), Role::hidden_matrix, Evidence::module_type);
       expect_role(find(parameters, name + ".2.weight"), Role::output_head, Evidence::name);
     }
-    for (const Parameter& p : parameters) EXPECT_FALSE(p.guess) << p.name;
+    for (const Parameter& p : parameters) EXPECT_FALSE(p.low_confidence) << p.name;
   }
 }
 
@@ -72,12 +72,12 @@ TEST(DescribeHead, ASecondOneWithoutATellingNameIsMarked) {
   const auto parameters = describe(ActorCritic("left", "right"));
   const Parameter left = find(parameters, "left.2.weight"), right = find(parameters, "right.2.weight");
   expect_role(left, Role::hidden_matrix, Evidence::module_type);
-  EXPECT_TRUE(left.guess);
+  EXPECT_TRUE(left.low_confidence);
   EXPECT_NE(left.reason.find("it ends 'left'"), std::string::npos) << left.reason;
   expect_role(right, Role::output_head, Evidence::position);
-  EXPECT_TRUE(right.guess);
-  EXPECT_FALSE(find(parameters, "left.0.weight").guess);
-  EXPECT_FALSE(find(parameters, "trunk.0.weight").guess);
+  EXPECT_TRUE(right.low_confidence);
+  EXPECT_FALSE(find(parameters, "left.0.weight").low_confidence);
+  EXPECT_FALSE(find(parameters, "trunk.0.weight").low_confidence);
 }
 
 TEST(DescribeHead, EveryElementOfAListOfHeadsIsOne) {
@@ -96,7 +96,7 @@ TEST(DescribeHead, IsNotALinearWithLayersBehindIt) {
   model.register_module("up", nn::ConvTranspose2d(nn::ConvTranspose2dOptions(8, 3, 4)));
   const auto parameters = describe(model);
   expect_role(find(parameters, "encode.weight"), Role::hidden_matrix, Evidence::module_type);
-  EXPECT_TRUE(find(parameters, "up.weight").guess);  // the last layer: perhaps the output
+  EXPECT_TRUE(find(parameters, "up.weight").low_confidence);  // the last layer: perhaps the output
   EXPECT_NE(muon::Plan(parameters, muon::default_rules()).table().find("No output head was found"), std::string::npos);
 }
 
@@ -144,8 +144,8 @@ TEST(DescribeHead, TwoTiedEmbeddingsAreNotAHead) {
 }
 
 TEST(DescribeHead, ALaterLinearThanTheNamedHeadIsMarked) {
-  EXPECT_TRUE(find(with_linears({"fc", "classifier", "auxiliary"}), "auxiliary.weight").guess);
-  EXPECT_FALSE(find(with_linears({"fc", "auxiliary", "classifier"}), "auxiliary.weight").guess);
+  EXPECT_TRUE(find(with_linears({"fc", "classifier", "auxiliary"}), "auxiliary.weight").low_confidence);
+  EXPECT_FALSE(find(with_linears({"fc", "auxiliary", "classifier"}), "auxiliary.weight").low_confidence);
 }
 
 }  // namespace

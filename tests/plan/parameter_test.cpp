@@ -251,6 +251,74 @@ TEST(DescribeView, OfOtherTensorsIsAStackOrAKernel) {
   EXPECT_EQ(bare({4, 3, 2, 2}), (Shapes{{1, 4, 12}}));
 }
 
+/// The names of LibTorch's classes on classes of the user's, with sizes that fit none of their layouts.
+TEST(DescribeView, OfAUsersClassFitsItsShape) {
+  struct LSTMLikeImpl : nn::Module {
+    LSTMLikeImpl() { register_parameter("weight_ih", torch::ones({7, 3})); }
+  };
+  const auto weight = described(std::make_shared<LSTMLikeImpl>(), "weight_ih");
+  EXPECT_EQ(weight.module_type, "LSTMLike");
+  EXPECT_EQ(shapes(weight), (Shapes{{1, 7, 3}}));
+}
+
+// ---- parameters without values ----
+
+TEST(DescribeEmpty, IsAdamWsWhereverTheZeroIs) {
+  nn::Module model;
+  int count = 0;
+  for (std::size_t dims = 1; dims <= 5; ++dims) {
+    for (std::size_t zero = 0; zero < dims; ++zero) {
+      std::vector<std::int64_t> shape(dims, 4);
+      shape[zero] = 0;
+      model.register_module("part" + std::to_string(count++), std::make_shared<CoupledImpl>(shape));
+    }
+  }
+  nn::Linear hidden(4, 4);
+  model.register_module("hidden", hidden);
+  const muon::Plan plan = muon::make_plan(model);
+  EXPECT_EQ(plan.assignments().size(), static_cast<std::size_t>(count) + 2);
+  for (const muon::Assignment& a : plan.assignments()) {
+    if (a.parameter.tensor.numel() > 0) continue;
+    EXPECT_EQ(a.algorithm, muon::Algorithm::adamw) << a.parameter.name;
+    EXPECT_FALSE(a.parameter.low_confidence) << a.parameter.name;
+  }
+  EXPECT_EQ(find(describe(model), "hidden.weight").evidence, Evidence::position);
+  const torch::Tensor before = hidden->weight.detach().clone();
+  muon::MuonWithAuxAdam optimizer(plan);
+  torch::Tensor loss = hidden->forward(torch::ones({2, 4})).sum();
+  for (const torch::Tensor& p : model.parameters()) loss = loss + p.sum();
+  loss.backward();
+  optimizer.step();
+  EXPECT_FALSE(torch::equal(hidden->weight, before));
+}
+
+TEST(DescribeEmpty, OfLibTorchsModules) {
+  nn::Linear linear(nn::LinearOptions(2, 2).bias(false));
+  nn::Conv2d convolution(nn::Conv2dOptions(2, 2, 1).bias(false));
+  nn::MultiheadAttention attention(2, 1);
+  nn::Module model;
+  model.register_module("linear", linear);
+  model.register_module("convolution", convolution);
+  model.register_module("attention", attention);
+  model.register_module("lm_head", nn::Linear(2, 2));
+  for (const std::int64_t outputs : {0, 4}) {
+    linear->weight.set_data(torch::zeros({outputs, 4 - outputs}));
+    convolution->weight.set_data(torch::zeros({outputs, 4 - outputs, 3, 3}));
+    attention->in_proj_weight.set_data(torch::zeros({3 * outputs, 4 - outputs}));
+    const muon::Plan plan = muon::make_plan(model);
+    for (const muon::Assignment& a : plan.assignments()) {
+      if (a.parameter.tensor.numel() > 0) continue;
+      EXPECT_EQ(a.algorithm, muon::Algorithm::adamw) << a.parameter.name;
+    }
+    EXPECT_NE(plan.table().find("rule 'no values'"), std::string::npos);
+  }
+}
+
+TEST(DescribeEmpty, IsNotTakenForTheHead) {
+  nn::Sequential model(nn::Linear(4, 4), nn::ReLU(), nn::Linear(4, 2), nn::Linear(2, 0));
+  EXPECT_EQ(find(describe(*model), "2.weight").role, Role::output_head);
+}
+
 // ---- TorchScript ----
 
 torch::jit::Module script(const std::string& type) { return torch::jit::Module("__torch__." + type); }

@@ -6,6 +6,7 @@
 #include <torch/torch.h>
 
 #include <algorithm>
+#include <limits>
 #include <sstream>
 #include <string>
 #include <vector>
@@ -95,6 +96,37 @@ TEST(PlanRules, MatchNamesByGlob) {
   EXPECT_EQ(muons({by_name("embed.weight").use(to_muon), otherwise().use(to_adamw)}), Names{"embed.weight"});
 }
 
+TEST(PlanRules, AreValues) {
+  const Rule bare = by_name("*");
+  const Rule& used = bare.use(to_adamw);  // a temporary, kept alive by the reference
+  const Rule missing = by_name("none").use(to_adamw), allowed = missing.optional();
+  expect_error({bare}, {"neither use() nor freeze()"});
+  expect_error({missing, used}, {"rule 1", "matches no parameter"});
+  EXPECT_EQ(under(make_plan(Net(), {allowed, used}), Algorithm::adamw).size(), 13u);
+  EXPECT_EQ(under(make_plan(Net(), {used.freeze()}), Algorithm::frozen).size(), 13u);
+  EXPECT_EQ(under(make_plan(Net(), {used}), Algorithm::adamw).size(), 13u);
+  const Rule qkv = by_name("*qkv.weight").use(to_muon), cut = qkv.view(MatrixView::matrix().chunk_rows(3));
+  EXPECT_EQ(find(make_plan(Net(), {qkv, used}), "blocks.0.qkv.weight").parameter.view, MatrixView::matrix());
+  EXPECT_EQ(find(make_plan(Net(), {cut, used}), "blocks.0.qkv.weight").parameter.view, MatrixView::matrix().chunk_rows(3));
+}
+
+TEST(PlanRules, AChainOnATemporaryCopiesNoPredicate) {
+  struct Counting {
+    int* copies;
+    explicit Counting(int* count) : copies(count) {}
+    Counting(const Counting& other) : copies(other.copies) { ++*copies; }
+    Counting(Counting&& other) noexcept : copies(other.copies) {}
+    bool operator()(const Parameter&) const { return true; }
+  };
+  int copies = 0;
+  Rule rule = muon::where("all", Counting(&copies));
+  const int before = copies;
+  rule = std::move(rule).use(to_muon).view(MatrixView::flatten()).optional().freeze().use(to_adamw);
+  EXPECT_EQ(copies, before);
+  (void)rule.freeze();
+  EXPECT_EQ(copies, before + 1);
+}
+
 TEST(PlanRules, AGlobMatchesTheWholeName) {
   for (const std::string glob : {"embed", "mbed.weight", "embed.weight?", "embed?weight.", "", "EMBED.weight"}) {
     expect_error({by_name(glob).use(to_adamw), otherwise().use(to_adamw)}, {"rule 1", "name", glob, "matches no parameter"});
@@ -149,7 +181,7 @@ TEST(PlanRules, ViewReplacesTheOneThatWasFound) {
 }
 
 TEST(PlanRules, AnOptionalRuleMayMatchNothing) {
-  EXPECT_NO_THROW(make_plan(Net(), {by_name("nothing").optional().use(to_adamw), otherwise().use(to_adamw)}));
+  EXPECT_NO_THROW((void)make_plan(Net(), {by_name("nothing").optional().use(to_adamw), otherwise().use(to_adamw)}));
 }
 
 TEST(PlanRules, DefaultsComeAfterOnesOwn) {
@@ -195,7 +227,7 @@ TEST(PlanErrors, TwoTensorsOnOneMemoryAreNamed) {
   model.register_module("a", a);
   model.register_module("b", b);
   try {
-    make_plan(model);
+    (void)make_plan(model);
     ADD_FAILURE() << "nothing was thrown";
   } catch (const std::invalid_argument& error) {
     EXPECT_NE(std::string(error.what()).find("'a.weight' and 'b.weight' are two tensors on the same memory"), std::string::npos);
@@ -362,6 +394,24 @@ TEST(PlanTable, MarksAMatrixThatIsKnownByItsShapeAlone) {
   }
 }
 
+TEST(PlanTable, EscapesControlCharacters) {
+  Parameter p = made_by_hand("a\x1b[2J\xe2\x80\xae", {4, 4});
+  p.aliases = {"b\xc2\x9b\n"};
+  const std::string table = Plan({p}, {muon::where("r\x7f", [](const Parameter&) { return true; }).use(to_muon)}).table();
+  expect_mentions(table, {"a\\u001b[2J\\u202e", "b\\u009b\\u000a", "r\\u007f"});
+  for (const std::string raw : {"\x1b", "\xe2\x80\xae", "\xc2\x9b", "\x7f"}) EXPECT_EQ(table.find(raw), std::string::npos);
+  expect_error({p, p}, {otherwise().use(to_muon)}, {"'a\\u001b[2J\\u202e' is named twice", "'b\\u009b\\u000a' is named twice"});
+}
+
+TEST(PlanTotals, EndAtTheLargestNumber) {
+  std::vector<Parameter> parameters;
+  for (int i = 0; i < 3; ++i)
+    parameters.push_back(made_by_hand(std::to_string(i), {std::int64_t{1} << 31, std::int64_t{1} << 31}));
+  parameters.push_back(made_by_hand("too large", {std::int64_t{1} << 40, std::int64_t{1} << 40}));
+  const auto json = nlohmann::json::parse(Plan(parameters, {otherwise().use(to_adamw)}).json());
+  EXPECT_EQ(json["totals"]["adamw"]["values"], std::numeric_limits<std::int64_t>::max());
+}
+
 TEST(PlanTotals, CountTiedValuesOnce) {
   nn::Linear shared(nn::LinearOptions(30, 40).bias(false));
   nn::Module model;
@@ -390,7 +440,7 @@ TEST(PlanJson, HoldsEverything) {
   EXPECT_EQ(qkv["module_type"], "Linear");
   EXPECT_EQ(qkv["role"], "hidden matrix");
   EXPECT_EQ(qkv["evidence"], "module type");
-  EXPECT_EQ(qkv["position_only"], false);
+  EXPECT_EQ(qkv["low_confidence"], false);
   EXPECT_EQ(qkv["view"], "matrix.split_rows(8,4)");
   EXPECT_EQ(qkv["matrices"], nlohmann::json::parse(R"([{"count":1,"rows":8,"cols":4},{"count":1,"rows":4,"cols":4}])"));
   EXPECT_DOUBLE_EQ(qkv["effective_lr"][0], 0.02 * std::sqrt(2));

@@ -1,15 +1,18 @@
 // Pickles made to exhaust: refused in time and memory in proportion to their bytes.
 #include "state/formats/pickle.hpp"
 
+#include "state/pickling.hpp"
+
 #include <gmock/gmock.h>
 #include <sys/resource.h>
 
-#include <chrono>
+#include <limits>
 #include <stdexcept>
 #include <string>
 
 namespace {
 
+using pickling::text;
 using testing::HasSubstr;
 
 std::string refusal(const std::string& pickle) {
@@ -19,12 +22,6 @@ std::string refusal(const std::string& pickle) {
     return error.what();
   }
   return "";
-}
-
-std::string text(const std::string& value) {
-  std::string bytes = "X";
-  for (int i = 0; i < 4; ++i) bytes += static_cast<char>(value.size() >> (8 * i) & 0xff);
-  return bytes + value;
 }
 
 std::string repeat(const std::string& piece, int count) {
@@ -68,6 +65,19 @@ TEST(Pickle, ManyOfOne) {
                        "e";
   for (int level = 0; level < 30; ++level) pickle += std::string("q\x01](") + repeat("h\x01", 10) + "e";
   EXPECT_THAT(refusal(pickle + "."), HasSubstr("too often"));
+}
+
+TEST(Pickle, ShapesBeyondSixtyFourBits) {
+  const std::int64_t large = std::int64_t{1} << 40, most = std::numeric_limits<std::int64_t>::max();
+  const auto tensor = [](const std::vector<std::int64_t>& shape) {
+    return pickling::document(pickling::tensor("0", shape, std::vector<std::int64_t>(shape.size(), 0)));
+  };
+  for (const auto& shape : std::vector<std::vector<std::int64_t>>{
+           {large, large}, {0, large, large}, {large, large, 0}, {most}, {most, 1}, {2, most / 16}}) {
+    EXPECT_THAT(refusal(tensor(shape)), HasSubstr("more values than 64 bits can count"));
+  }
+  EXPECT_EQ(refusal(tensor({most / 16})), "");
+  EXPECT_EQ(refusal(tensor({0, 0, 0})), "");
 }
 
 TEST(Pickle, GlobalsThatAreNotOnTheList) {

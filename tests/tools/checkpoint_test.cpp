@@ -3,6 +3,7 @@
 
 #include <muon/muon.hpp>
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <nlohmann/json.hpp>
 #include <torch/torch.h>
@@ -144,6 +145,49 @@ TEST_F(PlanFile, PrintsTableJsonAndPython) {
       "exec(open('groups.py').read())\n"
       "assert sum(len(g['params']) for o in (muon, adamw) for g in o.param_groups) == 6\n\"");
   EXPECT_EQ(run.status, 0) << run.out;
+}
+
+/// Names that would clear the terminal, hide what follows or end the line.
+TEST_F(PlanFile, PrintsNoControlCharactersOfForeignText) {
+  const std::string bad = "a\x1b[2J\r\xc2\x9b\x7f\xe2\x80\xae\xe2\x81\xa6";
+  muon::write_safetensors("f\x1b.safetensors",
+                          {{bad + ".weight", torch::zeros({4, 4})}, {bad + "\n.running_mean", torch::zeros({4})}});
+  const Result table = shell("$muon plan f*");
+  EXPECT_THAT(table.out,
+              AllOf(HasSubstr("f\\u001b.safetensors"), HasSubstr("a\\u001b[2J\\u000d"), HasSubstr("\\u000a.running_mean")));
+  const Result json = shell("$muon plan f* --json");
+  EXPECT_EQ(Json::parse(json.out)["parameters"][0]["name"], bad + ".weight");
+  EXPECT_EQ(Json::parse(json.out)["skipped"][0]["name"], bad + "\n.running_mean");
+  const Result python = shell("$muon plan f* --python");
+  const Result refused = shell("$muon plan f* --assign 'x*=muon'; printf hello >\"$(printf 'g\\033.pt')\"; $muon plan g*");
+  EXPECT_THAT(refused.out, AllOf(HasSubstr("matches no parameter"), HasSubstr("g\\u001b.pt")));
+  for (const std::string& out : {table.out, json.out, python.out, refused.out}) {
+    for (const std::string raw : {"\x1b", "\r", "\xc2\x9b", "\x7f", "\xe2\x80\xae", "\xe2\x81\xa6"}) {
+      EXPECT_THAT(out, Not(HasSubstr(raw)));
+    }
+  }
+}
+
+TEST_F(PlanFile, PythonReadsEveryNameAsItIs) {
+  const std::string bad = "a\x1b\xc2\x9b\x7f\xe2\x80\xae\xc3\xb6'\"\\.weight";
+  muon::write_safetensors("m.safetensors", {{bad, torch::zeros({4, 4})}});
+  if (std::system("python3 -c 'import ast' >/dev/null 2>&1") != 0) GTEST_SKIP() << "no python3 here to read the groups with";
+  const Result name = shell(
+      "$muon plan m.safetensors --python >groups.py; python3 -c \"\n"
+      "text = open('groups.py', encoding='utf-8').read()\n"
+      "scope = {}\n"
+      "exec(text[text.index('muon_names'):text.index('adamw_names')], scope)\n"
+      "print(scope['muon_names'][0].encode('utf-8').hex())\n\"");
+  std::string hex;
+  for (const unsigned char c : bad) hex += fmt::format("{:02x}", c);
+  EXPECT_EQ(name.out, hex + "\n");
+}
+
+TEST_F(PlanFile, DescribesTensorsWithoutValues) {
+  muon::write_safetensors("m.safetensors", {{"a", torch::zeros({0, 4, 4})}, {"b", torch::zeros({4, 0, 4})}});
+  const Result result = shell("$muon plan m.safetensors");
+  EXPECT_EQ(result.status, 0);
+  EXPECT_THAT(result.out, AllOf(HasSubstr("[0, 4, 4]"), HasSubstr("rule 'no values'"), HasSubstr("AdamW      2 parameters")));
 }
 
 TEST_F(PlanFile, Refuses) {

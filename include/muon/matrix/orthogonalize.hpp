@@ -14,7 +14,11 @@ struct NewtonSchulzStep {
   double a = 0;
   double b = 0;
   double c = 0;
-  friend bool operator==(const NewtonSchulzStep&, const NewtonSchulzStep&) = default;
+
+  friend bool operator==(const NewtonSchulzStep& left, const NewtonSchulzStep& right) {
+    return left.a == right.a && left.b == right.b && left.c == right.c;
+  }
+  friend bool operator!=(const NewtonSchulzStep& left, const NewtonSchulzStep& right) { return !(left == right); }
 };
 
 /// `count` equal steps (3.4445, -4.7750, 2.0315), steepest at zero. After five, singular values above 1.6e-3 of the norm are

@@ -1,7 +1,7 @@
 // muon/plan/parameter.hpp: what a model's parameters are.
 //
-// `describe` reads a model and says of every trainable parameter what it is for. Nothing is decided here about optimizers;
-// the rules of plan.hpp do that, from these descriptions.
+// `describe` reads a model and finds out what each trainable parameter is for. Nothing is decided here about optimizers; rules
+// (rule.hpp) do that, from these descriptions.
 #pragma once
 
 #include <muon/matrix/matrix_view.hpp>
@@ -33,8 +33,8 @@ enum class Role {
   other,
 };
 
-/// What decided the role, the strongest first. Of a Linear the type says only that it is a matrix; whether it is hidden or a head
-/// is then decided by name, and after that by position.
+/// What decided the role, the strongest first. The type Linear says only that a parameter is a matrix; whether that matrix is
+/// hidden or a head is decided by its name, and without a telling name by its position.
 enum class Evidence {
   tie,          ///< the same tensor is registered under several names, and one of them is an embedding
   module_type,  ///< the type of the module that owns the parameter
@@ -49,19 +49,20 @@ struct Parameter {
   std::vector<std::string> aliases;  ///< further names of the same tensor, in order of registration
   at::Tensor tensor;                 ///< undefined when described from a file's names and shapes
   std::vector<std::int64_t> shape;
-  std::string module_type;        ///< the type of the owning module: "Linear", "Conv2d", or a class of the user's
-  std::int64_t groups = 1;  ///< of a convolution; 1 elsewhere
+  std::string module_type;  ///< type of the module that owns it: "Linear", "Conv2d", or a class of the user's; empty if unknown
+  std::int64_t groups = 1;  ///< groups of a convolution; 1 elsewhere
   Role role = Role::other;
   Evidence evidence = Evidence::shape;
-  std::string reason;  ///< the evidence in words: "module type: weight of Linear", "position only: the last Linear"
-  bool guess = false;  ///< worth a look: a matrix whose role only its place or shape tells, or that may be a second head
-  MatrixView view;     ///< which matrices it holds; meaningful from two dimensions on
+  std::string reason;           ///< the evidence in words: "module type: weight of Linear", "position only: the last Linear"
+  bool low_confidence = false;  ///< to be reviewed: only position or shape decided a matrix's role, or its name is ambiguous
+  MatrixView view;              ///< which matrices it holds; meaningful from two dimensions on
 };
 
 /// Describes every trainable parameter (requires_grad) of a model, in order of registration.
 ///
-/// Views    Linear: one matrix. Convolution: flattened, one matrix a group. MultiheadAttention's in_proj_weight: three row
-///          blocks. LSTM and GRU: four and three (one a gate). Any other three-dimensional parameter: a stack.
+/// Views    Linear: one matrix. Convolution: flattened, one matrix for each group. MultiheadAttention's in_proj_weight: three row
+///          blocks. LSTM and GRU: four and three, one for each gate. Any other three-dimensional parameter: a stack.
+/// Empty    A parameter without values (a size of 0) is described like any other; there is nothing to optimize in it.
 /// Cost     Reads names and types only; no tensor's values.
 /// Errors   std::invalid_argument naming every parameter whose module (Linear, Embedding, Bilinear, convolution, LayerNorm,
 ///          GroupNorm, BatchNorm, in_proj of MultiheadAttention) holds another tensor than the one registered: LibTorch's
@@ -70,11 +71,11 @@ struct Parameter {
 /// Safety   Does not change the model. The descriptions share the parameters' tensors.
 ///
 /// Example  for (const muon::Parameter& p : muon::describe(*model)) std::cout << p.name << ": " << p.reason << "\n";
-std::vector<Parameter> describe(const torch::nn::Module& model);
-std::vector<Parameter> describe(const torch::jit::Module& model);
+[[nodiscard]] std::vector<Parameter> describe(const torch::nn::Module& model);
+[[nodiscard]] std::vector<Parameter> describe(const torch::jit::Module& model);
 
 /// "hidden matrix", "output head", ... and "module type", "position", ...
-std::string_view to_string(Role role);
-std::string_view to_string(Evidence evidence);
+[[nodiscard]] std::string_view to_string(Role role);
+[[nodiscard]] std::string_view to_string(Evidence evidence);
 
 }  // namespace muon

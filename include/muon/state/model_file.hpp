@@ -14,21 +14,24 @@ namespace muon {
 struct ModelFile {
   std::string format;                 ///< "safetensors", "safetensors in 4 files", "torch.save, key 'model'", "TorchScript"
   std::vector<Parameter> parameters;  ///< without tensors
-  std::vector<TensorInfo> skipped;   ///< buffers, and what is of no floating type: no optimizer trains them
+  std::vector<TensorInfo> skipped;    ///< what no optimizer trains: buffers, and tensors of no floating type
 };
 
 /// Reads names, types and shapes: of a .safetensors file, of a sharded one by its index (model.safetensors.index.json), of a
 /// state_dict by Python's torch.save (.pt, .pth, .bin), of a TorchScript module, or of a folder with a model.safetensors or an
-/// index. In a file of torch.save with several dicts, `key` says which ("model"); without, the one dict of tensors is taken.
+/// index. If a file of torch.save holds several dicts, `key` names one ("model"); without a key, the one dict of tensors is
+/// taken.
 ///
-/// Roles come from names and shapes alone, as published models use them; what they do not tell is marked (Parameter::guess).
-/// Of TorchScript the module types are known as well.
+/// Roles follow from names and shapes alone, as published models use them; what these leave open is marked
+/// (Parameter::low_confidence). Of a TorchScript module the module types are known as well.
 ///
-/// Cost     Headers only, whatever the file's size; a TorchScript module is loaded.
-/// Safety   Nothing in a file is executed, but for TorchScript: torch::jit::load may run the module's __setstate__.
-/// Errors   std::runtime_error naming the file: not of these, damaged, a shard that is missing, several dicts and no key.
+/// Cost     The file is mapped once and its headers are read, whatever its size; a TorchScript module is loaded.
+/// Safety   Nothing in a file is executed, except that torch::jit::load may run a TorchScript module's __setstate__. Names are
+///          returned as they are in the file: any bytes.
+/// Errors   std::runtime_error naming the file: no such format, damaged, a shard that is missing, several dicts and no key, a
+///          shape whose number of values does not fit in 64 bits. Control characters of names are escaped in its text.
 ///
 /// Example  muon::Plan plan(muon::describe_file("model.safetensors").parameters, muon::default_rules());
-ModelFile describe_file(const std::filesystem::path& file, const std::string& key = "");
+[[nodiscard]] ModelFile describe_file(const std::filesystem::path& file, const std::string& key = "");
 
 }  // namespace muon

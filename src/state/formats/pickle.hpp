@@ -1,4 +1,4 @@
-// What Python's torch.save pickles, as data. No LibTorch here.
+// Reads what Python's torch.save pickles, as data. No LibTorch here.
 //
 // A pickle is a program for a stack machine that may call any function of Python. This reader runs the opcodes that build plain
 // values and knows the few globals that a state_dict needs, the list of torch.load(weights_only=True); any other global is
@@ -19,8 +19,8 @@ struct Value {
   Kind kind = Kind::none;
   std::int64_t integer = 0;  ///< also a boolean's
   double real = 0;
-  std::string_view text;  ///< of a text; "module name" of a global
-  std::size_t index = 0;  ///< into the document's containers, tensors or storages
+  std::string_view text;  ///< the characters of a text; "module name" for a global
+  std::size_t index = 0;  ///< its place among the document's containers, tensors or storages
 
   bool is(Kind other) const { return kind == other; }
   bool is_number() const { return kind == Kind::integer || kind == Kind::real; }
@@ -41,14 +41,14 @@ struct Tensor {
   std::vector<std::int64_t> shape, stride;
 };
 
-/// The pickled value with all it holds; texts lie in the bytes it was read from, which must live as long. Containers are referred
-/// to by number, may be shared, and never contain themselves.
+/// The pickled value with all that it holds. Texts point into the bytes that were read, which must outlive the document. Values
+/// refer to containers by number; a container may be shared, but never contains itself.
 struct Document {
   Value root;
-  std::vector<std::vector<Value>> containers;  ///< of a dict: key, value, key, value, ...
+  std::vector<std::vector<Value>> containers;  ///< a dict as key, value, key, value, ...
   std::vector<Tensor> tensors;
   std::vector<Storage> storages;
-  std::set<std::string> globals;  ///< that the values' texts refer to
+  std::set<std::string> globals;  ///< owns the texts of globals, to which values refer
 
   const std::vector<Value>& items(const Value& container) const { return containers[container.index]; }
   /// The value of a dict under a text key; null if there is none.
@@ -56,7 +56,8 @@ struct Document {
 };
 
 /// Errors   std::runtime_error, without the file's name: cut off, an opcode or a global that is not on the list, values that
-///          contain themselves, are nested deeper than 64 or, written out, larger than the file could hold.
+///          contain themselves, are nested deeper than 64 or would be larger, written out, than the file could hold; a tensor
+///          whose number of values 64 bits cannot count.
 /// Cost     Memory in proportion to the bytes.
 Document parse(std::string_view bytes);
 

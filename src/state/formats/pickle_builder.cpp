@@ -1,11 +1,14 @@
 #include "state/formats/pickle_builder.hpp"
 
+#include "files/sizes.hpp"
 #include "state/formats/pickle_shape.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <array>
+#include <limits>
 #include <stdexcept>
 #include <utility>
 
@@ -14,7 +17,7 @@ namespace {
 
 using Kind = Value::Kind;
 
-/// Globals whose call gives a container of its arguments, or nothing that matters.
+/// Globals whose call returns a container of its arguments, or nothing that matters.
 constexpr std::array<std::string_view, 16> known_globals{"torch._utils _rebuild_tensor_v2",
                                                          "torch._utils _rebuild_tensor_v3",
                                                          "torch._utils _rebuild_parameter",
@@ -106,6 +109,11 @@ Value Builder::tensor(const std::vector<Value>& arguments, bool typed_by_argumen
   made.shape = integers(arguments[2]);
   made.stride = integers(arguments[3]);
   if (made.shape.size() != made.stride.size()) fail("a tensor has not as many strides as sizes");
+  constexpr std::int64_t widest = 16;  // bytes of a value: every tensor's bytes can be counted
+  const auto extent = extent_of_sizes(made.shape);
+  if (!extent || *extent > std::numeric_limits<std::int64_t>::max() / widest) {
+    fail(fmt::format("a tensor's shape [{}] has more values than 64 bits can count", fmt::join(made.shape, ", ")));
+  }
   if (typed_by_argument) {
     if (arguments[6].kind != Kind::global || !is_dtype(arguments[6].text)) fail("a tensor's type is no dtype");
     made.dtype = arguments[6].text.substr(6);
@@ -143,7 +151,7 @@ Value Builder::call(const Value& function, const Value& arguments) {
   fail(fmt::format("the pickle calls {}, which is not among what a state_dict needs", name));
 }
 
-/// Of nothing, of a dict, or of a list of pairs.
+/// The dict that is made of nothing, of a dict, or of a list of pairs.
 Value Builder::dict(const std::vector<Value>& given) {
   std::vector<Value> entries;
   if (!given.empty() && is_container(given[0]) && entries_ + 2 * document_.items(given[0]).size() > most_)

@@ -17,7 +17,8 @@ bool is_container(const Value& value);
 
 class Builder {
  public:
-  /// `most`: values that the pickle can honestly hold. A few bytes that copy what is there again and again would hold more.
+  /// `most` is the number of values that a pickle of its length can hold without tricks. A few bytes that copy what is there
+  /// again and again would make more.
   explicit Builder(std::size_t most) : most_(most) {}
 
   Value container(Value::Kind kind, std::vector<Value> items);
@@ -41,7 +42,7 @@ class Builder {
   Value dict(const std::vector<Value>& given);
 
   std::size_t most_;
-  std::size_t entries_ = 0;  // of all containers when they were made
+  std::size_t entries_ = 0;  // how many items all containers had when they were made
   Document document_;
 };
 

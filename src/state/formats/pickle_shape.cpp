@@ -10,7 +10,7 @@ namespace {
 
 constexpr std::size_t deepest = 64;
 
-/// A walk over the containers, each entered once; what is known of one serves every other place that refers to it.
+/// A walk that enters each container once; its extent then serves every other place that refers to it.
 class Walk {
  public:
   Walk(const Document& document, std::size_t most)
@@ -22,7 +22,7 @@ class Walk {
   }
 
  private:
-  /// Of a container, written out. A size of 0: not yet known.
+  /// The extent of a container if it were written out; a size of 0 means that it is not known yet.
   struct Extent {
     std::size_t size = 0, height = 0;
   };

@@ -7,8 +7,9 @@
 
 namespace muon::pickle {
 
-/// Errors   std::runtime_error: a value contains itself, is nested deeper than 64, or is, written out, of more than `most`
-/// values. Cost     Each container once, without recursion.
+/// Errors   std::runtime_error: a value contains itself, is nested deeper than 64, or would be more than `most` values if it were
+///          written out.
+/// Cost     Visits each container once, without recursion.
 void check_shape(const Document& document, std::size_t most);
 
 }  // namespace muon::pickle

@@ -1,5 +1,6 @@
 #include "state/python/python_file.hpp"
 
+#include "files/printable.hpp"
 #include "files/safetensors_tensors.hpp"
 
 #include <ATen/ATen.h>
@@ -9,6 +10,8 @@
 
 #include <array>
 #include <stdexcept>
+#include <unordered_map>
+#include <utility>
 
 namespace muon {
 namespace {
@@ -20,7 +23,7 @@ struct Type {
   std::string_view storage, dtype, safetensors;
 };
 
-// how PyTorch calls a typed storage and a dtype
+// PyTorch's names of a typed storage and of a dtype
 constexpr std::array<Type, 18> types{{{"FloatStorage", "float32", "F32"},
                                       {"DoubleStorage", "float64", "F64"},
                                       {"HalfStorage", "float16", "F16"},
@@ -39,6 +42,14 @@ constexpr std::array<Type, 18> types{{{"FloatStorage", "float32", "F32"},
                                       {"", "float8_e5m2", "F8_E5M2"},
                                       {"", "float8_e4m3fnuz", "F8_E4M3FNUZ"},
                                       {"", "float8_e5m2fnuz", "F8_E5M2FNUZ"}}};
+
+std::shared_ptr<MappedFile> mapped_file(const std::filesystem::path& file) {
+  try {
+    return std::make_shared<MappedFile>(file);
+  } catch (const std::runtime_error& error) {
+    throw std::runtime_error(fmt::format("[python_state] {}", printable(error.what())));
+  }
+}
 
 /// The last value a tensor reaches in its storage, counted from 0; -1 for one without entries. Sizes and strides are at least 0.
 std::int64_t last_value(const pickle::Tensor& tensor) {
@@ -63,36 +74,25 @@ std::string dtype_of(const pickle::Tensor& tensor) {
   return "?";
 }
 
-bool is_torch_script(const std::filesystem::path& file) {
-  const MappedFile mapped(file);
-  try {
-    return !ZipReader(mapped.bytes(0, mapped.size())).find("constants.pkl").empty();
-  } catch (const std::runtime_error&) {
-    return false;
-  }
-}
-
 void PythonFile::fail(const std::string& what) const {
-  throw std::runtime_error(fmt::format("[python_state] {}: {}", name_, what));
+  throw std::runtime_error(fmt::format("[python_state] {}: {}", printable(name_), printable_lines(what)));
 }
 
 void PythonFile::fail_unchanged(const std::string& what) const {
   fail(fmt::format("does not fit; nothing was changed:\n  {}", what));
 }
 
-PythonFile::PythonFile(const std::filesystem::path& file) : name_(file.string()) {
-  try {
-    mapped_ = std::make_shared<MappedFile>(file);
-  } catch (const std::runtime_error& error) {
-    throw std::runtime_error(fmt::format("[python_state] {}", error.what()));
-  }
+PythonFile::PythonFile(const std::filesystem::path& file) : PythonFile(file.string(), mapped_file(file), nullptr) {}
+
+PythonFile::PythonFile(std::string name, std::shared_ptr<MappedFile> mapped, std::unique_ptr<ZipReader> zip)
+    : name_(std::move(name)), mapped_(std::move(mapped)), zip_(std::move(zip)) {
   const std::string_view bytes = mapped_->bytes(0, mapped_->size());
   if (!bytes.starts_with("PK")) {
     const bool old = bytes.starts_with("\x80\x02") || bytes.starts_with("\x80\x04");
     fail(old ? "is of torch.save's format before PyTorch 1.6; load and save it again in Python" : "is not a file of torch.save");
   }
   try {
-    zip_ = std::make_unique<ZipReader>(bytes);
+    if (!zip_) zip_ = std::make_unique<ZipReader>(bytes);
     const std::string data = zip_->find("data.pkl");
     if (data.empty()) throw std::runtime_error("a zip file without data.pkl is not one of torch.save");
     if (!zip_->find("constants.pkl").empty()) throw std::runtime_error("is a TorchScript module; torch::jit::load reads those");
@@ -101,7 +101,7 @@ PythonFile::PythonFile(const std::filesystem::path& file) : name_(file.string())
       throw std::runtime_error("was written on a big-endian machine");
     document_ = pickle::parse(zip_->entry(data));
   } catch (const std::runtime_error& error) {
-    fail(error.what());
+    fail(printable(error.what()));
   }
 }
 
@@ -119,7 +119,7 @@ const Value& PythonFile::at(const std::string& key) const {
         for (std::size_t i = 0; i < items.size() && known.size() < 10; i += 2)
           known.push_back(items[i].is(Kind::text) ? items[i].text : "?");
       }
-      fail(fmt::format("has no '{}'; there is: {}", part, fmt::join(known, ", ")));
+      fail(printable(fmt::format("has no '{}'; there is: {}", part, fmt::join(known, ", "))));
     }
     value = next;
     rest = dot == std::string_view::npos ? std::string_view() : rest.substr(dot + 1);
@@ -130,9 +130,16 @@ const Value& PythonFile::at(const std::string& key) const {
 std::vector<std::pair<std::string, Value>> PythonFile::tensors_in(const Value& dict) const {
   if (!dict.is(Kind::dict)) fail("holds no dict there");
   std::vector<std::pair<std::string, Value>> tensors;
+  std::unordered_map<std::string_view, std::size_t> known;
   const auto& items = document_.items(dict);
   for (std::size_t i = 0; i < items.size(); i += 2) {
-    if (items[i].is(Kind::text) && items[i + 1].is(Kind::tensor)) tensors.emplace_back(items[i].text, items[i + 1]);
+    if (!items[i].is(Kind::text) || !items[i + 1].is(Kind::tensor)) continue;
+    const auto [place, is_new] = known.emplace(items[i].text, tensors.size());
+    if (is_new) {
+      tensors.emplace_back(items[i].text, items[i + 1]);
+    } else {
+      tensors[place->second].second = items[i + 1];
+    }
   }
   return tensors;
 }

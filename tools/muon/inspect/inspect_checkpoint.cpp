@@ -1,6 +1,6 @@
 #include "inspect/inspect.hpp"
 #include "cli/usage_error.hpp"
-#include "cli/printable.hpp"
+#include "files/printable.hpp"
 
 #include <muon/muon.hpp>
 
@@ -15,6 +15,7 @@ namespace {
 
 namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
+using muon::printable;
 
 fs::path file_named(const std::string& name) {
   for (const fs::path& folder : {fs::path(name), fs::path(name) / "checkpoints"}) {

@@ -1,7 +1,7 @@
 #include "inspect/curve.hpp"
 #include "inspect/inspect.hpp"
 #include "cli/usage_error.hpp"
-#include "cli/printable.hpp"
+#include "files/printable.hpp"
 #include "cli/stop_signal.hpp"
 
 #include <muon/track/history.hpp>
@@ -20,6 +20,7 @@ namespace cli {
 namespace {
 
 using Json = nlohmann::ordered_json;
+using muon::printable;
 using muon::track::History;
 using muon::track::Series;
 constexpr int columns = 64, rows = 6;

@@ -40,7 +40,7 @@ void add_plan_options(CLI::App& command, PlanOptions& o) {
       "Python's torch.save (.pt, .pth, .bin), a TorchScript module, or a folder with one of them. Only names and\n"
       "shapes are read, so size does not matter, and nothing in the file is executed; but a TorchScript module is\n"
       "loaded as a whole by LibTorch, as torch::jit::load does it.\n"
-      "A question mark in the last column is a guess that deserves a look.\n\n"
+      "A question mark in the last column marks low confidence: please review that row.\n\n"
       "Examples:\n"
       "  muon plan model.safetensors\n"
       "  muon plan checkpoint.pt --key model --assign '*.router.weight=adamw'\n"

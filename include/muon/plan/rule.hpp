@@ -1,0 +1,97 @@
+// muon/plan/rule.hpp: conditions on parameters, and what to do with those that meet them.
+//
+// A plan (plan.hpp) asks its rules in order; the first that matches a parameter decides who optimizes it.
+#pragma once
+
+#include <muon/matrix/matrix_view.hpp>
+#include <muon/plan/options.hpp>
+#include <muon/plan/parameter.hpp>
+
+#include <torch/optim/optimizer.h>
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace muon {
+
+enum class Algorithm { muon, adamw, frozen };
+[[nodiscard]] std::string_view to_string(Algorithm algorithm);
+
+/// A condition on parameters and what to do with those that meet it. Made by the `by_...` functions below.
+///
+///     muon::by_name("*embed*").use(muon::keller_jordan_adam(3e-3))
+///     muon::by_name("attn.qkv.weight").view(muon::MatrixView::matrix().chunk_rows(36)).use(muon::keller_jordan_muon())
+///
+/// Safety   A value. `use`, `freeze`, `view` and `optional` leave the rule alone and return the changed one, so their result must
+///          be kept: `rule = rule.optional();`. On a temporary they move instead of copying, and a chain costs no copies.
+class [[nodiscard]] Rule {
+ public:
+  using Predicate = std::function<bool(const Parameter&)>;
+
+  /// Tables and errors call the rule by its `label`.
+  /// Errors   std::invalid_argument for an empty predicate.
+  Rule(std::string label, Predicate matches);
+
+  /// What the parameters get. The type of the options is the algorithm. Options are whole: nothing is inherited.
+  [[nodiscard]] Rule use(const MuonOptions& options) const&;
+  [[nodiscard]] Rule use(const MuonOptions& options) &&;
+  [[nodiscard]] Rule use(const torch::optim::AdamWOptions& options) const&;
+  [[nodiscard]] Rule use(const torch::optim::AdamWOptions& options) &&;
+
+  /// The parameters stay as they are: in the plan, under no optimizer. Their gradients are still computed; call
+  /// `requires_grad_(false)` on them to save that too.
+  [[nodiscard]] Rule freeze() const&;
+  [[nodiscard]] Rule freeze() &&;
+
+  /// Which matrices the parameters hold, instead of what `describe` found. For Muon only.
+  [[nodiscard]] Rule view(MatrixView view) const&;
+  [[nodiscard]] Rule view(MatrixView view) &&;
+
+  /// The rule may match nothing. Without this, a rule that decides no parameter is an error: it is most often a misspelt name.
+  [[nodiscard]] Rule optional() const&;
+  [[nodiscard]] Rule optional() &&;
+
+ private:
+  friend class Plan;
+  friend class PlanBuilder;
+  std::string label_;
+  Predicate matches_;
+  std::optional<Algorithm> algorithm_;
+  std::shared_ptr<const torch::optim::OptimizerOptions> options_;
+  std::optional<MatrixView> view_;
+  bool optional_ = false;
+};
+
+/// Parameters whose whole name, or any of a tied parameter's names, matches a glob: `*` any text, `?` any one character.
+[[nodiscard]] Rule by_name(std::string glob);
+/// Parameters of modules of this type: "Linear", "LayerNorm", "MultiheadAttention", or a class of the user's by its own name. A
+/// class derived from one of LibTorch's counts as that one.
+[[nodiscard]] Rule by_module(std::string type);
+[[nodiscard]] Rule by_role(Role role);
+/// Parameters with `at_least` to `at_most` dimensions.
+[[nodiscard]] Rule by_dim(std::int64_t at_least, std::int64_t at_most = 64);
+/// Parameters that meet any other condition; `label` names it in the table.
+[[nodiscard]] Rule where(std::string label, Rule::Predicate predicate);
+/// All the rest. May match nothing.
+[[nodiscard]] Rule otherwise();
+
+/// The built-in rules: embeddings, output head, everything below two dimensions, parameters without values, depthwise
+/// convolutions and matrices with a side of 1 -> AdamW; the other matrices -> Muon. They decide every real parameter that
+/// `describe` finds. The options are `default_muon()` and `keller_jordan_adam()` unless given.
+///
+/// Source   K. Jordan, "Muon", 2024, https://kellerjordan.github.io/posts/muon/ (what Muon is for)
+[[nodiscard]] std::vector<Rule> default_rules();
+[[nodiscard]] std::vector<Rule> default_rules(const MuonOptions& muon, const torch::optim::AdamWOptions& adamw);
+
+/// `first`, then the built-in rules: to change a few parameters only.
+///     auto rules = muon::with_default_rules({muon::by_name("value.weight").use(muon::keller_jordan_adam())});
+[[nodiscard]] std::vector<Rule> with_default_rules(std::vector<Rule> first);
+[[nodiscard]] std::vector<Rule> with_default_rules(std::vector<Rule> first, const MuonOptions& muon,
+                                                   const torch::optim::AdamWOptions& adamw);
+
+}  // namespace muon

@@ -1,6 +1,7 @@
 #include "inspect/inspect.hpp"
+#include "cli/json_text.hpp"
+#include "cli/print.hpp"
 #include "cli/usage_error.hpp"
-#include "files/printable.hpp"
 
 #include <muon/muon.hpp>
 
@@ -15,14 +16,13 @@ namespace {
 
 namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
-using muon::printable;
 
 fs::path file_named(const std::string& name) {
   for (const fs::path& folder : {fs::path(name), fs::path(name) / "checkpoints"}) {
     if (const auto newest = muon::latest_checkpoint(folder)) return *newest;
   }
   if (fs::is_directory(name))
-    throw UsageError(fmt::format("{} holds no checkpoint (step-*.safetensors) and no tracked run (--track)", name));
+    throw UsageError(message("{} holds no checkpoint (step-*.safetensors) and no tracked run (--track)", name));
   return name;
 }
 
@@ -44,27 +44,27 @@ Json contents(const fs::path& path, const muon::CheckpointSummary& summary, cons
 void print_groups(const Json& groups) {
   for (std::size_t g = 0; g < groups.size(); ++g) {
     std::vector<std::string> options;
-    for (const auto& [key, value] : groups[g].at("options").items()) options.push_back(fmt::format("{}={}", key, value.dump()));
-    fmt::print("group {}   {}, {} parameters: {}\n", g, groups[g].at("algorithm").get<std::string>(),
-               groups[g].at("parameters").size(), fmt::join(options, " "));
+    for (const auto& [key, value] : groups[g].at("options").items())
+      options.push_back(message("{}={}", key, json_text(value, -1)));
+    print("group {}   {}, {} parameters: {}\n", g, groups[g].at("algorithm").get<std::string>(),
+          groups[g].at("parameters").size(), fmt::format("{}", fmt::join(options, " ")));
   }
 }
 
 void print(const Json& json) {
-  fmt::print("{}\nstep      {}\nwritten   by {}\nbytes     {}\n", json["file"].get<std::string>(),
-             json["step"].get<std::int64_t>(), printable(json["library"].get<std::string>()),
-             json["verified"].get<bool>() ? "agree with the checksum" : "not verified (--verify)");
+  print("{}\nstep      {}\nwritten   by {}\nbytes     {}\n", json["file"].get<std::string>(), json["step"].get<std::int64_t>(),
+        json["library"].get<std::string>(), json["verified"].get<bool>() ? "agree with the checksum" : "not verified (--verify)");
   if (!json["groups"].is_null()) print_groups(json["groups"]);
-  if (!json["schedule"].is_null()) fmt::print("schedule  {}\n", json["schedule"].dump());
+  if (!json["schedule"].is_null()) print("schedule  {}\n", json_text(json["schedule"], -1));
   for (const auto& [key, value] : json["notes"].items()) {
-    fmt::print("note      {}: {}\n", printable(key), printable(value.get<std::string>(), 200));
+    print("note      {}: {}\n", key, printable(value.get<std::string>(), 200));
   }
   std::size_t width = 0;
-  for (const Json& tensor : json["tensors"]) width = std::max(width, tensor["name"].get<std::string>().size());
-  fmt::print("\n");
+  for (const Json& tensor : json["tensors"]) width = std::max(width, printable(tensor["name"].get<std::string>()).size());
+  print("\n");
   for (const Json& tensor : json["tensors"]) {
-    fmt::print("{:<{}}  {:<5} {}\n", printable(tensor["name"].get<std::string>()), width, tensor["dtype"].get<std::string>(),
-               shape_text(tensor["shape"].get<std::vector<std::int64_t>>()));
+    print("{:<{}}  {:<5} {}\n", tensor["name"].get<std::string>(), width, tensor["dtype"].get<std::string>(),
+          shape_text(tensor["shape"].get<std::vector<std::int64_t>>()));
   }
 }
 
@@ -77,10 +77,10 @@ void inspect_checkpoint(const InspectOptions& o) {
   try {
     json = contents(path, summary, muon::Safetensors(path), o.verify);
   } catch (const Json::exception&) {
-    throw std::runtime_error(fmt::format("{} is damaged: its metadata is not what this program writes", path.string()));
+    throw std::runtime_error(message("{} is damaged: its metadata is not what this program writes", path));
   }
   if (o.json) {
-    fmt::print("{}\n", json.dump(2, ' ', false, Json::error_handler_t::replace));
+    print("{}\n", json_text(json));
   } else {
     print(json);
   }

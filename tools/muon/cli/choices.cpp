@@ -31,48 +31,48 @@ void MethodChoice::set(muon::MuonOptions& options) const {
 }
 
 template <>
-const Words<OptimizerKind>& words() {
+const Words<OptimizerKind>& words<OptimizerKind>() {
   static const Words<OptimizerKind> all{
       {"muon", OptimizerKind::muon}, {"adamw", OptimizerKind::adamw}, {"sgd", OptimizerKind::sgd}};
   return all;
 }
 
 template <>
-const Words<ScheduleKind>& words() {
+const Words<ScheduleKind>& words<ScheduleKind>() {
   static const Words<ScheduleKind> all{
       {"constant", ScheduleKind::constant}, {"cosine", ScheduleKind::cosine}, {"wsd", ScheduleKind::wsd}};
   return all;
 }
 
 template <>
-const Words<TrackFormat>& words() {
+const Words<TrackFormat>& words<TrackFormat>() {
   static const Words<TrackFormat> all{
       {"wandb", TrackFormat::wandb}, {"tensorboard", TrackFormat::tensorboard}, {"jsonl", TrackFormat::jsonl}};
   return all;
 }
 
 template <>
-const Words<MethodChoice>& words() {
+const Words<MethodChoice>& words<MethodChoice>() {
   static const Words<MethodChoice> all = method_words();
   return all;
 }
 
 template <>
-const Words<muon::AdjustLr>& words() {
+const Words<muon::AdjustLr>& words<muon::AdjustLr>() {
   using muon::AdjustLr;
   static const Words<AdjustLr> all = words_of({AdjustLr::original, AdjustLr::match_rms_adamw, AdjustLr::spectral_unclamped});
   return all;
 }
 
 template <>
-const Words<muon::track::Log>& words() {
+const Words<muon::track::Log>& words<muon::track::Log>() {
   using muon::track::Log;
   static const Words<Log> all{{"gradients", Log::gradients}, {"parameters", Log::parameters}, {"all", Log::all}};
   return all;
 }
 
 template <>
-const Words<c10::ScalarType>& words() {
+const Words<c10::ScalarType>& words<c10::ScalarType>() {
   static const Words<c10::ScalarType> all{
       {"float32", c10::ScalarType::Float}, {"float64", c10::ScalarType::Double}, {"bfloat16", c10::ScalarType::BFloat16}};
   return all;

@@ -35,19 +35,19 @@ using Words = std::vector<std::pair<std::string_view, T>>;
 template <class T>
 const Words<T>& words();
 template <>
-const Words<OptimizerKind>& words();
+const Words<OptimizerKind>& words<OptimizerKind>();
 template <>
-const Words<ScheduleKind>& words();
+const Words<ScheduleKind>& words<ScheduleKind>();
 template <>
-const Words<TrackFormat>& words();
+const Words<TrackFormat>& words<TrackFormat>();
 template <>
-const Words<MethodChoice>& words();
+const Words<MethodChoice>& words<MethodChoice>();
 template <>
-const Words<muon::AdjustLr>& words();
+const Words<muon::AdjustLr>& words<muon::AdjustLr>();
 template <>
-const Words<muon::track::Log>& words();
+const Words<muon::track::Log>& words<muon::track::Log>();
 template <>
-const Words<c10::ScalarType>& words();
+const Words<c10::ScalarType>& words<c10::ScalarType>();
 
 template <class T>
 std::vector<std::string> all_words() {

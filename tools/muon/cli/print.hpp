@@ -1,5 +1,6 @@
 // The program's way to the terminal. Names, paths and messages come from files and from the command line, so every string that
-// is put into a text is made printable here, and no other file of the program prints.
+// is put into a text is made printable here. Nothing else of the program prints, but Progress, whose bar is made of control
+// characters.
 #pragma once
 
 #include "files/printable.hpp"

@@ -51,7 +51,7 @@ void print_groups(const Json& groups) {
   }
 }
 
-void print(const Json& json) {
+void print_table(const Json& json) {
   print("{}\nstep      {}\nwritten   by {}\nbytes     {}\n", json["file"].get<std::string>(), json["step"].get<std::int64_t>(),
         json["library"].get<std::string>(), json["verified"].get<bool>() ? "agree with the checksum" : "not verified (--verify)");
   if (!json["groups"].is_null()) print_groups(json["groups"]);
@@ -82,7 +82,7 @@ void inspect_checkpoint(const InspectOptions& o) {
   if (o.json) {
     print("{}\n", json_text(json));
   } else {
-    print(json);
+    print_table(json);
   }
 }
 

@@ -28,7 +28,8 @@ muon::TrainingState training_state(const Run& run, std::int64_t step) {
 
 void compare_options(const Run& run, const Json& stored, std::vector<std::string>& problems) {
   std::vector<std::string> differences;
-  for (const auto& [key, value] : numeric_options_json(run.options, run.steps).items()) {
+  const Json mine = numeric_options_json(run.options, run.steps);
+  for (const auto& [key, value] : mine.items()) {
     const Json other = stored.value(key, Json());
     if (key != "steps" && other != value)
       differences.push_back(fmt::format("{} was {} and is {} now", key, other.dump(), value.dump()));
@@ -74,12 +75,11 @@ void compare_length(const Run& run, std::int64_t before, std::int64_t done, std:
 
 void check(const Run& run, const muon::CheckpointSummary& saved) {
   const auto stored = Json::parse(saved.notes.at("options"));
-  const std::int64_t before = stored.at("steps");
-  if (before < run.options.warmup && stored.at("warmup") == run.options.warmup)
-    throw std::runtime_error("its warm-up is longer than the run");
+  const std::int64_t before = stored.at("steps"), warmup = stored.at("warmup");
+  if (before < warmup) throw std::runtime_error("its warm-up is longer than the run");
   std::vector<std::string> problems;
   compare_options(run, stored, problems);
-  if (stored.at("warmup") == run.options.warmup) compare_length(run, before, saved.step, problems);
+  if (warmup == run.options.warmup) compare_length(run, before, saved.step, problems);
   if (!problems.empty()) throw UsageError(message("--resume: {}", fmt::format("{}", fmt::join(problems, "; and "))));
 }
 
@@ -115,8 +115,6 @@ std::string resume(Run& run, const RunFolder& folder, Position& position) {
     there.from_notes(saved.notes, saved.step, run.steps_an_epoch);
   } catch (const nlohmann::json::exception&) {
     throw std::runtime_error(message("--resume: {} is damaged: its notes are not what muon train writes", file));
-  } catch (const UsageError&) {
-    throw;
   } catch (const std::runtime_error& error) {
     throw UsageError(message("--resume: {}: {}", file, error.what()));
   }

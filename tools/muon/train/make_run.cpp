@@ -53,7 +53,8 @@ void freeze(const muon::Plan& plan) {
 }  // namespace
 
 Run make_run(const TrainOptions& options) {
-  Run run{.options = options};
+  Run run;
+  run.options = options;
   const torch::Device device = parse_device(options.device);
   run.tensor_options = torch::TensorOptions().dtype(options.dtype).device(device);
   set_threads(options.threads);

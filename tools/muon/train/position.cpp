@@ -38,6 +38,8 @@ void Position::from_notes(const std::map<std::string, std::string>& notes, std::
                 at_batches, at_epoch, at_step, steps_an_epoch));
   }
   if (at_batches > 0 && !reached.empty() && reached.back().epoch == at_epoch) reached.pop_back();
+  if (static_cast<std::int64_t>(reached.size()) != at_epoch - 1)
+    throw std::runtime_error(message("it is in epoch {} and has the results of {} epochs", at_epoch, reached.size()));
   step = at_step;
   epoch = at_epoch;
   batches = at_batches;

@@ -2,6 +2,7 @@
 
 #include "cli/output_file.hpp"
 #include "cli/print.hpp"
+#include "cli/stop_signal.hpp"
 #include "train/going_on.hpp"
 #include "train/make_run.hpp"
 #include "train/position.hpp"
@@ -74,8 +75,9 @@ int train(const TrainOptions& options) {
   Tracking tracking;  // after the run, so that it ends before what it watches
   tracking.start(run.options, run.plan, folder, *run.model, run.steps, position.step, track_id);
 
+  const StopSignal stop;
   Trainer trainer(run, folder, position, tracking);
-  const int signal = trainer.train();
+  const int signal = trainer.train(stop);
   trainer.clear_progress();
   if (signal != 0) {
     save_and_say(run, folder, position, tracking, signal);

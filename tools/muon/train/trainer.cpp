@@ -48,8 +48,7 @@ Trainer::Trainer(Run& run, const RunFolder& folder, Position& position, Tracking
       tracking_(tracking),
       progress_(position.step, run.steps, run.options.batch_size) {}
 
-int Trainer::train() {
-  const StopSignal stop;
+int Trainer::train(const StopSignal& stop) {
   while (position_.step < run_.steps || position_.batches > 0) {
     if (!train_epoch(stop)) return stop.received();
     if (position_.batches < run_.steps_an_epoch) break;  // a run of --steps may end inside an epoch, and go on there later

@@ -19,7 +19,7 @@ class Trainer {
   /// A SIGINT or SIGTERM ends it after the step at work.
   /// Returns  0, or that signal.
   /// Errors   std::runtime_error: a training that diverged, a checkpoint that cannot be written.
-  int train();
+  int train(const StopSignal& stop);
 
   /// In this process, evaluation included.
   double seconds() const { return progress_.seconds(); }

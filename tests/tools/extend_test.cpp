@@ -142,7 +142,7 @@ TEST_F(Extend, AStoppedExtensionGoesOnInItsFolder) {
   expect_equal("a", "whole");
 }
 
-TEST_F(Extend, NotesThatCannotBeAreRefused) {
+TEST_F(Extend, OtherDataIsRefused) {
   expect_done("--schedule constant --steps 70 --save-every 70 --run-dir a");
   const Result other =
       shell("$muon train --data mnist --threads 1 --batch-size 16 --warmup 5 --schedule constant --steps 90 --resume a");

@@ -15,9 +15,9 @@ Words<E> words_of(std::initializer_list<E> values) {
 
 Words<MethodChoice> method_words() {
   using muon::Method;
-  Words<MethodChoice> result{{to_string(Method::automatic), {Method::automatic}},
-                             {"jordan", {Method::newton_schulz}},
-                             {"polar_express", {Method::newton_schulz, true}}};
+  Words<MethodChoice> result{{to_string(Method::automatic), MethodChoice{Method::automatic}},
+                             {"jordan", MethodChoice{Method::newton_schulz}},
+                             {"polar_express", MethodChoice{Method::newton_schulz, true}}};
   for (const auto& [word, method] : words_of({Method::dwh2, Method::zolotarev2, Method::zolotarev3}))
     result.emplace_back(word, MethodChoice{method});
   return result;

@@ -48,8 +48,8 @@ using Shown = decltype(shown(std::declval<const T&>()));
 /// fmt::format, with every string and path among `values` made printable, in one line. Only `format` may break lines.
 template <class... T>
 std::string message(fmt::format_string<detail::Shown<T>...> format, const T&... values) {
-  const std::tuple<detail::Shown<T>...> shown(detail::shown(values)...);
-  return std::apply([&](const auto&... each) { return fmt::vformat(format, fmt::make_format_args(each...)); }, shown);
+  const std::tuple<detail::Shown<T>...> safe{detail::shown(values)...};
+  return std::apply([&](const auto&... each) { return fmt::vformat(format, fmt::make_format_args(each...)); }, safe);
 }
 
 /// The same to standard output.

@@ -54,8 +54,7 @@ std::string length_option(const Run& run) {
 void compare_length(const Run& run, std::int64_t before, std::int64_t done, std::vector<std::string>& problems) {
   if (run.steps < done) {
     problems.push_back(
-        fmt::format("{} is fewer than the {} steps that are done; give at least as many, or resume an earlier "
-                    "checkpoint",
+        fmt::format("{} is fewer than the {} steps that are done; give at least as many, or resume an earlier checkpoint",
                     length_option(run), done));
     return;
   }
@@ -65,9 +64,8 @@ void compare_length(const Run& run, std::int64_t before, std::int64_t done, std:
   const bool has_stable_part = run.options.schedule == ScheduleKind::wsd;
   problems.push_back(fmt::format(
       "{} is another length than the {} steps that the run was meant to have, and its learning rates already depend on that "
-      "(--schedule {}, since step {}); {}give the same length, or --extend: the learning rate then jumps from {:.3g} to {:.3g} "
-      "of "
-      "its full value",
+      "(--schedule {}, since step {}); {}give the same length, or --extend: the learning rate then jumps from {:.3g} to "
+      "{:.3g} of its full value",
       length_option(run), before, word_of(run.options.schedule), *other + 1,
       has_stable_part ? fmt::format("resume a checkpoint of step {} or before, ", *other) : "",
       make_schedule(run.options, before)(done), make_schedule(run.options, run.steps)(done)));

@@ -30,12 +30,12 @@ void Position::from_notes(const std::map<std::string, std::string>& notes, std::
   const std::int64_t at_epoch = position.at("epoch"), at_batches = position.at("batches");
   const double sum = number(position.at("loss_sum"));
   auto reached = results_from_json(nlohmann::json::parse(notes.at("results")));
-  const bool inside = at_epoch >= 1 && at_epoch <= at_step + 1 && at_batches >= 0 && at_batches <= steps_an_epoch;
-  if (!inside || (at_epoch - 1) * steps_an_epoch + at_batches != at_step) {
+  const bool inside = at_batches >= 0 && at_batches <= steps_an_epoch && at_batches <= at_step;
+  const std::int64_t of_whole_epochs = inside ? at_step - at_batches : 0;
+  if (!inside || of_whole_epochs % steps_an_epoch != 0 || at_epoch != of_whole_epochs / steps_an_epoch + 1) {
     throw std::runtime_error(
-        message("it is at batch {} of epoch {} after {} steps, and an epoch of this data has {}; give the data of "
-                "the run",
-                at_batches, at_epoch, at_step, steps_an_epoch));
+        message("after {} steps it is at batch {} of epoch {}, and an epoch has {} steps here; give the run's data", at_step,
+                at_batches, at_epoch, steps_an_epoch));
   }
   if (at_batches > 0 && !reached.empty() && reached.back().epoch == at_epoch) reached.pop_back();
   if (static_cast<std::int64_t>(reached.size()) != at_epoch - 1)

@@ -89,15 +89,15 @@ TEST_F(Train, TheDefaultsAreThoseOfTheLibrary) {
   const auto expected = muon::default_muon();
   for (const Json& parameter : plan.at("parameters")) {
     const Json& options = parameter.at("options");
-    if (parameter.at("name") != "fc1.weight") {
+    if (parameter.at("name").get<std::string>() != "fc1.weight") {
       expect_adamw(options, muon::keller_jordan_adam());
       continue;
     }
     EXPECT_EQ(options.at("lr"), expected.lr());
     EXPECT_EQ(options.at("weight_decay"), expected.weight_decay());
     EXPECT_EQ(options.at("momentum"), expected.momentum());
-    EXPECT_EQ(options.at("method"), muon::to_string(expected.method()));
-    EXPECT_EQ(options.at("norm_eps"), muon::to_string(expected.norm_eps()));
+    EXPECT_EQ(options.at("method").get<std::string>(), muon::to_string(expected.method()));
+    EXPECT_EQ(options.at("norm_eps").get<std::string>(), muon::to_string(expected.norm_eps()));
   }
   const Json alone = summary_of("--data random --steps 1 --optimizer adamw").at("plan");
   for (const Json& parameter : alone.at("parameters")) expect_adamw(parameter.at("options"), torch::optim::AdamWOptions());

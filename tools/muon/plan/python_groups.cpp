@@ -1,34 +1,18 @@
 #include "plan/python_groups.hpp"
 
-#include "cli/json_text.hpp"
-
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 #include <torch/optim/adamw.h>
 
-#include <cstdint>
 #include <vector>
 
 namespace cli {
 namespace {
 
-std::uint32_t hexadecimal(const std::string& digits) { return static_cast<std::uint32_t>(std::stoul(digits, nullptr, 16)); }
-
-/// A Python string literal in ASCII. JSON's escapes are Python's too, but for two \u that make one character beyond U+FFFF.
+/// A Python string literal: UTF-8 as it is, and JSON's escapes, which Python reads as well. Those of printable(), through which
+/// the whole text goes, are of the same form.
 std::string quoted(const std::string& text) {
-  const std::string json = json_text(text, -1);
-  std::string python;
-  for (std::size_t i = 0; i < json.size();) {
-    const std::size_t length = json[i] != '\\' ? 1 : json[i + 1] == 'u' ? 6 : 2;
-    const std::uint32_t code = length == 6 ? hexadecimal(json.substr(i + 2, 4)) : 0;
-    if (code >= 0xd800 && code < 0xdc00) {  // its second half follows
-      python += fmt::format("\\U{:08x}", 0x10000 + ((code - 0xd800) << 10) + (hexadecimal(json.substr(i + 8, 4)) - 0xdc00));
-      i += 12;
-    } else {
-      python += json.substr(i, length);
-      i += length;
-    }
-  }
-  return python;
+  return nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
 std::string boolean(bool value) { return value ? "True" : "False"; }

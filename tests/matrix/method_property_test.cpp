@@ -12,6 +12,10 @@
 //          970 for Polar Express, makes 0.06. Worst measured 5e-3
 //   2e-4   float32 entries from gaussian matrices in another order: 6e-8 times that slope, and 3. Worst measured 3e-5
 //   1e-9   float64 in another order: 1e-16 times a slope of at most 7e3
+#include "support/newton_schulz.hpp"
+#include "support/tensors.hpp"
+#include "support/threads.hpp"
+
 #include <muon/matrix/orthogonalize.hpp>
 
 #include <gtest/gtest.h>
@@ -37,7 +41,6 @@ using muon::Method;
 using muon::NormBound;
 using muon::orthogonalize;
 using muon::OrthogonalizeOptions;
-using Steps = std::vector<muon::NewtonSchulzStep>;
 using Shape = std::pair<std::int64_t, std::int64_t>;
 
 constexpr double float64_order = 1e-9;
@@ -58,29 +61,6 @@ Steps repeat_last(Steps steps, std::size_t count) {
   return steps;
 }
 
-const std::vector<std::pair<std::string, Steps>>& presets() {
-  static const std::vector<std::pair<std::string, Steps>> all{{"jordan", muon::jordan_steps()},
-                                                              {"you", muon::jiacheng_you_steps()},
-                                                              {"polar express", muon::polar_express_steps()},
-                                                              {"polar express paper", muon::polar_express_paper_steps()},
-                                                              {"converging", muon::converging_steps(8)}};
-  return all;
-}
-
-/// While one exists, LibTorch has that many threads. References are computed by one, which does not wait for another that the
-/// machine may be busy without.
-class Threads {
- public:
-  explicit Threads(int count) { torch::set_num_threads(count); }
-  ~Threads() { torch::set_num_threads(before_); }
-  Threads(const Threads&) = delete;
-  Threads& operator=(const Threads&) = delete;
-
- private:
-  int before_ = torch::get_num_threads();
-};
-
-double largest(const torch::Tensor& t) { return t.abs().max().item<double>(); }
 double norm_of(const torch::Tensor& t) { return t.norm().item<double>(); }
 bool finite(const torch::Tensor& t) { return t.isfinite().all().item<bool>(); }
 
@@ -101,19 +81,6 @@ double norm_bound(const torch::Tensor& s, NormBound bound) {
 torch::Tensor scalar_map(torch::Tensor s, const Steps& steps) {
   for (const auto& [a, b, c] : steps) s = a * s + b * s.pow(3) + c * s.pow(5);
   return s;
-}
-
-/// Newton-Schulz as it is written down, in float64.
-torch::Tensor plain_newton_schulz(const torch::Tensor& matrix, const Steps& steps) {
-  const Threads one(1);
-  if (matrix.size(0) > matrix.size(1)) return plain_newton_schulz(matrix.t(), steps).t();
-  torch::Tensor x = matrix.to(torch::kFloat64);
-  x = x / x.norm();
-  for (const auto& [a, b, c] : steps) {
-    const torch::Tensor gram = x.matmul(x.t());
-    x = a * x + (b * gram + c * gram.matmul(gram)).matmul(x);
-  }
-  return x;
 }
 
 // ---- matrices of known singular values ----
@@ -232,7 +199,7 @@ TEST_P(EverySpectrum, RationalMethodsKeepTheirPromise) {
 }
 
 TEST_P(EverySpectrum, PolynomialsFollowTheirScalarMap) {
-  for (const auto& [name, steps] : presets()) {
+  for (const auto& [name, steps] : presets(8)) {
     const torch::Tensor along = known_.in_basis(orthogonalize(known_.matrix, {.steps = steps}));
     const torch::Tensor expected = scalar_map(known_.s / known_.s.norm(), steps).diag();
     EXPECT_LE(norm_of(along - expected) / norm_of(expected), polynomial_rounding) << name;
@@ -243,7 +210,7 @@ class ManySteps : public EverySpectrum {};
 INSTANTIATE_TEST_SUITE_P(Small, ManySteps, testing::ValuesIn(every_spectrum_on({{64, 64}, {200, 64}})), case_name);
 
 TEST_P(ManySteps, StayFiniteAndBounded) {
-  for (const auto& [name, steps] : presets()) {
+  for (const auto& [name, steps] : presets(8)) {
     for (const std::size_t count : {5u, 6u, 7u, 8u, 10u, 30u}) {
       for (const NormBound bound : {NormBound::frobenius, NormBound::schatten8}) {
         if (bound != NormBound::frobenius && count % 10 == 0) continue;  // for time
@@ -270,7 +237,7 @@ INSTANTIATE_TEST_SUITE_P(Shapes, EveryShape,
 
 TEST_P(EveryShape, PolynomialsEqualThePlainProducts) {
   const torch::Tensor matrix = random();
-  for (const auto& [name, steps] : presets()) {
+  for (const auto& [name, steps] : presets(8)) {
     const torch::Tensor expected = plain_newton_schulz(matrix, steps);
     EXPECT_LE(largest(orthogonalize(matrix.to(torch::kFloat64), {.steps = steps}) - expected), float64_order) << name;
     EXPECT_LE(largest(orthogonalize(matrix, {.steps = steps}) - expected), float32_order) << name;

@@ -6,6 +6,9 @@
 //   1e-9    float64, the same from 1e-16
 //   6e-2    bfloat16 products against float32 in the Frobenius norm: 4e-3 a product, amplified; the worst measured over matrices
 //           of all kinds is 0.06
+#include "support/newton_schulz.hpp"
+#include "support/tensors.hpp"
+
 #include <muon/matrix/orthogonalize.hpp>
 
 #include <gtest/gtest.h>
@@ -26,19 +29,9 @@ using muon::jordan_steps;
 using muon::NormEps;
 using muon::orthogonalize;
 using muon::OrthogonalizeOptions;
-using Steps = std::vector<muon::NewtonSchulzStep>;
 
 constexpr double float32_order = 2e-5;
 constexpr double float64_order = 1e-9;
-
-const std::vector<std::pair<std::string, Steps>>& presets() {
-  static const std::vector<std::pair<std::string, Steps>> all{{"jordan", jordan_steps()},
-                                                              {"you", muon::jiacheng_you_steps()},
-                                                              {"polar express", muon::polar_express_steps()},
-                                                              {"polar express paper", muon::polar_express_paper_steps()},
-                                                              {"converging", converging_steps()}};
-  return all;
-}
 
 struct Factors {
   torch::Tensor u, s, v;  // matrix = u diag(s) v^T, in float64
@@ -54,8 +47,6 @@ Factors factors(std::int64_t rows, std::int64_t cols) {
   };
   return {orthonormal(rows, rank), torch::linspace(1, 1.0 / 3, rank, torch::kFloat64), orthonormal(cols, rank)};
 }
-
-double largest(const torch::Tensor& t) { return t.abs().max().item<double>(); }
 
 double spectral_norm(const torch::Tensor& t) { return torch::linalg_svdvals(t.to(torch::kFloat64)).max().item<double>(); }
 

@@ -2,6 +2,8 @@
 //
 // Tolerance: 1e-9 of float64, the same operations in another order: three steps of five products, 1e-16 each, amplified by the
 // polynomial's slope, 485.
+#include "support/tensors.hpp"
+
 #include <muon/muon.hpp>
 
 #include <gtest/gtest.h>
@@ -17,12 +19,9 @@ namespace {
 using muon::AdjustLr;
 using muon::MatrixView;
 using muon::MuonOptions;
-using Tensors = std::vector<torch::Tensor>;
 using Sizes = std::vector<std::int64_t>;
 
 constexpr double tolerance = 1e-9;
-
-double largest(const torch::Tensor& t) { return t.abs().max().item<double>(); }
 
 torch::Tensor random(const Sizes& shape) { return torch::randn(shape, torch::kFloat64); }
 

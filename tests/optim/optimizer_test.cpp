@@ -4,6 +4,10 @@
 //   float64   1e-12   relative to the largest entry: the same operations in another order, 1e-16 each, some steps
 //   float32   2e-5    as in the golden tests: 6e-8 amplified by the polynomial's slope, 485
 //   bfloat16  2^-7    one rounding of the parameter, 2^-8 of its size, for each of the two operations that write it
+#include "support/errors.hpp"
+#include "support/state_of.hpp"
+#include "support/tensors.hpp"
+
 #include <muon/muon.hpp>
 
 #include <gtest/gtest.h>
@@ -24,51 +28,12 @@ namespace nn = torch::nn;
 using muon::MuonOptions;
 using torch::optim::AdamWOptions;
 using Group = torch::optim::OptimizerParamGroup;
-using Tensors = std::vector<torch::Tensor>;
 
 constexpr double nan = std::numeric_limits<double>::quiet_NaN();
 constexpr double infinity = std::numeric_limits<double>::infinity();
 
-template <typename Error>
-std::string message_of(const std::function<void()>& action) {
-  try {
-    action();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  ADD_FAILURE() << "nothing was thrown";
-  return "";
-}
-
-void expect_mentions(const std::string& text, const std::vector<std::string>& words) {
-  for (const std::string& word : words) EXPECT_NE(text.find(word), std::string::npos) << "no '" << word << "' in: " << text;
-}
-
 torch::Tensor parameter(at::IntArrayRef shape, torch::ScalarType type = torch::kFloat32) {
   return torch::randn(shape, type).requires_grad_();
-}
-
-void set_gradient(torch::Tensor parameter, const torch::Tensor& gradient) { parameter.mutable_grad() = gradient; }
-
-void random_gradients(const Tensors& parameters) {
-  for (const torch::Tensor& p : parameters) set_gradient(p, torch::randn_like(p));
-}
-
-Tensors copies(const Tensors& tensors) {
-  Tensors result;
-  for (const torch::Tensor& t : tensors) result.push_back(t.detach().clone().requires_grad_(t.requires_grad()));
-  return result;
-}
-
-void expect_same(const Tensors& left, const Tensors& right) {
-  ASSERT_EQ(left.size(), right.size());
-  for (std::size_t i = 0; i < left.size(); ++i) EXPECT_TRUE(torch::equal(left[i], right[i])) << "tensor " << i;
-}
-
-void expect_close(const torch::Tensor& ours, const torch::Tensor& expected, double relative) {
-  const torch::Tensor wanted = expected.detach().to(torch::kFloat64);
-  const double allowed = relative * wanted.abs().max().item<double>();
-  EXPECT_LE((ours.detach().to(torch::kFloat64) - wanted).abs().max().item<double>(), allowed);
 }
 
 Group muon_group(Tensors parameters, const MuonOptions& options = MuonOptions(0.02)) {
@@ -77,10 +42,6 @@ Group muon_group(Tensors parameters, const MuonOptions& options = MuonOptions(0.
 
 Group adamw_group(Tensors parameters, const AdamWOptions& options = AdamWOptions(1e-3)) {
   return {std::move(parameters), std::make_unique<AdamWOptions>(options)};
-}
-
-torch::Tensor momentum_of(muon::GroupedOptimizer& optimizer) {
-  return static_cast<muon::MuonParamState&>(*optimizer.state().begin()->second).momentum_buffer();
 }
 
 class OptimizerTest : public testing::Test {
@@ -286,10 +247,10 @@ TEST_F(OptimizerTest, ARefusedGroupChangesNothing) {
                                    adamw_group({fresh}, AdamWOptions(nan)),
                                    Group({fresh})};
   for (const Group& group : refused) {
-    const torch::Tensor before = kept.detach().clone(), momentum = momentum_of(optimizer).clone();
+    const torch::Tensor before = kept.detach().clone(), momentum = momentum_of(optimizer, kept).clone();
     EXPECT_THROW(optimizer.add_param_group(group), std::invalid_argument);
     EXPECT_EQ(optimizer.param_groups().size(), 1u);
-    expect_same({kept.detach(), momentum_of(optimizer)}, {before, momentum});
+    expect_same({kept.detach(), momentum_of(optimizer, kept)}, {before, momentum});
     EXPECT_NO_THROW(optimizer.step());
   }
   optimizer.add_param_group(muon_group({fresh}));  // none of the attempts took it
@@ -494,11 +455,11 @@ TEST_P(NonFinite, GradientIsAnErrorBeforeAnythingChanges) {
   p[1].grad()[0][0] = GetParam();
   p[2].grad()[2] = GetParam();
   const Tensors before = copies(p);
-  const torch::Tensor momentum = momentum_of(optimizer).clone();
+  const torch::Tensor momentum = momentum_of(optimizer, p[0]).clone();
   expect_mentions(message_of<std::runtime_error>([&] { optimizer.step(); }),
                   {"parameter 1 of group 0", "parameter 0 of group 1"});
   expect_same(p, before);
-  expect_same({momentum_of(optimizer)}, {momentum});
+  expect_same({momentum_of(optimizer, p[0])}, {momentum});
   EXPECT_EQ(optimizer.state().size(), 1u);
 }
 

@@ -7,6 +7,11 @@
 //   1e-9, 1e-12   the same in float64, from 1e-16
 //   2^-6, 2^-9    bfloat16 and float16: two roundings at the largest entry, where a value near a tie falls to the other side
 //   6e-2          bfloat16 products, as in orthogonalize_property_test.cpp
+#include "support/newton_schulz.hpp"
+#include "support/state_of.hpp"
+#include "support/tensors.hpp"
+#include "support/threads.hpp"
+
 #include <muon/muon.hpp>
 
 #include <gtest/gtest.h>
@@ -18,11 +23,9 @@
 #include <cmath>
 #include <iterator>
 #include <limits>
-#include <sstream>
 #include <string>
 #include <thread>
 #include <tuple>
-#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -38,7 +41,6 @@ using torch::optim::AdamWOptions;
 using torch::optim::AdamWParamState;
 using Group = torch::optim::OptimizerParamGroup;
 using Sizes = std::vector<std::int64_t>;
-using Tensors = std::vector<torch::Tensor>;
 
 constexpr std::array all_methods{Method::newton_schulz, Method::dwh2, Method::zolotarev2, Method::zolotarev3};
 
@@ -55,24 +57,6 @@ Rounding rounding(torch::ScalarType type) {
   }
 }
 
-torch::Tensor wide(const torch::Tensor& t) { return t.detach().to(torch::kFloat64).clone(at::MemoryFormat::Contiguous); }
-
-void expect_close(const torch::Tensor& ours, const torch::Tensor& expected, double relative) {
-  const double size = std::max(1e-30, wide(expected).abs().max().item<double>());
-  EXPECT_LE((wide(ours) - wide(expected)).abs().max().item<double>() / size, relative);
-}
-
-void expect_same(const Tensors& left, const Tensors& right) {
-  ASSERT_EQ(left.size(), right.size());
-  for (std::size_t i = 0; i < left.size(); ++i) EXPECT_TRUE(torch::equal(left[i], right[i])) << "tensor " << i;
-}
-
-Tensors copies(const Tensors& tensors) {
-  Tensors result;
-  for (const torch::Tensor& t : tensors) result.push_back(t.detach().clone().requires_grad_(t.requires_grad()));
-  return result;
-}
-
 /// The same values in another layout.
 torch::Tensor laid_out(const torch::Tensor& t, std::size_t layout) {
   if (t.dim() == 0 || t.numel() == 0) return t;
@@ -86,46 +70,10 @@ torch::Tensor laid_out(const torch::Tensor& t, std::size_t layout) {
   }
 }
 
-void set_gradient(torch::Tensor parameter, const torch::Tensor& gradient) { parameter.mutable_grad() = gradient; }
-
-void random_gradients(const Tensors& parameters) {
-  for (const torch::Tensor& p : parameters) set_gradient(p, torch::randn_like(p));
-}
-
 template <class Options>
 Group group(const Tensors& parameters, const Options& options) {
   return {parameters, std::make_unique<Options>(options)};
 }
-
-using StateMap = std::remove_cvref_t<decltype(std::declval<torch::optim::Optimizer&>().state())>;
-
-/// The key is the parameter's address, as text before LibTorch 2.2.
-template <class State, class Key = StateMap::key_type>
-State& state_of(torch::optim::Optimizer& optimizer, const torch::Tensor& parameter) {
-  if constexpr (std::is_pointer_v<Key>) {
-    return static_cast<State&>(*optimizer.state().at(Key(parameter.unsafeGetTensorImpl())));
-  } else {
-    std::ostringstream key;
-    key << static_cast<const void*>(parameter.unsafeGetTensorImpl());
-    return static_cast<State&>(*optimizer.state().at(Key(key.str())));
-  }
-}
-
-torch::Tensor momentum_of(muon::GroupedOptimizer& optimizer, const torch::Tensor& parameter) {
-  return state_of<muon::MuonParamState>(optimizer, parameter).momentum_buffer();
-}
-
-/// While one exists, LibTorch has that many threads.
-class Threads {
- public:
-  explicit Threads(int count) { torch::set_num_threads(count); }
-  ~Threads() { torch::set_num_threads(before_); }
-  Threads(const Threads&) = delete;
-  Threads& operator=(const Threads&) = delete;
-
- private:
-  int before_ = torch::get_num_threads();
-};
 
 // ---- Muon ----
 
@@ -134,12 +82,7 @@ torch::Tensor polar(const torch::Tensor& matrix, const MuonOptions& options) {
   const auto how = options.orthogonalize_options();
   if (how.method != Method::newton_schulz || how.compute_dtype == ComputeDtype::bfloat16) return muon::orthogonalize(matrix, how);
   const double norm = matrix.norm().item<double>();
-  torch::Tensor x = matrix / (how.norm_eps == NormEps::clamp ? std::max(norm, how.eps) : norm + how.eps);
-  for (const auto& [a, b, c] : how.steps) {
-    const torch::Tensor gram = x.matmul(x.t());
-    x = a * x + (b * gram + c * gram.matmul(gram)).matmul(x);
-  }
-  return x;
+  return plain_steps(matrix / (how.norm_eps == NormEps::clamp ? std::max(norm, how.eps) : norm + how.eps), how.steps);
 }
 
 /// One parameter under Muon, in float64, rounded to its type after each step.

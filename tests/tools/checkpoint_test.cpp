@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 #include <torch/torch.h>
 
+#include <csignal>
 #include <random>
 
 namespace {
@@ -24,14 +25,6 @@ class Inspect : public InFolder {};
 
 const std::string quick = "$muon train --data random --threads 1 --steps 300 --batch-size 16 --momentum-warmup 50 --warmup 20";
 
-/// The last line that begins so, without that beginning.
-std::string line_after(const std::string& text, const std::string& beginning) {
-  const auto at = text.rfind("\n" + beginning);
-  if (at == std::string::npos) return "";
-  const auto first = text.find_first_not_of(' ', at + 1 + beginning.size());
-  return text.substr(first, text.find('\n', first) - first);
-}
-
 TEST_F(Resume, StoppedAtAnyMomentAndGoneOnIsNeverStopped) {
   for (const std::string more : {"", " --optimizer adamw"}) {
     fs::remove_all("whole");
@@ -39,21 +32,22 @@ TEST_F(Resume, StoppedAtAnyMomentAndGoneOnIsNeverStopped) {
     std::mt19937 random(2);
     for (int i = 0; i < 3; ++i) {
       const std::string run = "run" + std::to_string(i) + (more.empty() ? "" : "-adamw");
-      std::string command = quick + more + " --run-dir " + run;
-      Result result;
+      std::string command = quick + more + " --gradients 1 --run-dir " + run;
       int stops = 0;
-      do {  // each time a little further; a run may also be through before its signal
-        const std::string signal = stops % 2 == 0 ? "INT" : "TERM";
-        result = shell("timeout -s " + signal + " " + std::to_string(0.8 + 0.001 * static_cast<double>(random() % 300)) + " " +
-                       command + "; exit $?");
+      for (int reached = 0;; ++stops) {  // each time a little further
+        Running training(command);
+        const int step = reached + 1 + static_cast<int>(random() % 60);
+        if (step <= 240 && training.read_until(after_step(step)))  // a signal near the end might meet a program that is through
+          training.signal(stops % 2 == 0 ? SIGINT : SIGTERM);
+        const Result result = training.finish();
         const std::string next = line_after(result.out, "to go on");
+        ASSERT_EQ(result.status, next.empty() ? 0 : 128 + (stops % 2 == 0 ? SIGINT : SIGTERM)) << result.out;
         if (next.empty()) break;
         ASSERT_THAT(next, AllOf(HasSubstr("muon train"), HasSubstr("--resume " + run)));
+        reached = std::stoi(result.out.substr(result.out.rfind(" after step ") + 12));
         command = next;
-      } while (++stops < 20);
-      // through before its signal, or killed before it had begun
-      if (!fs::exists(fs::path(run) / "summary.json")) result = shell(command);
-      ASSERT_TRUE(fs::exists(fs::path(run) / "summary.json")) << result.out;
+      }
+      EXPECT_GT(stops, 0);
       EXPECT_EQ(contents(fs::path(run) / "model.pt"), contents("whole/model.pt"));
       const auto loss = [](const fs::path& path) {
         return Json::parse(contents(path / "summary.json"))["epochs"].back()["train_loss"];
@@ -65,10 +59,15 @@ TEST_F(Resume, StoppedAtAnyMomentAndGoneOnIsNeverStopped) {
 
 TEST_F(Resume, KilledTooWithSaveEvery) {
   ASSERT_EQ(shell(quick + " --run-dir whole").status, 0);
-  shell("timeout -s KILL 1.1 " + quick + " --save-every 7 --run-dir killed");
-  for (int i = 0; i < 3; ++i) shell("timeout -s KILL 1.1 " + quick + " --save-every 7 --run-dir killed --resume");
-  const Result last = shell(quick + " --save-every 7 --run-dir killed" + (fs::exists("killed/checkpoints") ? " --resume" : ""));
-  ASSERT_EQ(last.status, fs::exists("killed/summary.json") ? last.status : 0) << last.out;
+  const std::string command = quick + " --gradients 1 --save-every 7 --run-dir killed";
+  for (const int step : {30, 100, 170, 240}) {  // in each, one more than seven steps after the last
+    Running training(command + (step == 30 ? "" : " --resume"));
+    ASSERT_TRUE(training.read_until(after_step(step)));
+    training.signal(SIGKILL);
+    EXPECT_EQ(training.finish().status, 128 + SIGKILL);
+  }
+  const Result last = shell(quick + " --save-every 7 --run-dir killed --resume");
+  ASSERT_EQ(last.status, 0) << last.out;
   EXPECT_EQ(contents("killed/model.pt"), contents("whole/model.pt"));
   EXPECT_LE(std::distance(fs::directory_iterator("killed/checkpoints"), {}), 3 + 1);  // --keep 3, and one that a kill left
 }
@@ -79,7 +78,7 @@ TEST_F(Resume, RefusesOtherOptionsAndOtherFiles) {
   EXPECT_THAT(shell("$muon train --data random --threads 1 --steps 200 --batch-size 16 --momentum-warmup 50 --warmup 20 --lr 0.5 "
                     "--resume points --run-dir b")
                   .out,
-              AllOf(HasSubstr("lr was 0.02 and is 0.5 now"), HasSubstr("steps was 300 and is 200 now")));
+              AllOf(HasSubstr("lr was 0.02 and is 0.5 now"), HasSubstr("--steps 200 is fewer than the 300 steps that are done")));
   EXPECT_EQ(shell(again + " --resume nothing --run-dir b").status, 2);
   EXPECT_EQ(shell(again + " --resume --run-dir b").status, 2);
   muon::write_safetensors("weights.safetensors", {{"a", torch::ones({1})}});
@@ -94,10 +93,9 @@ TEST_F(Resume, AFolderInUseOrOfAnotherRunIsLeftAlone) {
   ASSERT_EQ(shell(quick + " --save-every 100 --run-dir a --checkpoint points").status, 0);
   EXPECT_THAT(shell(quick + " --run-dir b --checkpoint points").out, HasSubstr("points holds checkpoints of another run"));
   EXPECT_FALSE(fs::exists("b"));
-  const Result second = shell(
-      "$muon train --data random --threads 1 --steps 100000 --save-every 50 --run-dir c >first.txt 2>&1 & first=$!; sleep 3; " +
-      std::string("$muon train --data random --threads 1 --steps 100000 --save-every 50 --run-dir c --resume; s=$?; "
-                  "kill $first; wait $first; exit $s"));
+  Running first("$muon train --data random --threads 1 --steps 100000 --save-every 50 --gradients 1 --run-dir c");
+  ASSERT_TRUE(first.read_until(after_step(51)));
+  const Result second = shell("$muon train --data random --threads 1 --steps 100000 --save-every 50 --run-dir c --resume");
   EXPECT_EQ(second.status, 2);
   EXPECT_THAT(second.out, HasSubstr("another muon train is at work in c"));
 }

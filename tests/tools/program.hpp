@@ -1,39 +1,20 @@
-// Runs the program muon as a user does, and keeps what it printed.
+// Runs the program muon as a user does, in a folder of the test's own.
 #pragma once
 
-#include <gtest/gtest.h>
-#include <sys/wait.h>
+#include "support/running.hpp"
 
-#include <array>
-#include <cstdio>
+#include <gtest/gtest.h>
+
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
-#include <sstream>
+#include <iterator>
 #include <string>
 
-struct Result {
-  int status = -1;
-  std::string out;  // standard output and standard error
-};
-
-/// Runs a shell command. `$muon` in it is the program.
-inline Result shell(const std::string& command) {
-  setenv("muon", MUON_PROGRAM, 1);
-  Result result;
-  FILE* pipe = popen(("{ " + command + "\n} 2>&1").c_str(), "r");
-  std::array<char, 4096> buffer{};
-  while (const std::size_t count = fread(buffer.data(), 1, buffer.size(), pipe)) result.out.append(buffer.data(), count);
-  const int status = pclose(pipe);
-  result.status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-  return result;
-}
-
+/// The whole file; nothing where there is none.
 inline std::string contents(const std::filesystem::path& file) {
   std::ifstream in(file, std::ios::binary);
-  std::ostringstream text;
-  text << in.rdbuf();
-  return text.str();
+  return {std::istreambuf_iterator<char>(in), {}};
 }
 
 /// A folder of the test's own, which goes with it; the test runs inside it.
@@ -53,3 +34,14 @@ class InFolder : public testing::Test {
  private:
   std::filesystem::path before_;
 };
+
+/// The last line that begins so, without that beginning.
+inline std::string line_after(const std::string& text, const std::string& beginning) {
+  const auto at = text.rfind("\n" + beginning);
+  if (at == std::string::npos) return "";
+  const auto first = text.find_first_not_of(' ', at + 1 + beginning.size());
+  return text.substr(first, text.find('\n', first) - first);
+}
+
+/// For Running::read_until, of a `muon train --gradients 1`.
+inline std::string after_step(int step) { return "gradients after step " + std::to_string(step) + "\n"; }

@@ -1,14 +1,12 @@
 // muon train --track and muon inspect, as a user runs them.
+#include "support/running.hpp"
 #include "track/run_folder.hpp"
 
 #include <gmock/gmock.h>
 #include <nlohmann/json.hpp>
 #include <torch/torch.h>
 
-#include <array>
 #include <csignal>
-#include <cstdio>
-#include <sys/wait.h>
 #include <thread>
 
 namespace {
@@ -18,23 +16,9 @@ using nlohmann::json;
 using testing::AllOf;
 using testing::HasSubstr;
 
-struct Result {
-  int status;
-  std::string out;  // and what went to standard error
-};
-
 class Track : public InFolder {
  protected:
-  Result muon(const std::string& arguments) const {
-    const std::string command = "cd '" + folder.string() + "' && '" MUON_PROGRAM "' " + arguments + " 2>&1";
-    std::FILE* const pipe = ::popen(command.c_str(), "r");
-    Result result;
-    std::array<char, 4096> part;
-    while (const std::size_t count = std::fread(part.data(), 1, part.size(), pipe)) result.out.append(part.data(), count);
-    const int status = ::pclose(pipe);
-    result.status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-    return result;
-  }
+  Result muon(const std::string& arguments) const { return shell("cd '" + folder.string() + "' && $muon " + arguments); }
 
   json inspected(const std::string& path) const { return json::parse(muon("inspect --json " + path).out); }
 
@@ -75,14 +59,19 @@ TEST_F(Track, TheNumbersOfTrainingAreTheSameWithAndWithout) {
 }
 
 TEST_F(Track, AResumedRunGoesOnUnderItsId) {
-  const std::string command = train + "--epochs 1000 --track wandb,tensorboard,jsonl --watch gradients";
-  std::string endless = command;
-  endless.replace(endless.find("--steps 60"), 10, "");
-  const Result stopped = muon("--version >/dev/null; timeout --foreground -s INT 6 '" MUON_PROGRAM "' " + endless);
+  const std::string endless = "train --data random --threads 1 --run-dir '" + (folder / "r").string() +
+                              "' --steps 100000 --gradients 1 --log-every 20 --track wandb,tensorboard,jsonl --watch gradients";
+  const auto stopped_after = [](const std::string& command, int step) {
+    Running training("$muon " + command);
+    EXPECT_TRUE(training.read_until("gradients after step " + std::to_string(step) + "\n"));
+    training.signal(SIGINT);
+    return training.finish();
+  };
+  const Result stopped = stopped_after(endless, 50);
   ASSERT_THAT(stopped.out, AllOf(HasSubstr("stopped by SIGINT"), HasSubstr("tracked")));
   const json before = inspected("r");
   EXPECT_EQ(before["exit_code"], 130);
-  const Result again = muon("--version >/dev/null; timeout --foreground -s INT 6 '" MUON_PROGRAM "' " + endless + " --resume r");
+  const Result again = stopped_after(endless + " --resume", 200);
   ASSERT_THAT(again.out, HasSubstr("resumed after step"));
   const json after = inspected("r");
   EXPECT_EQ(after["id"], before["id"]);
@@ -110,11 +99,13 @@ TEST_F(Track, InspectPrintsTablesAndCurvesAndCompares) {
 }
 
 TEST_F(Track, FollowShowsWhatComesUntilTheEnd) {
-  std::thread writer([&] { muon("train --data random --threads 1 --run-dir f --steps 400 --log-every 50 --track tensorboard"); });
-  for (int i = 0; i < 600 && (!fs::exists(folder / "f/tensorboard") || fs::is_empty(folder / "f/tensorboard")); ++i)
-    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  Running training(
+      "$muon train --data random --threads 1 --steps 400 --log-every 50 --gradients 1 --track tensorboard --run-dir '" +
+      (folder / "f").string() + "'");
+  ASSERT_TRUE(training.read_until("gradients after step 60\n"));
+  std::thread rest([&] { training.finish(); });
   const Result follow = muon("inspect f --metric train/loss --follow");
-  writer.join();
+  rest.join();
   EXPECT_EQ(follow.status, 0);
   for (const char* step : {"step 50 ", "step 200 ", "step 400 ", "finished"}) EXPECT_THAT(follow.out, HasSubstr(step));
 }

@@ -1,8 +1,11 @@
 // muon train, run as a program.
 #include "tools/program.hpp"
 
+#include <muon/plan/options.hpp>
+
 #include <gmock/gmock.h>
 #include <nlohmann/json.hpp>
+#include <torch/optim/adamw.h>
 
 #include <vector>
 
@@ -71,6 +74,36 @@ TEST_F(Train, EveryOptimizerModelScheduleAndTypeRuns) {
     EXPECT_EQ(summary["steps"], 4) << options;
     EXPECT_EQ(summary["plan"].is_null(), std::string(options) == "--optimizer sgd");
   }
+}
+
+// So that muon train shows what the one line muon::MuonWithAuxAdam(*model) gives.
+TEST_F(Train, TheDefaultsAreThoseOfTheLibrary) {
+  const auto expect_adamw = [](const Json& options, const torch::optim::AdamWOptions& expected) {
+    EXPECT_EQ(options.at("lr"), expected.lr());
+    EXPECT_EQ(options.at("betas"), Json::array({std::get<0>(expected.betas()), std::get<1>(expected.betas())}));
+    EXPECT_EQ(options.at("eps"), expected.eps());
+    EXPECT_EQ(options.at("weight_decay"), expected.weight_decay());
+  };
+  const Json plan = summary_of("--data random --steps 1").at("plan");
+  ASSERT_EQ(plan.at("parameters").size(), 4u);
+  const auto expected = muon::default_muon();
+  for (const Json& parameter : plan.at("parameters")) {
+    const Json& options = parameter.at("options");
+    if (parameter.at("name").get<std::string>() != "fc1.weight") {
+      expect_adamw(options, muon::keller_jordan_adam());
+      continue;
+    }
+    EXPECT_EQ(options.at("lr"), expected.lr());
+    EXPECT_EQ(options.at("weight_decay"), expected.weight_decay());
+    EXPECT_EQ(options.at("momentum"), expected.momentum());
+    EXPECT_EQ(options.at("method").get<std::string>(), muon::to_string(expected.method()));
+    EXPECT_EQ(options.at("norm_eps").get<std::string>(), muon::to_string(expected.norm_eps()));
+  }
+  const Json alone = summary_of("--data random --steps 1 --optimizer adamw").at("plan");
+  for (const Json& parameter : alone.at("parameters")) expect_adamw(parameter.at("options"), torch::optim::AdamWOptions());
+  const std::string help = shell("$muon train --help").out;
+  EXPECT_THAT(help, HasSubstr("[muon 0.02, adamw 0.001, sgd 0.1]"));
+  EXPECT_THAT(help, HasSubstr("beside Muon [0.0003]"));
 }
 
 TEST_F(Train, SummaryHoldsPlanOptionsAndEpochs) {

@@ -1,8 +1,9 @@
 // muon: the command line. One file a subcommand; this one only dispatches.
 //
 // Exit status: 0 done, 1 it failed, 2 the command line was wrong, 128 + n stopped by signal n and saved.
-#include "inspect/inspect.hpp"
+#include "cli/print.hpp"
 #include "cli/usage_error.hpp"
+#include "inspect/inspect.hpp"
 #include "plan/plan_command.hpp"
 #include "train/train.hpp"
 
@@ -38,11 +39,11 @@ int main(int argc, char** argv) {
   app.failure_message([&](const CLI::App*, const CLI::Error& error) {
     const std::string_view first = argc > 1 ? argv[1] : "";
     const bool known = first == "train" || first == "plan" || first == "inspect";
-    return fmt::format("muon: {}\nRun 'muon {}--help' for what it takes.\n",
-                       known || first.empty() || first[0] == '-'
-                           ? error.what()
-                           : fmt::format("there is no command '{}'; known: train, plan, inspect", first),
-                       known ? fmt::format("{} ", first) : "");
+    const std::string what = known || first.empty() || first[0] == '-'
+                                 ? error.what()
+                                 : cli::message("there is no command '{}'; known: train, plan, inspect", first);
+    return cli::message("muon: {}\nRun 'muon {}--help' for what it takes.\n", cli::Lines{what},
+                        known ? fmt::format("{} ", first) : "");
   });
 
   try {
@@ -56,14 +57,14 @@ int main(int argc, char** argv) {
     if (plan_command->parsed()) cli::plan(plan);
     if (inspect_command->parsed()) cli::inspect(inspect);
     if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return status;
-    std::fprintf(stderr, "muon: standard output could not be written\n");
+    cli::print_error("muon: standard output could not be written\n");
   } catch (const cli::UsageError& error) {
-    std::fprintf(stderr, "muon: %s\n", error.what());
+    cli::print_error("muon: {}\n", cli::Lines{error.what()});
     return 2;
   } catch (const c10::Error& error) {
-    std::fprintf(stderr, "muon: LibTorch: %s\n", error.what_without_backtrace());
+    cli::print_error("muon: LibTorch: {}\n", cli::Lines{error.what_without_backtrace()});
   } catch (const std::exception& error) {
-    std::fprintf(stderr, "muon: %s\n", error.what());
+    cli::print_error("muon: {}\n", cli::Lines{error.what()});
   }
   return 1;
 }

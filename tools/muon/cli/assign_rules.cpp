@@ -1,8 +1,8 @@
 #include "cli/assign_rules.hpp"
 
+#include "cli/print.hpp"
 #include "cli/usage_error.hpp"
 
-#include <fmt/format.h>
 #include <torch/optim/adamw.h>
 
 #include <utility>
@@ -18,15 +18,10 @@ muon::Rule assigned(const std::string& text, const muon::MuonOptions& muon, cons
   if (what == "muon") return rule.use(muon);
   if (what == "adamw") return rule.use(adamw);
   if (what == "freeze") return rule.freeze();
-  throw UsageError(fmt::format("--assign '{}' is not GLOB=muon, GLOB=adamw or GLOB=freeze, such as 'fc2.*=adamw'", text));
+  throw UsageError(message("--assign '{}' is not GLOB=muon, GLOB=adamw or GLOB=freeze, such as 'fc2.*=adamw'", text));
 }
 
 }  // namespace
-
-muon::AdjustLr parse_adjust_lr(const std::string& name) {
-  if (name == "match_rms_adamw") return muon::AdjustLr::match_rms_adamw;
-  return name == "spectral_unclamped" ? muon::AdjustLr::spectral_unclamped : muon::AdjustLr::original;
-}
 
 std::vector<muon::Rule> rules_for(const std::vector<std::string>& assign, const muon::MuonOptions& muon,
                                   const torch::optim::AdamWOptions& adamw, bool adamw_only) {

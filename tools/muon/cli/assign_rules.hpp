@@ -13,6 +13,4 @@ namespace cli {
 std::vector<muon::Rule> rules_for(const std::vector<std::string>& assign, const muon::MuonOptions& muon,
                                   const torch::optim::AdamWOptions& adamw, bool adamw_only = false);
 
-muon::AdjustLr parse_adjust_lr(const std::string& name);
-
 }  // namespace cli

@@ -1,5 +1,6 @@
 #include "inspect/inspect.hpp"
 
+#include "cli/print.hpp"
 #include "cli/usage_error.hpp"
 
 #include <muon/state/checkpoint.hpp>
@@ -51,15 +52,16 @@ void add_inspect_options(CLI::App& command, InspectOptions& o) {
 void inspect(const InspectOptions& o) {
   for (const std::string& path : o.paths) {
     std::error_code error;
-    if (!fs::exists(path, error)) throw std::runtime_error("'" + path.substr(0, 200) + "' is not there");
+    if (!fs::exists(path, error)) throw std::runtime_error(message("'{}' is not there", printable(path, 200)));
   }
   const bool run = o.paths.size() > 1 || (!o.verify && is_run(o.paths.front()));
   if (!run) {
     if (o.follow || !o.metrics.empty())
-      throw UsageError("--metric and --follow are for runs, and " + o.paths.front() + " is none: it has no metrics (--track)");
+      throw UsageError(
+          message("--metric and --follow are for runs, and {} is none: it has no metrics (--track)", o.paths.front()));
     const fs::path path = o.paths.front();
     if (fs::is_regular_file(path) && path.extension() != ".safetensors")
-      throw std::runtime_error(path.string() + " is neither a checkpoint (*.safetensors) nor a tracked run");
+      throw std::runtime_error(message("{} is neither a checkpoint (*.safetensors) nor a tracked run", path));
     return inspect_checkpoint(o);
   }
   if (o.verify) throw UsageError("--verify is for checkpoints; give one of them alone");

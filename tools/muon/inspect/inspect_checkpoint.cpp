@@ -1,6 +1,8 @@
 #include "inspect/inspect.hpp"
+
+#include "cli/json_text.hpp"
+#include "cli/print.hpp"
 #include "cli/usage_error.hpp"
-#include "files/printable.hpp"
 
 #include <muon/muon.hpp>
 
@@ -15,14 +17,13 @@ namespace {
 
 namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
-using muon::printable;
 
 fs::path file_named(const std::string& name) {
   for (const fs::path& folder : {fs::path(name), fs::path(name) / "checkpoints"}) {
     if (const auto newest = muon::latest_checkpoint(folder)) return *newest;
   }
   if (fs::is_directory(name))
-    throw UsageError(fmt::format("{} holds no checkpoint (step-*.safetensors) and no tracked run (--track)", name));
+    throw UsageError(message("{} holds no checkpoint (step-*.safetensors) and no tracked run (--track)", name));
   return name;
 }
 
@@ -68,24 +69,26 @@ void print_groups(const muon::CheckpointSummary& summary) {
   for (std::size_t g = 0; g < summary.groups.size(); ++g) {
     const auto& group = summary.groups[g];
     std::vector<std::string> options;
-    for (const auto& [name, value] : group.options) options.push_back(printable(fmt::format("{}={}", name, value)));
-    fmt::print("group {}   {}, {} parameters: {}\n", g, printable(group.algorithm), group.parameters.size(),
-               fmt::join(options, " "));
+    for (const auto& [name, value] : group.options) options.push_back(message("{}={}", name, value));
+    print("group {}   {}, {} parameters: {}\n", g, group.algorithm, group.parameters.size(),
+          fmt::format("{}", fmt::join(options, " ")));
   }
-  for (const auto& schedule : summary.schedules)
-    fmt::print("schedule  step {}, from learning rates {}\n", schedule.step, fmt::join(schedule.initial_rates, ", "));
+  for (const auto& schedule : summary.schedules) {
+    print("schedule  step {}, from learning rates {}\n", schedule.step,
+          fmt::format("{}", fmt::join(schedule.initial_rates, ", ")));
+  }
 }
 
-void print(const fs::path& path, const muon::CheckpointSummary& summary, const muon::Safetensors& file, bool verified) {
-  fmt::print("{}\nstep      {}\nwritten   by {}\nbytes     {}\n", path.string(), summary.step, printable(summary.library),
-             verified ? "agree with the checksum" : "not verified (--verify)");
+void print_summary(const fs::path& path, const muon::CheckpointSummary& summary, const muon::Safetensors& file, bool verified) {
+  print("{}\nstep      {}\nwritten   by {}\nbytes     {}\n", path, summary.step, summary.library,
+        verified ? "agree with the checksum" : "not verified (--verify)");
   print_groups(summary);
-  for (const auto& [key, value] : summary.notes) fmt::print("note      {}: {}\n", printable(key), printable(value, 200));
+  for (const auto& [key, value] : summary.notes) print("note      {}: {}\n", key, printable(value, 200));
   std::size_t width = 0;
-  for (const muon::TensorInfo& info : file.tensors()) width = std::max(width, info.name.size());
-  fmt::print("\n");
+  for (const muon::TensorInfo& info : file.tensors()) width = std::max(width, printable(info.name).size());
+  print("\n");
   for (const muon::TensorInfo& info : file.tensors())
-    fmt::print("{:<{}}  {:<5} {}\n", printable(info.name), width, info.dtype, shape_text(info.shape));
+    print("{:<{}}  {:<5} {}\n", info.name, width, info.dtype, shape_text(info.shape));
 }
 
 }  // namespace
@@ -95,9 +98,9 @@ void inspect_checkpoint(const InspectOptions& o) {
   const muon::CheckpointSummary summary = muon::inspect_checkpoint(path, o.verify);
   const muon::Safetensors file(path);
   if (o.json) {
-    fmt::print("{}\n", contents(path, summary, file, o.verify).dump(2, ' ', false, Json::error_handler_t::replace));
+    print("{}\n", json_text(contents(path, summary, file, o.verify)));
   } else {
-    print(path, summary, file, o.verify);
+    print_summary(path, summary, file, o.verify);
   }
 }
 

@@ -1,8 +1,9 @@
 #include "inspect/curve.hpp"
 #include "inspect/inspect.hpp"
-#include "cli/usage_error.hpp"
-#include "files/printable.hpp"
+#include "cli/json_text.hpp"
+#include "cli/print.hpp"
 #include "cli/stop_signal.hpp"
+#include "cli/usage_error.hpp"
 
 #include <muon/track/history.hpp>
 
@@ -20,7 +21,6 @@ namespace cli {
 namespace {
 
 using Json = nlohmann::ordered_json;
-using muon::printable;
 using muon::track::History;
 using muon::track::Series;
 constexpr int columns = 64, rows = 6;
@@ -53,17 +53,17 @@ Json json_of(const History& run) {
 std::vector<double> as_doubles(const std::vector<std::int64_t>& steps) { return {steps.begin(), steps.end()}; }
 
 void print_curve(const std::string& title, const Series& series, Axis steps, Axis values) {
-  fmt::print("\n{}\n", printable(title));
+  print("\n{}\n", title);
   for (const std::string& line : curve(as_doubles(series.steps), series.values, steps, values, columns, rows))
-    fmt::print("{}\n", line);
-  fmt::print("{:>11}{:<{}}{}\n", "", fmt::format("{:.0f}", steps.least), columns - 8, fmt::format("{:>8.0f}", steps.greatest));
+    print("{}\n", line);
+  print("{:>11}{:<{}}{}\n", "", fmt::format("{:.0f}", steps.least), columns - 8, fmt::format("{:>8.0f}", steps.greatest));
 }
 
 void check_metrics(const InspectOptions& o, const std::set<std::string>& names) {
   for (const std::string& name : o.metrics) {
     if (names.count(name) == 0) {
-      throw UsageError(fmt::format("--metric: nothing was logged as '{}'; there is: {}", name,
-                                   printable(fmt::format("{}", fmt::join(names, ", ")), 1000)));
+      throw UsageError(message("--metric: nothing was logged as '{}'; there is: {}", name,
+                               printable(fmt::format("{}", fmt::join(names, ", ")), 1000)));
     }
   }
 }
@@ -101,21 +101,21 @@ void check_whole(const std::vector<History>& runs) {
 }
 
 void print_run(const InspectOptions& o, const History& run) {
-  fmt::print("{}\nrun       {}\nproject   {}\nstate     {}\n", printable(run.files().front().string()),
-             printable(run.name().empty() ? run.id() : run.name()), printable(run.project()), state_of(run));
+  print("{}\nrun       {}\nproject   {}\nstate     {}\n", run.files().front(), run.name().empty() ? run.id() : run.name(),
+        run.project(), state_of(run));
   std::size_t width = 6;
   for (const auto& [name, series] : run.series()) width = std::max(width, name.size());
   width = std::min<std::size_t>(width, 48);
-  fmt::print("\n{:<{}}  {:>7} {:>10} {:>10} {:>10} {:>10} {:>10}\n", "metric", width, "count", "last step", "first", "last",
-             "least", "greatest");
+  print("\n{:<{}}  {:>7} {:>10} {:>10} {:>10} {:>10} {:>10}\n", "metric", width, "count", "last step", "first", "last", "least",
+        "greatest");
   for (const auto& [name, series] : run.series()) {
     const Axis axis = axis_of(series.values);
-    fmt::print("{:<{}}  {:>7} {:>10} {:>10.4g} {:>10.4g} {:>10.4g} {:>10.4g}\n", printable(name, 44), width, series.values.size(),
-               series.steps.back(), series.values.front(), series.values.back(), axis.least, axis.greatest);
+    print("{:<{}}  {:>7} {:>10} {:>10.4g} {:>10.4g} {:>10.4g} {:>10.4g}\n", printable(name, 44), width, series.values.size(),
+          series.steps.back(), series.values.front(), series.values.back(), axis.least, axis.greatest);
   }
   if (!run.others().empty()) {
-    fmt::print("\nhistograms and texts\n");
-    for (const auto& [name, count] : run.others()) fmt::print("{:<{}}  {:>7}\n", printable(name, 44), width, count);
+    print("\nhistograms and texts\n");
+    for (const auto& [name, count] : run.others()) print("{:<{}}  {:>7}\n", printable(name, 44), width, count);
   }
   const auto names = names_in(run);
   for (const std::string& name : chosen(o, names)) {
@@ -137,19 +137,18 @@ void compare(const InspectOptions& o, const std::vector<History>& runs) {
   if (names.empty()) throw std::runtime_error("these runs have no metric in common");
   for (const std::string& metric : chosen(o, names)) {
     std::vector<double> all_values, all_steps;
-    fmt::print("{}\n  {:<32} {:>10} {:>10} {:>10} {:>10} {:>10}\n", printable(metric), "run", "last step", "first", "last",
-               "least", "greatest");
+    print("{}\n  {:<32} {:>10} {:>10} {:>10} {:>10} {:>10}\n", metric, "run", "last step", "first", "last", "least", "greatest");
     for (std::size_t i = 0; i < runs.size(); ++i) {
       const Series& series = runs[i].series().at(metric);
       const Axis axis = axis_of(series.values);
-      fmt::print("  {:<32} {:>10} {:>10.4g} {:>10.4g} {:>10.4g} {:>10.4g}\n", printable(o.paths[i], 28), series.steps.back(),
-                 series.values.front(), series.values.back(), axis.least, axis.greatest);
+      print("  {:<32} {:>10} {:>10.4g} {:>10.4g} {:>10.4g} {:>10.4g}\n", printable(o.paths[i], 28), series.steps.back(),
+            series.values.front(), series.values.back(), axis.least, axis.greatest);
       all_values.insert(all_values.end(), series.values.begin(), series.values.end());
       for (const std::int64_t step : series.steps) all_steps.push_back(static_cast<double>(step));
     }
     const Axis steps = axis_of(all_steps), values = axis_of(all_values);  // the same for all
     for (std::size_t i = 0; i < runs.size(); ++i) print_curve(o.paths[i], runs[i].series().at(metric), steps, values);
-    fmt::print("\n");
+    print("\n");
   }
 }
 
@@ -163,12 +162,12 @@ void follow(const InspectOptions& o, History& run) {
     for (const auto& [name, series] : run.series()) {
       if (!o.metrics.empty() && std::find(o.metrics.begin(), o.metrics.end(), name) == o.metrics.end()) continue;
       for (std::size_t& i = shown[name]; i < series.steps.size(); ++i)
-        lines[series.steps[i]] += fmt::format("  {} {:.5g}", printable(name), series.values[i]);
+        lines[series.steps[i]] += message("  {} {:.5g}", name, series.values[i]);
     }
-    for (const auto& [step, text] : lines) fmt::print("step {}{}\n", step, text);
+    for (const auto& [step, text] : lines) print("step {}{}\n", step, text);
     std::fflush(stdout);
     if (run.exit_code()) {
-      fmt::print("{}\n", state_of(run));
+      print("{}\n", state_of(run));
       return check_metrics(o, names_in(run));
     }
     if (stop.received() != 0 || !run.problems().empty() || std::ferror(stdout) != 0) return;
@@ -189,7 +188,7 @@ void inspect_runs(const InspectOptions& o) {
   if (o.json) {
     Json json = Json::array();
     for (const History& run : runs) json.push_back(json_of(run));
-    fmt::print("{}\n", (runs.size() == 1 ? json.front() : json).dump(2, ' ', false, Json::error_handler_t::replace));
+    print("{}\n", json_text(runs.size() == 1 ? json.front() : json));
   } else if (runs.size() == 1) {
     print_run(o, runs.front());
   } else {

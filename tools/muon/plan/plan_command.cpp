@@ -2,6 +2,9 @@
 
 #include "cli/assign_rules.hpp"
 #include "cli/checks.hpp"
+#include "cli/choice_option.hpp"
+#include "cli/json_text.hpp"
+#include "cli/print.hpp"
 #include "cli/usage_error.hpp"
 #include "plan/python_groups.hpp"
 
@@ -28,8 +31,20 @@ void print_skipped(const muon::ModelFile& file) {
   for (const muon::TensorInfo& info : file.skipped) {
     if (names.size() < most) names.push_back(info.name);
   }
-  fmt::print("left out: {} buffer{} and tensors of no floating type ({}{})\n", file.skipped.size(),
-             file.skipped.size() == 1 ? "" : "s", fmt::join(names, ", "), file.skipped.size() > most ? ", ..." : "");
+  print("left out: {} buffer{} and tensors of no floating type ({}{})\n", file.skipped.size(),
+        file.skipped.size() == 1 ? "" : "s", fmt::format("{}", fmt::join(names, ", ")),
+        file.skipped.size() > most ? ", ..." : "");
+}
+
+/// What the options leave open is the references', since the plan may be for Python.
+muon::MuonOptions muon_options(const PlanOptions& o) {
+  muon::MuonOptions muon = muon::keller_jordan_muon();
+  return muon.lr(o.lr.value_or(muon.lr())).weight_decay(o.weight_decay.value_or(muon.weight_decay())).adjust_lr_fn(o.adjust_lr);
+}
+
+torch::optim::AdamWOptions adamw_options(const PlanOptions& o) {
+  torch::optim::AdamWOptions adamw = muon::keller_jordan_adam();
+  return adamw.lr(o.adamw_lr.value_or(adamw.lr())).weight_decay(o.weight_decay.value_or(adamw.weight_decay()));
 }
 
 }  // namespace
@@ -51,29 +66,31 @@ void add_plan_options(CLI::App& command, PlanOptions& o) {
       .add_option("--assign", o.assign, "GLOB=muon|adamw|freeze for parameters by name, before the built-in rules; repeatable")
       ->allow_extra_args(false)
       ->type_name("GLOB=WHAT");
-  command.add_option("--lr", o.lr, "Learning rate of Muon")->check(check_at_least_zero)->capture_default_str();
-  command.add_option("--adamw-lr", o.adamw_lr, "Learning rate of AdamW")->check(check_at_least_zero)->capture_default_str();
-  command.add_option("--weight-decay", o.weight_decay, "Of both, decoupled")->check(check_at_least_zero)->capture_default_str();
-  command.add_option("--adjust-lr", o.adjust_lr, "How Muon's lr is scaled to a matrix of rows x cols")
-      ->check(CLI::IsMember({"original", "match_rms_adamw", "spectral_unclamped"}))
-      ->capture_default_str();
+  const muon::MuonOptions muon = muon_options(o);
+  const torch::optim::AdamWOptions adamw = adamw_options(o);
+  command.add_option("--lr", o.lr, fmt::format("Learning rate of Muon [{}]", muon.lr()))->check(check_at_least_zero);
+  command.add_option("--adamw-lr", o.adamw_lr, fmt::format("Learning rate of AdamW [{}]", adamw.lr()))
+      ->check(check_at_least_zero);
+  command
+      .add_option("--weight-decay", o.weight_decay,
+                  fmt::format("Of both, decoupled [Muon {}, AdamW {}]", muon.weight_decay(), adamw.weight_decay()))
+      ->check(check_at_least_zero);
+  add_choice(command, "--adjust-lr", o.adjust_lr, "How Muon's lr is scaled to a matrix of rows x cols");
   CLI::Option* const json = command.add_flag("--json", o.json, "One JSON object with every option, for programs");
   command.add_flag("--python", o.python, "Parameter groups for torch.optim.Muon and torch.optim.AdamW, to paste")->excludes(json);
 }
 
 void plan(const PlanOptions& o) {
   const muon::ModelFile file = muon::describe_file(o.file, o.key);
-  if (file.parameters.empty()) throw std::runtime_error(fmt::format("{} holds no parameter that an optimizer trains", o.file));
-  const auto muon = muon::keller_jordan_muon(o.lr).weight_decay(o.weight_decay).adjust_lr_fn(parse_adjust_lr(o.adjust_lr));
-  const auto adamw = muon::keller_jordan_adam(o.adamw_lr).weight_decay(o.weight_decay);
+  if (file.parameters.empty()) throw std::runtime_error(message("{} holds no parameter that an optimizer trains", o.file));
   std::optional<muon::Plan> made;
   try {
-    made.emplace(file.parameters, rules_for(o.assign, muon, adamw));
+    made.emplace(file.parameters, rules_for(o.assign, muon_options(o), adamw_options(o)));
   } catch (const std::invalid_argument& error) {  // the built-in rules fit every file, so it is an --assign
     throw UsageError(error.what());
   }
   if (o.python) {
-    fmt::print("{}", python_groups(*made, o.file));
+    print("{}", Lines{python_groups(*made, o.file)});
   } else if (o.json) {
     Json json = Json::parse(made->json());
     json["file"] = o.file;
@@ -81,9 +98,9 @@ void plan(const PlanOptions& o) {
     json["skipped"] = Json::array();
     for (const muon::TensorInfo& info : file.skipped)
       json["skipped"].push_back(Json{{"name", info.name}, {"dtype", info.dtype}, {"shape", info.shape}});
-    fmt::print("{}\n", json.dump(2, ' ', false, Json::error_handler_t::replace));
+    print("{}\n", json_text(json));
   } else {
-    fmt::print("{}  ({})\n\n{}", o.file, file.format, made->table());
+    print("{}  ({})\n\n{}", o.file, file.format, Lines{made->table()});
     print_skipped(file);
   }
 }

@@ -1,6 +1,9 @@
 // muon plan FILE: what Muon should touch in a checkpoint, from names and shapes alone.
 #pragma once
 
+#include <muon/plan/options.hpp>
+
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -13,10 +16,8 @@ namespace cli {
 struct PlanOptions {
   std::string file;
   std::string key;
-  double lr = 0.02;
-  double adamw_lr = 3e-4;
-  double weight_decay = 0;
-  std::string adjust_lr = "original";
+  std::optional<double> lr, adamw_lr, weight_decay;  // unset: the defaults of the library
+  muon::AdjustLr adjust_lr = muon::AdjustLr::original;
   std::vector<std::string> assign;
   bool json = false;
   bool python = false;

@@ -9,7 +9,8 @@
 namespace cli {
 namespace {
 
-/// A Python string literal: UTF-8 as it is, and JSON's escapes for the rest, which are Python's too.
+/// A Python string literal: UTF-8 as it is, and JSON's escapes, which Python reads as well. Those of printable(), through which
+/// the whole text goes, are of the same form.
 std::string quoted(const std::string& text) {
   return nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }

@@ -1,4 +1,4 @@
-// --device and --dtype.
+// --device.
 #pragma once
 
 #include <torch/types.h>
@@ -9,6 +9,5 @@ namespace cli {
 
 /// Errors   UsageError: an unknown device, or one that this machine has not.
 torch::Device parse_device(const std::string& text);
-torch::ScalarType parse_dtype(const std::string& text);
 
 }  // namespace cli

@@ -1,6 +1,7 @@
 #include "train/gradients.hpp"
 
-#include <fmt/format.h>
+#include "cli/print.hpp"
+
 #include <torch/torch.h>
 
 #include <algorithm>
@@ -9,7 +10,7 @@
 namespace cli {
 
 void print_gradients(const Model& model, std::int64_t step) {
-  fmt::print("gradients after step {}\n", step);
+  print("gradients after step {}\n", step);
   std::size_t width = 0;
   for (const auto& entry : model.named_parameters()) width = std::max(width, entry.key().size());
   for (const auto& entry : model.named_parameters()) {
@@ -17,10 +18,10 @@ void print_gradients(const Model& model, std::int64_t step) {
     if (gradient.defined()) {
       std::ostringstream shape;
       shape << gradient.sizes();
-      fmt::print("  {:<{}}  {:<14}  norm {:.4g}\n", entry.key(), width, shape.str(), gradient.norm().item<double>());
+      print("  {:<{}}  {:<14}  norm {:.4g}\n", entry.key(), width, shape.str(), gradient.norm().item<double>());
     } else {
-      fmt::print("  {:<{}}  no gradient: {}\n", entry.key(), width,
-                 entry.value().requires_grad() ? "it took no part in the loss, and no optimizer moved it" : "it is frozen");
+      print("  {:<{}}  no gradient: {}\n", entry.key(), width,
+            entry.value().requires_grad() ? "it took no part in the loss, and no optimizer moved it" : "it is frozen");
     }
   }
 }

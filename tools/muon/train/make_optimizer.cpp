@@ -1,6 +1,7 @@
 #include "train/make_optimizer.hpp"
 
 #include "cli/assign_rules.hpp"
+#include "cli/print.hpp"
 #include "cli/usage_error.hpp"
 
 #include <fmt/format.h>
@@ -11,32 +12,67 @@
 namespace cli {
 namespace {
 
+constexpr double sgd_lr = 0.1, sgd_weight_decay = 0.01;  // LibTorch has no defaults for SGD
+
+/// --optimizer's own: --lr is theirs.
+bool is_own(const TrainOptions& options, OptimizerKind kind) { return options.optimizer == kind; }
+
 muon::MuonOptions muon_options(const TrainOptions& options) {
-  auto muon = muon::MuonOptions(options.optimizer == "muon" ? options.learning_rate() : 0.02)
-                  .momentum(options.momentum)
-                  .weight_decay(options.weight_decay)
-                  .adjust_lr_fn(parse_adjust_lr(options.adjust_lr));
-  if (options.method == "automatic") muon.method(muon::Method::automatic);
-  if (options.method == "polar_express") muon.ns_preset(muon::polar_express_steps());
-  if (options.method == "dwh2") muon.method(muon::Method::dwh2);
-  if (options.method == "zolotarev2") muon.method(muon::Method::zolotarev2);
-  if (options.method == "zolotarev3") muon.method(muon::Method::zolotarev3);
+  muon::MuonOptions muon = muon::default_muon();
+  if (is_own(options, OptimizerKind::muon)) muon.lr(options.lr.value_or(muon.lr()));
+  muon.weight_decay(options.weight_decay.value_or(muon.weight_decay()));
+  muon.momentum(options.momentum.value_or(muon.momentum()));
+  muon.adjust_lr_fn(options.adjust_lr);
+  options.method.set(muon);
   return muon;
 }
 
 torch::optim::AdamWOptions adamw_options(const TrainOptions& options) {
-  const double lr = options.optimizer == "adamw" ? options.learning_rate() : options.adamw_lr;
-  return torch::optim::AdamWOptions(lr).weight_decay(options.weight_decay);
+  const bool own = is_own(options, OptimizerKind::adamw);
+  torch::optim::AdamWOptions adamw = own ? torch::optim::AdamWOptions() : muon::keller_jordan_adam();
+  adamw.lr((own ? options.lr : options.adamw_lr).value_or(adamw.lr()));
+  adamw.weight_decay(options.weight_decay.value_or(adamw.weight_decay()));
+  return adamw;
+}
+
+torch::optim::SGDOptions sgd_options(const TrainOptions& options) {
+  return torch::optim::SGDOptions(options.lr.value_or(sgd_lr))
+      .momentum(momentum(options))
+      .weight_decay(options.weight_decay.value_or(sgd_weight_decay));
+}
+
+const char* name_of(OptimizerKind kind) {
+  switch (kind) {
+    case OptimizerKind::muon: return "Muon";
+    case OptimizerKind::adamw: return "AdamW";
+    case OptimizerKind::sgd: break;
+  }
+  return "SGD";
 }
 
 }  // namespace
 
+double learning_rate(const TrainOptions& options) {
+  if (is_own(options, OptimizerKind::muon)) return muon_options(options).lr();
+  return is_own(options, OptimizerKind::adamw) ? adamw_options(options).lr() : sgd_options(options).lr();
+}
+
+double weight_decay(const TrainOptions& options) {
+  if (is_own(options, OptimizerKind::muon)) return muon_options(options).weight_decay();
+  return is_own(options, OptimizerKind::adamw) ? adamw_options(options).weight_decay() : sgd_options(options).weight_decay();
+}
+
+double momentum(const TrainOptions& options) { return options.momentum.value_or(muon::default_muon().momentum()); }
+
+double aux_learning_rate(const TrainOptions& options) { return options.adamw_lr.value_or(muon::keller_jordan_adam().lr()); }
+
 std::optional<muon::Plan> plan_for(const TrainOptions& options, const Model& model) {
-  if (options.optimizer == "sgd") {
+  if (options.optimizer == OptimizerKind::sgd) {
     if (!options.assign.empty()) throw UsageError("--assign needs --optimizer muon or adamw; SGD takes every parameter");
     return std::nullopt;
   }
-  const auto rules = rules_for(options.assign, muon_options(options), adamw_options(options), options.optimizer == "adamw");
+  const bool adamw_only = options.optimizer == OptimizerKind::adamw;
+  const auto rules = rules_for(options.assign, muon_options(options), adamw_options(options), adamw_only);
   try {
     return muon::make_plan(model, rules);
   } catch (const std::invalid_argument& error) {  // the built-in rules fit these models, so it is an --assign
@@ -46,39 +82,33 @@ std::optional<muon::Plan> plan_for(const TrainOptions& options, const Model& mod
 
 std::unique_ptr<torch::optim::Optimizer> make_optimizer(const TrainOptions& options, const Model& model,
                                                         const std::optional<muon::Plan>& plan) {
-  if (!plan) {
-    return std::make_unique<torch::optim::SGD>(
-        model.parameters(),
-        torch::optim::SGDOptions(options.learning_rate()).momentum(options.momentum).weight_decay(options.weight_decay));
-  }
+  if (!plan) return std::make_unique<torch::optim::SGD>(model.parameters(), sgd_options(options));
   return std::make_unique<muon::MuonWithAuxAdam>(*plan);
 }
 
 muon::Schedule make_schedule(const TrainOptions& options, std::int64_t total) {
   const std::int64_t warmup = options.warmup;
-  if (warmup > total) throw UsageError(fmt::format("--warmup {} is longer than the run of {} steps", warmup, total));
-  if (options.schedule == "cosine") return [=](std::int64_t step) { return muon::schedule::cosine(step, total, warmup); };
-  if (options.schedule == "wsd") {
-    const std::int64_t decay = std::min(total / 5, total - warmup);
-    return [=](std::int64_t step) { return muon::schedule::warmup_stable_decay(step, total, warmup, decay); };
+  if (warmup > total) throw UsageError(message("--warmup {} is longer than the run of {} steps", warmup, total));
+  switch (options.schedule) {
+    case ScheduleKind::cosine: return [=](std::int64_t step) { return muon::schedule::cosine(step, total, warmup); };
+    case ScheduleKind::wsd: {
+      const std::int64_t decay = std::min(total / 5, total - warmup);
+      return [=](std::int64_t step) { return muon::schedule::warmup_stable_decay(step, total, warmup, decay); };
+    }
+    case ScheduleKind::constant: break;
   }
   return [=](std::int64_t step) { return muon::schedule::linear_warmup(step, warmup); };
 }
 
-std::string algorithm_name(const torch::optim::OptimizerOptions& options) {
-  if (dynamic_cast<const muon::MuonOptions*>(&options) != nullptr) return "muon";
-  return dynamic_cast<const torch::optim::AdamWOptions*>(&options) != nullptr ? "adamw" : "sgd";
+OptimizerKind kind_of(const torch::optim::OptimizerOptions& options) {
+  if (dynamic_cast<const muon::MuonOptions*>(&options) != nullptr) return OptimizerKind::muon;
+  return dynamic_cast<const torch::optim::AdamWOptions*>(&options) != nullptr ? OptimizerKind::adamw : OptimizerKind::sgd;
 }
 
 std::string learning_rates(torch::optim::Optimizer& optimizer) {
   std::vector<std::string> rates;
   for (auto& group : optimizer.param_groups()) {
-    const std::string algorithm = algorithm_name(group.options());
-    std::string rate = fmt::format("{} {:.3g}",
-                                   algorithm == "muon"    ? "Muon"
-                                   : algorithm == "adamw" ? "AdamW"
-                                                          : "SGD",
-                                   group.options().get_lr());
+    std::string rate = fmt::format("{} {:.3g}", name_of(kind_of(group.options())), group.options().get_lr());
     if (std::find(rates.begin(), rates.end(), rate) == rates.end()) rates.push_back(std::move(rate));
   }
   return fmt::format("{}", fmt::join(rates, ", "));

@@ -1,4 +1,6 @@
-// From the options to an optimizer: the plan, the optimizer it makes, and its schedule.
+// From the options to an optimizer: the plan, the optimizer it makes, and its schedule. What the options leave open is what
+// the library has: muon::default_muon and muon::keller_jordan_adam for --optimizer muon, as in the one line
+// muon::MuonWithAuxAdam(*model); torch::optim::AdamWOptions for --optimizer adamw.
 #pragma once
 
 #include "train/models/model.hpp"
@@ -12,21 +14,29 @@
 
 namespace cli {
 
+/// The values in use, given or not: of --optimizer's own groups, ...
+double learning_rate(const TrainOptions& options);
+double weight_decay(const TrainOptions& options);
+double momentum(const TrainOptions& options);
+/// ... and of the AdamW beside Muon.
+double aux_learning_rate(const TrainOptions& options);
+
 /// Who optimizes what. None for SGD, which has every parameter.
 /// Errors   UsageError: an --assign that is not GLOB=muon|adamw|freeze, or one beside SGD. std::invalid_argument from the plan.
 std::optional<muon::Plan> plan_for(const TrainOptions& options, const Model& model);
 
-/// muon::MuonWithAuxAdam where the plan has anything for Muon; else LibTorch's own AdamW or SGD.
+/// A muon::MuonWithAuxAdam for the plan's groups, which may all be AdamW's; torch::optim::SGD without a plan.
 std::unique_ptr<torch::optim::Optimizer> make_optimizer(const TrainOptions& options, const Model& model,
                                                         const std::optional<muon::Plan>& plan);
 
 /// The factor for all learning rates over a run of `total` steps.
+/// Errors   UsageError: a warm-up longer than the run.
 muon::Schedule make_schedule(const TrainOptions& options, std::int64_t total);
 
-/// "muon", "adamw" or "sgd": whose options they are.
-std::string algorithm_name(const torch::optim::OptimizerOptions& options);
+/// Whose options they are.
+OptimizerKind kind_of(const torch::optim::OptimizerOptions& options);
 
-/// The learning rates now, equal ones once: "Muon 0.02, AdamW 0.003".
+/// The learning rates now, equal ones once: "Muon 0.02, AdamW 0.0003".
 std::string learning_rates(torch::optim::Optimizer& optimizer);
 
 }  // namespace cli

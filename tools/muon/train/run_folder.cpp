@@ -2,6 +2,7 @@
 
 #include "cli/usage_error.hpp"
 #include "cli/output_file.hpp"
+#include "cli/print.hpp"
 #include "cli/shell_word.hpp"
 
 #include <muon/state/checkpoint.hpp>
@@ -9,12 +10,14 @@
 #include <fcntl.h>
 #include <fmt/chrono.h>
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 #include <sys/file.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <ctime>
+#include <fstream>
 #include <system_error>
 
 namespace cli {
@@ -38,17 +41,36 @@ std::shared_ptr<void> lock(const fs::path& folder) {
   return taken ? std::shared_ptr<void>(holder, reinterpret_cast<void*>(1)) : nullptr;
 }
 
-/// The newest run of this model in runs/ that was stopped: it has a checkpoint and no summary. Names begin with the time.
+/// Of the run whose result the folder holds; none without a result, and 0 if it cannot be read.
+std::optional<std::int64_t> steps_of_result(const fs::path& folder) {
+  const fs::path file = folder / "summary.json";
+  if (!fs::exists(file)) return std::nullopt;
+  std::ifstream in(file);
+  const auto json = nlohmann::json::parse(in, nullptr, /*allow_exceptions=*/false);
+  const auto steps = json.is_object() ? json.find("steps") : json.end();
+  return steps != json.end() && steps->is_number_integer() ? steps->get<std::int64_t>() : 0;
+}
+
+/// It has a checkpoint and no result, or one of fewer steps than the checkpoint.
+bool is_stopped(const fs::path& folder) {
+  const auto newest = muon::latest_checkpoint(folder / "checkpoints");
+  if (!newest) return false;
+  const auto result = steps_of_result(folder);
+  try {
+    return !result || (*result > 0 && *result < muon::inspect_checkpoint(*newest).step);
+  } catch (const std::runtime_error&) {
+    return false;  // the checkpoint is damaged, and the result is there
+  }
+}
+
+/// The newest run of this model in runs/ that was stopped. Names begin with the time.
 fs::path newest_stopped(const std::string& model) {
   fs::path newest;
   std::error_code error;
   for (fs::directory_iterator entry("runs", error), end; !error && entry != end; entry.increment(error)) {
     const fs::path& path = entry->path();
     const bool of_model = path.filename().string().find("-" + model) != std::string::npos;
-    if (of_model && path > newest && !fs::exists(path / "summary.json") && muon::latest_checkpoint(path / "checkpoints") &&
-        lock(path) != nullptr) {
-      newest = path;
-    }
+    if (of_model && path > newest && is_stopped(path) && lock(path) != nullptr) newest = path;
   }
   return newest;
 }
@@ -60,9 +82,25 @@ fs::path named_by_resume(const TrainOptions& o) {
   if (!o.run_dir.empty()) return o.run_dir;
   const fs::path found = newest_stopped(o.model);
   if (found.empty())
-    throw UsageError(fmt::format("--resume: {} holds no stopped run of {}; give --resume a checkpoint or a run's folder",
-                                 (fs::current_path() / "runs").string(), o.model));
+    throw UsageError(message("--resume: {} holds no stopped run of {}; give --resume a checkpoint or a run's folder",
+                             (fs::current_path() / "runs"), o.model));
   return found;
+}
+
+/// Errors   UsageError: a result that a run of `steps` in this folder would not go on from
+void check_result(const RunFolder& folder, std::int64_t steps) {
+  const auto result = steps_of_result(folder.path);
+  if (!result) return;
+  std::error_code error;
+  const bool own = folder.resume_from && fs::equivalent(folder.resume_from->parent_path(), folder.checkpoints, error);
+  if (!own || *result == 0)
+    throw UsageError(message("--run-dir {} holds the result of another run; give another folder", folder.path));
+  if (*result >= steps) {
+    throw UsageError(
+        message("--run-dir {} holds the result of this run after {} steps; give more --steps or --epochs to go on longer, "
+                "or another folder",
+                folder.path, *result));
+  }
 }
 
 }  // namespace
@@ -80,47 +118,45 @@ RunFolder find_run_folder(const TrainOptions& o) {
                          : fs::exists(from)     ? std::optional(from)
                                                 : std::nullopt;
     if (!folder.resume_from)
-      throw UsageError(fmt::format("--resume: {} holds no checkpoint (step-*.safetensors)", from.string()));
+      throw UsageError(message(
+          "--resume: {} holds no checkpoint (step-*.safetensors); a run writes one with --save-every, or when it is stopped",
+          from));
   }
   if (folder.path.empty()) folder.path = new_name(o.model);
   folder.checkpoints = o.checkpoint.empty() ? folder.path / "checkpoints" : fs::path(o.checkpoint);
   return folder;
 }
 
-void make_run_folder(RunFolder& folder) {
+void make_run_folder(RunFolder& folder, std::int64_t steps) {
   if (!folder.resume_from && muon::latest_checkpoint(folder.checkpoints)) {
-    throw UsageError(fmt::format("{} holds checkpoints of another run; go on with --resume, or give another folder",
-                                 folder.checkpoints.string()));
+    throw UsageError(
+        message("{} holds checkpoints of another run; go on with --resume, or give another folder", folder.checkpoints));
   }
   std::error_code error;
   folder.made = fs::create_directories(folder.path, error);
-  if (error) throw std::runtime_error(fmt::format("--run-dir {} cannot be made: {}", folder.path.string(), error.message()));
-  if (fs::exists(folder.path / "summary.json")) {
-    throw UsageError(fmt::format("--run-dir {} holds the result of another run; give another folder", folder.path.string()));
-  }
+  if (error) throw std::runtime_error(message("--run-dir {} cannot be made: {}", folder.path, error.message()));
+  check_result(folder, steps);
   check_writable(folder.path / "summary.json");
   folder.lock = lock(folder.path);
-  if (folder.lock == nullptr) throw UsageError(fmt::format("another muon train is at work in {}", folder.path.string()));
+  if (folder.lock == nullptr) throw UsageError(message("another muon train is at work in {}", folder.path));
   if (folder.checkpoints == folder.path / "checkpoints") return;
   fs::create_directories(folder.checkpoints, error);
-  if (error)
-    throw std::runtime_error(fmt::format("--checkpoint {} cannot be made: {}", folder.checkpoints.string(), error.message()));
+  if (error) throw std::runtime_error(message("--checkpoint {} cannot be made: {}", folder.checkpoints, error.message()));
   folder.checkpoints_lock = lock(folder.checkpoints);
-  if (folder.checkpoints_lock == nullptr)
-    throw UsageError(fmt::format("another muon train is at work in {}", folder.checkpoints.string()));
+  if (folder.checkpoints_lock == nullptr) throw UsageError(message("another muon train is at work in {}", folder.checkpoints));
 }
 
 std::string resume_command(const TrainOptions& o, const fs::path& folder) {
-  std::string command = muon::shell_word(o.program) + " train";
+  std::string command = shell_word(o.program) + " train";
   for (std::size_t i = 0; i < o.arguments.size(); ++i) {
     const std::string& argument = o.arguments[i];
     if (argument == "--resume") {
       if (i + 1 < o.arguments.size() && !o.arguments[i + 1].starts_with("-")) ++i;
     } else if (!argument.starts_with("--resume=")) {
-      command += " " + muon::shell_word(argument);
+      command += " " + shell_word(argument);
     }
   }
-  return fmt::format("{} --resume {}", command, muon::shell_word(folder.string()));
+  return fmt::format("{} --resume {}", command, shell_word(folder));
 }
 
 }  // namespace cli

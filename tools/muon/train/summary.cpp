@@ -1,5 +1,8 @@
 #include "train/summary.hpp"
 
+#include "cli/json_text.hpp"
+#include "train/make_optimizer.hpp"
+
 #include <torch/torch.h>
 #include <torch/version.h>
 
@@ -44,21 +47,21 @@ std::vector<EpochResult> results_from_json(const nlohmann::json& json) {
 Json numeric_options_json(const TrainOptions& o, std::int64_t steps) {
   return Json{{"model", o.model},
               {"data", o.data},
-              {"optimizer", o.optimizer},
-              {"lr", o.learning_rate()},
-              {"adamw_lr", o.adamw_lr},
-              {"weight_decay", o.weight_decay},
-              {"momentum", o.momentum},
+              {"optimizer", word_of(o.optimizer)},
+              {"lr", learning_rate(o)},
+              {"adamw_lr", aux_learning_rate(o)},
+              {"weight_decay", weight_decay(o)},
+              {"momentum", momentum(o)},
               {"momentum_warmup", o.momentum_warmup},
-              {"adjust_lr", o.adjust_lr},
-              {"method", o.method},
+              {"adjust_lr", word_of(o.adjust_lr)},
+              {"method", word_of(o.method)},
               {"assign", o.assign},
-              {"schedule", o.schedule},
+              {"schedule", word_of(o.schedule)},
               {"warmup", o.warmup},
               {"steps", steps},
               {"batch_size", o.batch_size},
               {"seed", o.seed},
-              {"dtype", o.dtype}};
+              {"dtype", word_of(o.dtype)}};
 }
 
 Json options_json(const TrainOptions& o, std::int64_t steps) {
@@ -77,7 +80,7 @@ std::string summary_json(const TrainOptions& options, const std::optional<muon::
   json["steps"] = steps;
   json["seconds"] = seconds;
   json["epochs"] = results_json(results);
-  return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+  return json_text(json) + "\n";
 }
 
 }  // namespace cli

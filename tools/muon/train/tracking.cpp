@@ -1,8 +1,9 @@
 #include "train/tracking.hpp"
 
-#include "train/make_optimizer.hpp"
-#include "cli/usage_error.hpp"
+#include "cli/print.hpp"
 #include "cli/shell_word.hpp"
+#include "cli/usage_error.hpp"
+#include "train/make_optimizer.hpp"
 
 #include <muon/track/jsonl.hpp>
 #include <muon/track/tensorboard.hpp>
@@ -53,15 +54,13 @@ fs::path new_lines(const fs::path& folder) {
   return file;
 }
 
-std::shared_ptr<track::Sink> make_sink(const std::string& name, const fs::path& folder) {
-  if (name == "wandb") return track::wandb_offline();
-  if (name == "tensorboard") return track::tensorboard(folder / "tensorboard");
+std::shared_ptr<track::Sink> make_sink(TrackFormat format, const fs::path& folder) {
+  switch (format) {
+    case TrackFormat::wandb: return track::wandb_offline();
+    case TrackFormat::tensorboard: return track::tensorboard(folder / "tensorboard");
+    case TrackFormat::jsonl: break;
+  }
   return track::jsonl(new_lines(folder));
-}
-
-track::Log what_to_watch(const std::string& name) {
-  if (name == "gradients") return track::Log::gradients;
-  return name == "parameters" ? track::Log::parameters : track::Log::all;
 }
 
 /// "muon", "adamw"; a second group of a kind is "muon_2".
@@ -69,7 +68,7 @@ std::vector<std::string> group_names(torch::optim::Optimizer& optimizer) {
   std::vector<std::string> names;
   std::map<std::string, int> count;
   for (auto& group : optimizer.param_groups()) {
-    const std::string kind = algorithm_name(group.options());
+    const std::string kind = word_of(kind_of(group.options()));
     const int number = ++count[kind];
     names.push_back(number == 1 ? kind : fmt::format("{}_{}", kind, number));
   }
@@ -85,17 +84,12 @@ double norm_of(const std::vector<torch::Tensor>& tensors) {
 
 }  // namespace
 
-void check_tracking(TrainOptions& o) {
+void check_tracking(const TrainOptions& o) {
   if (o.track.empty()) {
-    if (!o.watch.empty() || !o.project.empty() || !o.name.empty())
+    if (o.watch || !o.project.empty() || !o.name.empty())
       throw UsageError("--watch, --project and --name need --track, which says where to write: --track tensorboard");
     return;
   }
-  std::vector<std::string> once;
-  for (const std::string& name : o.track) {
-    if (std::find(once.begin(), once.end(), name) == once.end()) once.push_back(name);
-  }
-  o.track = std::move(once);
   try {
     (void)track::init({.project = o.project, .name = o.name, .sinks = {}});
   } catch (const std::invalid_argument& error) {
@@ -121,10 +115,10 @@ void Tracking::start(const TrainOptions& o, const std::optional<muon::Plan>& pla
   options.id = id;
   options.system_metrics_interval = 15;
   options.sinks.clear();
-  for (const std::string& name : o.track) options.sinks.push_back(make_sink(name, folder.path));
+  for (const TrackFormat format : o.track) options.sinks.push_back(make_sink(format, folder.path));
   run_ = track::init(std::move(options));
-  if (run_->sinks().size() < o.track.size()) fmt::print(stderr, "muon: WANDB_MODE=disabled: nothing is written for wandb\n");
-  if (!o.watch.empty()) watch_ = track::watch(*run_, model, {.log = what_to_watch(o.watch), .log_freq = every_, .start = step});
+  if (run_->sinks().size() < o.track.size()) print_error("muon: WANDB_MODE=disabled: nothing is written for wandb\n");
+  if (o.watch) watch_ = track::watch(*run_, model, {.log = *o.watch, .log_freq = every_, .start = step});
 }
 
 void Tracking::before_step(std::int64_t step, torch::optim::Optimizer& optimizer) {
@@ -174,25 +168,22 @@ void Tracking::finish(int exit_code) {
   run_->finish(exit_code);
   const char* label = "tracked";
   for (const auto& sink : run_->sinks()) {
-    const std::string path = muon::shell_word(sink->path().string());
+    const std::string path = shell_word(sink->path().string());
     const std::string how = sink->name() == "wandb"         ? fmt::format("wandb sync {0}   or   wandb leet {0}", path)
                             : sink->name() == "tensorboard" ? fmt::format("tensorboard --logdir {}", path)
                                                             : path;
-    fmt::print("{:<8} {}\n", label, how);
+    print("{:<8} {}\n", label, how);
     label = "";
   }
-  if (!run_->sinks().empty())
-    fmt::print("{:<8} {} inspect {}\n", "", muon::shell_word(program_), muon::shell_word(run_->info().dir.string()));
+  if (!run_->sinks().empty()) print("{:<8} {} inspect {}\n", "", shell_word(program_), shell_word(run_->info().dir.string()));
   for (const muon::track::Problem& problem : run_->problems())
-    fmt::print(stderr, "muon: tracking lost something: {}\n", problem.to_string());
+    print_error("muon: tracking lost something: {}\n", problem.to_string());
 }
 
 void Tracking::tell_problems() {
   for (const muon::track::Problem& problem : run_->problems()) {
     if (told_.insert(problem.what).second)
-      fmt::print(stderr, "
-muon: tracking loses something, training goes on: {}
-", problem.to_string());
+      print_error("\nmuon: tracking loses something, training goes on: {}\n", problem.to_string());
   }
 }
 

@@ -21,7 +21,7 @@ namespace cli {
 
 /// Before anything is made.
 /// Errors   UsageError: options that do not fit together, or that W&B refuses.
-void check_tracking(TrainOptions& options);
+void check_tracking(const TrainOptions& options);
 
 /// Nothing at all where --track was not given.
 class Tracking {

@@ -1,79 +1,71 @@
 #include "train/train_options.hpp"
 
 #include "cli/checks.hpp"
+#include "cli/choice_option.hpp"
+#include "train/make_optimizer.hpp"
 #include "train/models/model.hpp"
 
 #include <CLI/CLI.hpp>
+#include <fmt/format.h>
 
 namespace cli {
-double TrainOptions::learning_rate() const {
-  if (lr) return *lr;
-  if (optimizer == "muon") return 0.02;
-  return optimizer == "sgd" ? 0.1 : 1e-3;
-}
+namespace {
 
-void add_train_options(CLI::App& command, TrainOptions& o) {
-  command.footer(
-      "A data folder holds train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte and\n"
-      "t10k-labels-idx1-ubyte, gzipped or not, such as Fashion-MNIST or KMNIST.\n\n"
-      "Examples:\n"
-      "  muon train                                        small_net on MNIST, 5 epochs\n"
-      "  muon train --model convnet --epochs 3\n"
-      "  muon train --data random --steps 20 --gradients 1 random inputs and labels, a look at each gradient\n"
-      "  muon train --plan-only --assign 'fc2.weight=muon' who would optimize what\n"
-      "  muon train --data ~/fashion-mnist --summary result.json\n"
-      "  muon train --epochs 20 --save-every 1000          Ctrl-C finishes the step, saves, and says how to go on\n"
-      "  muon train --track tensorboard,wandb --watch gradients");
+// One function for each group of the help.
 
+void add_what_to_train(CLI::App& command, TrainOptions& o) {
   command.option_defaults()->group("What to train");
   command.add_option("--model", o.model, "The network")->check(CLI::IsMember(model_names()))->capture_default_str();
   command
       .add_option("--data", o.data, "mnist (comes with the program), random (random inputs and labels), or a folder like MNIST's")
       ->capture_default_str();
+}
 
+/// "[muon 0.02, adamw 0.001, sgd 0.1]": what `value` is for each optimizer when it is not given.
+std::string defaults(double (*value)(const TrainOptions&)) {
+  std::string text;
+  for (const auto& [word, kind] : words<OptimizerKind>()) {
+    TrainOptions unset;
+    unset.optimizer = kind;
+    text += fmt::format("{}{} {}", text.empty() ? "" : ", ", word, value(unset));
+  }
+  return "[" + text + "]";
+}
+
+void add_optimizer(CLI::App& command, TrainOptions& o) {
   command.option_defaults()->group("Optimizer");
-  command.add_option("--optimizer", o.optimizer, "muon (with AdamW on what is not Muon's), adamw, or sgd")
-      ->check(CLI::IsMember({"muon", "adamw", "sgd"}))
-      ->capture_default_str();
-  command.add_option("--lr", o.lr, "Learning rate of --optimizer [muon 0.02, adamw 0.001, sgd 0.1]")->check(check_at_least_zero);
-  command.add_option("--adamw-lr", o.adamw_lr, "Learning rate of the AdamW beside Muon")
-      ->check(check_at_least_zero)
-      ->capture_default_str();
+  add_choice(command, "--optimizer", o.optimizer, "muon (with AdamW on what is not Muon's), adamw, or sgd");
+  command.add_option("--lr", o.lr, "Learning rate of --optimizer " + defaults(learning_rate))->check(check_at_least_zero);
+  command.add_option("--adamw-lr", o.adamw_lr, fmt::format("Learning rate of the AdamW beside Muon [{}]", aux_learning_rate(o)))
+      ->check(check_at_least_zero);
   command
-      .add_option("--weight-decay", o.weight_decay,
-                  "Decoupled: a parameter shrinks by lr * weight-decay a step (sgd: added to the gradient)")
-      ->check(check_at_least_zero)
-      ->capture_default_str();
-  command.add_option("--momentum", o.momentum, "Of Muon and SGD, 0 <= momentum < 1")
-      ->check(check_momentum)
-      ->capture_default_str();
+      .add_option(
+          "--weight-decay", o.weight_decay,
+          "Decoupled: a parameter shrinks by lr * weight-decay a step (sgd: added to the gradient) " + defaults(weight_decay))
+      ->check(check_at_least_zero);
+  command.add_option("--momentum", o.momentum, fmt::format("Of Muon and SGD, 0 <= momentum < 1 [{}]", momentum(o)))
+      ->check(check_momentum);
   command
       .add_option("--momentum-warmup", o.momentum_warmup,
                   "Steps over which Muon's momentum rises from 0.85 to --momentum; 0: none")
       ->check(check_count_or_zero)
       ->capture_default_str();
-  command.add_option("--adjust-lr", o.adjust_lr, "How Muon's lr is scaled to a matrix of rows x cols")
-      ->check(CLI::IsMember({"original", "match_rms_adamw", "spectral_unclamped"}))
-      ->capture_default_str();
-  command
-      .add_option("--method", o.method,
-                  "How Muon orthogonalizes: automatic, dwh2 on a CPU and jordan elsewhere; jordan or polar_express, five "
-                  "Newton-Schulz steps; dwh2, two rational steps, faster and "
-                  "nearer to orthogonal; zolotarev2 or zolotarev3, one rational function, faster still")
-      ->check(CLI::IsMember({"automatic", "jordan", "polar_express", "dwh2", "zolotarev2", "zolotarev3"}))
-      ->capture_default_str();
+  add_choice(command, "--adjust-lr", o.adjust_lr, "How Muon's lr is scaled to a matrix of rows x cols");
+  add_choice(command, "--method", o.method,
+             "How Muon orthogonalizes: automatic, dwh2 on a CPU and jordan elsewhere; jordan or polar_express, five "
+             "Newton-Schulz steps; dwh2, two rational steps, faster and "
+             "nearer to orthogonal; zolotarev2 or zolotarev3, one rational function, faster still");
   command
       .add_option("--assign", o.assign,
                   "GLOB=muon|adamw|freeze for parameters by name, before the built-in rules; repeatable: 'fc2.*=adamw'")
       ->allow_extra_args(false)
       ->type_name("GLOB=WHAT");
+}
 
+void add_schedule(CLI::App& command, TrainOptions& o) {
   command.option_defaults()->group("Schedule");
-  command
-      .add_option("--schedule", o.schedule,
-                  "Learning rates over the run: constant, cosine to 0, or wsd (stable, then a line to 0 over the last fifth)")
-      ->check(CLI::IsMember({"constant", "cosine", "wsd"}))
-      ->capture_default_str();
+  add_choice(command, "--schedule", o.schedule,
+             "Learning rates over the run: constant, cosine to 0, or wsd (stable, then a line to 0 over the last fifth)");
   command.add_option("--warmup", o.warmup, "Steps of linear warm-up before it")
       ->check(check_count_or_zero)
       ->capture_default_str();
@@ -84,16 +76,18 @@ void add_train_options(CLI::App& command, TrainOptions& o) {
       .add_option("--seed", o.seed, "Of weights and order. Same seed, same machine, --threads 1: the same losses to the last bit")
       ->check(check_count_or_zero)
       ->capture_default_str();
+}
 
+void add_machine(CLI::App& command, TrainOptions& o) {
   command.option_defaults()->group("Machine");
-  command.add_option("--dtype", o.dtype, "Of weights and activations")
-      ->check(CLI::IsMember({"float32", "float64", "bfloat16"}))
-      ->capture_default_str();
+  add_choice(command, "--dtype", o.dtype, "Of weights and activations");
   command.add_option("--device", o.device, "cpu, cuda, or cuda:N")->capture_default_str();
   command.add_option("--threads", o.threads, "Processor threads; 0: one a processor, at most 8")
       ->check(CLI::Range(0, 1024).description("0 to 1024"))
       ->capture_default_str();
+}
 
+void add_stopping_and_going_on(CLI::App& command, TrainOptions& o) {
   command.option_defaults()->group("Stopping and going on");
   command.add_option("--checkpoint", o.checkpoint, "Folder for checkpoints [checkpoints in the run's folder]")->type_name("DIR");
   command.add_option("--save-every", o.save_every, "Save a checkpoint every N steps and at the end; 0: only when stopped")
@@ -102,24 +96,31 @@ void add_train_options(CLI::App& command, TrainOptions& o) {
   command.add_option("--keep", o.keep, "How many checkpoints stay; 0: all")
       ->check(CLI::Range(0, 1000000).description("0 or more"))
       ->capture_default_str();
+  CLI::Option* const resume =
+      command
+          .add_option(
+              "--resume", o.resume,
+              "Go on from a checkpoint, the newest of a folder or of a run's folder; without a value, from the newest "
+              "stopped run. Give the run's other options again; with more --steps or --epochs it goes on longer, as if it "
+              "had been meant to from the start, if its learning rates so far do not depend on the length: --schedule "
+              "constant at any time, wsd before its decay")
+          ->expected(0, 1)
+          ->default_str("latest")
+          ->type_name("[FILE|DIR]");
   command
-      .add_option("--resume", o.resume,
-                  "Go on from a checkpoint, the newest of a folder or of a run's folder; without a value, from the newest "
-                  "stopped run. Give the run's other options again")
-      ->expected(0, 1)
-      ->default_str("latest")
-      ->type_name("[FILE|DIR]");
+      .add_flag("--extend", o.extend,
+                "Go on to another length although the learning rates so far depend on it (cosine, or wsd in its decay): the "
+                "learning rate jumps to where the schedule of the new length has it at that step")
+      ->needs(resume);
+}
 
+void add_tracking(CLI::App& command, TrainOptions& o) {
   command.option_defaults()->group("Tracking");
-  command
-      .add_option("--track", o.track,
-                  "Write the run, in its folder, for: wandb (offline; then `wandb sync` or `wandb leet`), tensorboard, jsonl; "
-                  "several with commas")
-      ->delimiter(',')
-      ->allow_extra_args(false)
-      ->check(CLI::IsMember({"wandb", "tensorboard", "jsonl"}));
-  command.add_option("--watch", o.watch, "Histogram and norm of every parameter's: gradients, parameters, or all; needs --track")
-      ->check(CLI::IsMember({"gradients", "parameters", "all"}));
+  add_choice(command, "--track", o.track,
+             "Write the run, in its folder, for: wandb (offline; then `wandb sync` or `wandb leet`), tensorboard, jsonl; "
+             "several with commas");
+  add_choice(command, "--watch", o.watch,
+             "Histogram and norm of every parameter's: gradients, parameters, or all; needs --track");
   command
       .add_option("--log-every", o.log_every,
                   "Steps between rows of loss, learning rates, gradient and update norms, and what is watched")
@@ -127,7 +128,9 @@ void add_train_options(CLI::App& command, TrainOptions& o) {
       ->capture_default_str();
   command.add_option("--project", o.project, "Of the tracked run [WANDB_PROJECT]");
   command.add_option("--name", o.name, "Of the tracked run [WANDB_NAME, or the folder's name]");
+}
 
+void add_output(CLI::App& command, TrainOptions& o) {
   command.option_defaults()->group("Output");
   command.add_flag("--plan-only", o.plan_only, "Print who optimizes what, and stop");
   command
@@ -144,6 +147,30 @@ void add_train_options(CLI::App& command, TrainOptions& o) {
       .add_option("--summary", o.summary,
                   "Also write the summary here: one JSON object with plan, options, and results per epoch")
       ->type_name("FILE");
+}
+
+}  // namespace
+
+void add_train_options(CLI::App& command, TrainOptions& o) {
+  command.footer(
+      "A data folder holds train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte and\n"
+      "t10k-labels-idx1-ubyte, gzipped or not, such as Fashion-MNIST or KMNIST.\n\n"
+      "Examples:\n"
+      "  muon train                                        small_net on MNIST, 5 epochs\n"
+      "  muon train --model convnet --epochs 3\n"
+      "  muon train --data random --steps 20 --gradients 1 random inputs and labels, a look at each gradient\n"
+      "  muon train --plan-only --assign 'fc2.weight=muon' who would optimize what\n"
+      "  muon train --data ~/fashion-mnist --summary result.json\n"
+      "  muon train --epochs 20 --save-every 1000          Ctrl-C finishes the step, saves, and says how to go on\n"
+      "  muon train --schedule wsd --epochs 9 --resume DIR a run of fewer epochs, stopped before its decay, goes on longer\n"
+      "  muon train --track tensorboard,wandb --watch gradients");
+  add_what_to_train(command, o);
+  add_optimizer(command, o);
+  add_schedule(command, o);
+  add_machine(command, o);
+  add_stopping_and_going_on(command, o);
+  add_tracking(command, o);
+  add_output(command, o);
 }
 
 }  // namespace cli

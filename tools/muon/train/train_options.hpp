@@ -1,6 +1,8 @@
 // The options of muon train.
 #pragma once
 
+#include "cli/choices.hpp"
+
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -16,24 +18,21 @@ struct TrainOptions {
   std::string model = "small_net";
   std::string data = "mnist";
 
-  std::string optimizer = "muon";
-  std::optional<double> lr;  // what it is when unset depends on the optimizer
-  double adamw_lr = 3e-3;
-  double weight_decay = 0.01;
-  double momentum = 0.95;
+  OptimizerKind optimizer = OptimizerKind::muon;
+  std::optional<double> lr, adamw_lr, weight_decay, momentum;  // unset: the defaults of the library (make_optimizer.hpp)
   std::int64_t momentum_warmup = 0;
-  std::string adjust_lr = "original";
-  std::string method = "automatic";
+  muon::AdjustLr adjust_lr = muon::AdjustLr::original;
+  MethodChoice method;
   std::vector<std::string> assign;
 
-  std::string schedule = "cosine";
+  ScheduleKind schedule = ScheduleKind::cosine;
   std::int64_t warmup = 0;
   std::int64_t epochs = 5;
   std::optional<std::int64_t> steps;
   std::int64_t batch_size = 128;
   std::int64_t seed = 0;
 
-  std::string dtype = "float32";
+  c10::ScalarType dtype = c10::ScalarType::Float;
   std::string device = "cpu";
   int threads = 0;
 
@@ -43,16 +42,15 @@ struct TrainOptions {
   std::string checkpoint;       // folder; empty: checkpoints in the run's folder
   std::int64_t save_every = 0;  // steps; 0: only when stopped
   int keep = 3;
-  std::string resume;              // a checkpoint, a folder, or "latest"; empty: from the start
-  std::vector<std::string> track;  // wandb, tensorboard, jsonl
-  std::string watch;               // gradients, parameters, all; empty: nothing
+  std::string resume;   // a checkpoint, a folder, or "latest"; empty: from the start
+  bool extend = false;  // to another length, although that changes the learning rate in the middle
+  std::vector<TrackFormat> track;
+  std::optional<muon::track::Log> watch;
   std::int64_t log_every = 10;
   std::string project, name;
   std::string program = "muon";  // and its arguments, as given, to say how to go on
   std::vector<std::string> arguments;
   std::string summary;
-
-  double learning_rate() const;
 };
 
 /// Declares the options on `command`, with help and checks; parsing fills `options`.

@@ -1,8 +1,7 @@
 #include "train/data/dataset.hpp"
 
+#include "cli/print.hpp"
 #include "train/data/idx.hpp"
-
-#include <fmt/format.h>
 
 #include <filesystem>
 #include <stdexcept>
@@ -18,8 +17,7 @@ fs::path find_file(const fs::path& folder, const std::string& name) {
   std::error_code error;  // an unreadable folder shows when the file is opened
   if (fs::exists(plain, error) || error) return plain;
   if (fs::exists(zipped, error)) return zipped;
-  throw std::runtime_error(
-      fmt::format("{} is missing, with or without .gz; --data takes a folder with MNIST's four files", plain.string()));
+  throw std::runtime_error(message("{} is missing, with or without .gz; --data takes a folder with MNIST's four files", plain));
 }
 
 Split read_split(const fs::path& folder, const std::string& prefix) {
@@ -27,8 +25,8 @@ Split read_split(const fs::path& folder, const std::string& prefix) {
   const fs::path labels = find_file(folder, prefix + "-labels-idx1-ubyte");
   Split split{read_idx(images, 3), read_idx(labels, 1).to(torch::kInt64)};
   if (split.images.size(0) != split.labels.size(0)) {
-    throw std::runtime_error(fmt::format("{} holds {} images and {} holds {} labels; they do not belong together",
-                                         images.string(), split.images.size(0), labels.string(), split.labels.size(0)));
+    throw std::runtime_error(message("{} holds {} images and {} holds {} labels; they do not belong together", images,
+                                     split.images.size(0), labels, split.labels.size(0)));
   }
   return split;
 }
@@ -56,17 +54,17 @@ Dataset random_dataset(std::int64_t seed) {
 Dataset read_folder(const fs::path& folder) {
   if (std::error_code error; !fs::is_directory(folder, error)) {
     throw std::runtime_error(
-        fmt::format("--data {} is not a folder; give mnist, random, or a folder with MNIST's four files", folder.string()));
+        message("--data {} is not a folder; give mnist, random, or a folder with MNIST's four files", folder));
   }
   Dataset data;
   data.train = read_split(folder, "train");
   data.test = read_split(folder, "t10k");
   if (data.train.images.sizes().slice(1) != data.test.images.sizes().slice(1)) {
-    throw std::runtime_error(fmt::format("{}: training and test images differ in size", folder.string()));
+    throw std::runtime_error(message("{}: training and test images differ in size", folder));
   }
   data.classes = data.train.labels.max().item<std::int64_t>() + 1;
   if (data.test.labels.max().item<std::int64_t>() >= data.classes) {
-    throw std::runtime_error(fmt::format("{}: the test labels hold a class that no training label has", folder.string()));
+    throw std::runtime_error(message("{}: the test labels hold a class that no training label has", folder));
   }
   return data;
 }

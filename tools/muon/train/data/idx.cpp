@@ -1,6 +1,7 @@
 #include "train/data/idx.hpp"
 
-#include <fmt/format.h>
+#include "cli/print.hpp"
+
 #include <zlib.h>
 
 #include <cerrno>
@@ -17,10 +18,10 @@ namespace {
 class Reader {
  public:
   explicit Reader(const std::filesystem::path& file) : name_(file.string()), gz_(gzopen(name_.c_str(), "rb"), gzclose) {
-    if (!gz_) fail(fmt::format("cannot be opened: {}", std::strerror(errno)));
+    if (!gz_) fail(message("cannot be opened: {}", std::strerror(errno)));
   }
 
-  [[noreturn]] void fail(const std::string& what) const { throw std::runtime_error(fmt::format("{}: {}", name_, what)); }
+  [[noreturn]] void fail(const std::string& what) const { throw std::runtime_error(message("{}: {}", name_, what)); }
 
   /// Up to `size` bytes; fewer only at the end of the file.
   std::size_t read(unsigned char* to, std::size_t size) {
@@ -28,8 +29,8 @@ class Reader {
     while (done < size) {
       const int got = gzread(gz_.get(), to + done, static_cast<unsigned>(std::min<std::size_t>(size - done, 1u << 20)));
       int code = Z_OK;
-      const char* message = gzerror(gz_.get(), &code);
-      if (got < 0 || (got == 0 && code != Z_OK && code != Z_BUF_ERROR)) fail(fmt::format("is damaged: {}", message));
+      const char* reason = gzerror(gz_.get(), &code);
+      if (got < 0 || (got == 0 && code != Z_OK && code != Z_BUF_ERROR)) fail(message("is damaged: {}", reason));
       if (got == 0 && code == Z_BUF_ERROR) fail("is truncated: its compressed data ends early");
       if (got == 0) break;
       done += static_cast<std::size_t>(got);
@@ -55,8 +56,8 @@ torch::Tensor read_idx(const std::filesystem::path& file, std::int64_t dimension
   const std::uint32_t magic = reader.big_endian();
   const auto expected = static_cast<std::uint32_t>(0x0800 + dimensions);  // 0x08: unsigned bytes
   if (magic != expected) {
-    reader.fail(fmt::format("is not an IDX file of {}-dimensional bytes: its magic number is 0x{:08x}, not 0x{:08x}", dimensions,
-                            magic, expected));
+    reader.fail(message("is not an IDX file of {}-dimensional bytes: its magic number is 0x{:08x}, not 0x{:08x}", dimensions,
+                        magic, expected));
   }
   std::vector<std::int64_t> sizes;
   std::int64_t total = 1;
@@ -74,10 +75,10 @@ torch::Tensor read_idx(const std::filesystem::path& file, std::int64_t dimension
     const auto wanted = static_cast<std::size_t>(std::min(portion, total - static_cast<std::int64_t>(before)));
     bytes.resize(before + wanted);
     const std::size_t got = reader.read(bytes.data() + before, wanted);
-    if (got < wanted) reader.fail(fmt::format("is truncated: {} of {} bytes", before + got, total));
+    if (got < wanted) reader.fail(message("is truncated: {} of {} bytes", before + got, total));
   }
   unsigned char extra = 0;
-  if (reader.read(&extra, 1) != 0) reader.fail(fmt::format("is longer than the {} bytes its sizes say", total));
+  if (reader.read(&extra, 1) != 0) reader.fail(message("is longer than the {} bytes its sizes say", total));
   return torch::from_blob(bytes.data(), sizes, torch::kUInt8).clone();
 }
 

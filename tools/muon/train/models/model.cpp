@@ -1,6 +1,6 @@
 #include "train/models/model.hpp"
 
-#include <fmt/format.h>
+#include "cli/print.hpp"
 
 #include <stdexcept>
 
@@ -26,7 +26,7 @@ std::shared_ptr<Model> make_model(const std::string& name, const ImageShape& ima
   for (const Entry& entry : models) {
     if (name == entry.name) return entry.make(image, classes);
   }
-  throw std::invalid_argument(fmt::format("unknown model '{}'", name));
+  throw std::invalid_argument(message("unknown model '{}'", name));
 }
 
 }  // namespace cli

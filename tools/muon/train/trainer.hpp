@@ -1,0 +1,43 @@
+// The training loop.
+#pragma once
+
+#include "cli/stop_signal.hpp"
+#include "train/make_run.hpp"
+#include "train/position.hpp"
+#include "train/progress.hpp"
+#include "train/run_folder.hpp"
+#include "train/tracking.hpp"
+
+namespace cli {
+
+/// Trains from a position to the end of the run, shows progress, saves checkpoints, and evaluates after each epoch. Refers to
+/// what it is made from.
+class Trainer {
+ public:
+  Trainer(Run& run, const RunFolder& folder, Position& position, Tracking& tracking);
+
+  /// A SIGINT or SIGTERM ends it after the step at work.
+  /// Returns  0, or that signal.
+  /// Errors   std::runtime_error: a training that diverged, a checkpoint that cannot be written.
+  int train(const StopSignal& stop);
+
+  /// In this process, evaluation included.
+  double seconds() const { return progress_.seconds(); }
+  /// Takes the bar away, so that a line can be printed.
+  void clear_progress() { progress_.clear(); }
+
+ private:
+  bool train_epoch(const StopSignal& stop);
+  void after_batch();
+  torch::Tensor train_batch(const torch::Tensor& chosen);
+  void finish_epoch(double seconds_before);
+  std::string label() const;
+
+  Run& run_;
+  const RunFolder& folder_;
+  Position& position_;
+  Tracking& tracking_;
+  Progress progress_;
+};
+
+}  // namespace cli

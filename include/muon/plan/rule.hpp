@@ -19,9 +19,6 @@
 
 namespace muon {
 
-enum class Algorithm { muon, adamw, frozen };
-[[nodiscard]] std::string_view to_string(Algorithm algorithm);
-
 /// A condition on parameters and what to do with those that meet it. Made by the `by_...` functions below.
 ///
 ///     muon::by_name("*embed*").use(muon::keller_jordan_adam(3e-3))

@@ -26,9 +26,9 @@ class Extend : public InFolder {
 
   /// Everything but the time.
   static Json epochs(const fs::path& run) {
-    Json epochs = Json::parse(contents(run / "summary.json"))["epochs"];
-    for (Json& epoch : epochs) epoch.erase("seconds");
-    return epochs;
+    Json results = Json::parse(contents(run / "summary.json"))["epochs"];
+    for (Json& epoch : results) epoch.erase("seconds");
+    return results;
   }
 
   static void expect_equal(const fs::path& run, const fs::path& whole) {

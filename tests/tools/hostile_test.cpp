@@ -109,7 +109,6 @@ TEST_F(Hostile, ErrorsTellNamesWithoutHarm) {
   const std::string name = word(evil);
   std::ofstream(evil) << "no file of ours";
   fs::create_directory(evil + "d");
-  muon::write_safetensors("a.safetensors", {{evil, torch::ones({2}, torch::kInt64)}});
   for (const std::string& command :
        std::vector<std::string>{name,
                                 "train " + word("--" + evil),
@@ -129,7 +128,6 @@ TEST_F(Hostile, ErrorsTellNamesWithoutHarm) {
                                 "train --data random --track wandb --project " + word(evil + "/") + " --steps 1",
                                 "plan " + name,
                                 "plan " + word(evil + "n"),
-                                "plan --key " + name + " a.safetensors",
                                 "inspect " + name,
                                 "inspect " + word(evil + "n"),
                                 "inspect " + name + "d"}) {

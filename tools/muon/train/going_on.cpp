@@ -1,5 +1,6 @@
 #include "train/going_on.hpp"
 
+#include "cli/json_text.hpp"
 #include "cli/print.hpp"
 #include "cli/usage_error.hpp"
 #include "train/make_optimizer.hpp"
@@ -32,7 +33,7 @@ void compare_options(const Run& run, const Json& stored, std::vector<std::string
   for (const auto& [key, value] : mine.items()) {
     const Json other = stored.value(key, Json());
     if (key != "steps" && other != value)
-      differences.push_back(fmt::format("{} was {} and is {} now", key, other.dump(), value.dump()));
+      differences.push_back(fmt::format("{} was {} and is {} now", key, json_text(other, -1), json_text(value, -1)));
   }
   if (!differences.empty()) problems.push_back(fmt::format("give the run's own options again: {}", fmt::join(differences, ", ")));
 }

@@ -1,7 +1,7 @@
-// What a run's files say, in whatever format. No LibTorch here.
+// The content of a run's files, in whatever format. No LibTorch here.
 #pragma once
 
-#include <muon/track/history.hpp>
+#include <muon/track/record.hpp>
 
 #include "track/formats/run_files.hpp"
 #include "track/formats/value_json.hpp"

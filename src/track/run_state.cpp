@@ -148,6 +148,7 @@ void Run::State::update_config(const Object& raw) {
 }
 
 Object Run::State::config_values() const {
+  not_from_a_sink("config().values");
   const std::lock_guard lock(mutex_);
   return config_.get();
 }

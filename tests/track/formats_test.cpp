@@ -229,7 +229,7 @@ TEST_F(Formats, NamesThatWandbSetsItselfAreNotWrittenTwice) {
   }
   const std::string lines = contents(folder / "a.jsonl");
   EXPECT_THAT(lines, HasSubstr("{\"_step\":0,"));
-  EXPECT_EQ(lines.find("99"), std::string::npos);
+  EXPECT_EQ(lines.find("\"_step\":99"), std::string::npos);
 }
 
 /// Lets a test wait until the system thread has sampled.

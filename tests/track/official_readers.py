@@ -34,8 +34,8 @@ def same(a, b):
     return a == b
 
 
-def expect(truth, what):
-    if not truth:
+def expect(condition, what):
+    if not condition:
         sys.exit(f"official_readers: {what}")
 
 

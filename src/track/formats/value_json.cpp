@@ -63,7 +63,8 @@ std::string json_text(double value, NonFinite non_finite) {
 std::string json_text(const Value& value, NonFinite non_finite) {
   const auto text = [&](const Value& inner) { return json_text(inner, non_finite); };
   return std::visit(
-      Kinds{[](std::monostate) { return std::string("null"); }, [](bool truth) { return std::string(truth ? "true" : "false"); },
+      Kinds{[](std::monostate) { return std::string("null"); },
+            [](bool boolean) { return std::string(boolean ? "true" : "false"); },
             [](std::int64_t number) { return std::to_string(number); },
             [&](double number) { return json_text(number, non_finite); }, [](const std::string& t) { return quoted(t); },
             [&](const Histogram& histogram) { return text(histogram_object(histogram)); },
@@ -91,7 +92,7 @@ Leaves leaves_of(const Object& object) {
 std::string joined(const Path& path, std::string_view between) { return fmt::format("{}", fmt::join(path, between)); }
 
 std::optional<double> number_of(const Value& value) {
-  if (const auto* const truth = std::get_if<bool>(&value.get())) return *truth ? 1 : 0;
+  if (const auto* const boolean = std::get_if<bool>(&value.get())) return *boolean ? 1 : 0;
   if (const auto* const integer = std::get_if<std::int64_t>(&value.get())) return static_cast<double>(*integer);
   if (const auto* const real = std::get_if<double>(&value.get())) return *real;
   return std::nullopt;

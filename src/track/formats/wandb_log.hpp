@@ -29,8 +29,8 @@ class Reader {
  public:
   void feed(std::string_view bytes) { bytes_.feed(bytes); }
   /// The next record; empty if what was fed holds no further whole one.
-  /// Errors   std::runtime_error with the offset and without the file's name: not a W&B log, a wrong checksum, chunks out of
-  /// order
+  /// Errors   std::runtime_error with the offset and without the file's name: not a W&B log, a wrong checksum, or chunks that are
+  ///          out of order
   std::optional<std::string> next();
   /// The end of the last whole record.
   std::uint64_t offset() const { return good_; }

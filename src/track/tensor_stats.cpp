@@ -34,7 +34,8 @@ double scale_factor(const Range& range) {
 class Bins {
  public:
   Bins(const Range& range, std::int64_t count)
-      : factor_(scale_factor<double>(range)),
+      : range_(range),
+        factor_(scale_factor<double>(range)),
         least_(range.least * factor_),
         greatest_(range.greatest * factor_),
         per_unit_(static_cast<double>(count) / (greatest_ - least_)),
@@ -48,15 +49,16 @@ class Bins {
   std::vector<double> edges() const {
     const auto count = static_cast<double>(last_ + 1);
     const double width = greatest_ / count - least_ / count;
-    std::vector<double> edges;
-    for (std::int64_t i = 0; i <= last_; ++i)
-      edges.push_back(std::min(least_ + width * static_cast<double>(i), greatest_) / factor_);
-    edges.push_back(greatest_ / factor_);
-    return edges;
+    std::vector<double> result{range_.least};  // the ends are exact, even where one is so much smaller that the factor makes it 0
+    for (std::int64_t i = 1; i <= last_; ++i)
+      result.push_back(std::min(least_ + width * static_cast<double>(i), greatest_) / factor_);
+    result.push_back(range_.greatest);
+    return result;
   }
 
  private:
-  double factor_, least_, greatest_, per_unit_;
+  Range range_;
+  double factor_, least_, greatest_, per_unit_;  // the range in multiples of 1 / factor, and bins per unit of it
   std::int64_t last_;
 };
 

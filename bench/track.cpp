@@ -1,4 +1,4 @@
-// What tracking costs: a log call, and a watched step of GPT-2's 124 million parameters. Rows of bytes come with it.
+// What tracking costs: the time and the bytes of a log call, and a watched step of GPT-2's 124 million parameters.
 #include <muon/track/jsonl.hpp>
 #include <muon/track/run.hpp>
 #include <muon/track/tensorboard.hpp>
@@ -7,9 +7,13 @@
 #include <benchmark/benchmark.h>
 #include <torch/torch.h>
 
+#include <cstdint>
 #include <filesystem>
-#include <fstream>
+#include <functional>
+#include <memory>
+#include <optional>
 #include <string>
+#include <vector>
 
 namespace {
 
@@ -24,7 +28,7 @@ std::uintmax_t bytes_in(const fs::path& folder) {
   return bytes;
 }
 
-/// One sink, rows of `scalars` numbers.
+/// Logs rows of `scalars` numbers to one sink.
 void log(benchmark::State& state, const std::function<std::shared_ptr<track::Sink>()>& sink, int scalars) {
   const fs::path folder = fs::temp_directory_path() / "muon_bench_track";
   fs::remove_all(folder);
@@ -57,7 +61,7 @@ struct ShapesImpl : torch::nn::Module {
   void add(const std::string& name, std::vector<std::int64_t> shape) { register_parameter(name, torch::randn(shape) * 0.02); }
 };
 
-/// A backward that hands every parameter a gradient. `every` 0: not watched.
+/// A backward pass that gives every parameter a gradient. `every` 0: not watched.
 void backward(benchmark::State& state) {
   ShapesImpl model;
   const auto every = state.range(0);

@@ -1,4 +1,4 @@
-// Watch a training: for W&B and TensorBoard at once, and with a sink of one's own.
+// Track a training run: for W&B and TensorBoard at once, and with a sink of your own.
 #include <muon/muon.hpp>
 
 #include <torch/torch.h>
@@ -43,9 +43,9 @@ int main() {
       watch.step();
       run.log({{"train/loss", loss}});
     }
-  }  // the run finishes here; after an exception with exit code 1
+  }  // the run finishes here, with exit code 1 after an exception
 
-  // Any of it can be read back: wandb sync, wandb leet and tensorboard do, and so does this library.
+  // wandb sync, wandb leet and tensorboard read these files, and so does this library.
   muon::track::History history(folder / "wandb");
   history.read();
   const auto& losses = history.series().at("train/loss");

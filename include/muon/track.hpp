@@ -3,6 +3,7 @@
 
 #include <muon/track/history.hpp>
 #include <muon/track/jsonl.hpp>
+#include <muon/track/record.hpp>
 #include <muon/track/run.hpp>
 #include <muon/track/sink.hpp>
 #include <muon/track/tensorboard.hpp>

@@ -16,7 +16,7 @@ namespace {
 
 double seconds(const timeval& time) { return static_cast<double>(time.tv_sec) + 1e-6 * static_cast<double>(time.tv_usec); }
 
-/// Of this process, on all processors.
+/// Processor time of this process on all processors.
 double processor_seconds() {
   rusage usage{};
   ::getrusage(RUSAGE_SELF, &usage);
@@ -25,7 +25,7 @@ double processor_seconds() {
 
 double now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
-/// A line "Name:   123 kB" of a file in /proc, in bytes; 0 if it has none.
+/// Reads a line "Name:   123 kB" of a file in /proc as bytes; 0 if there is none.
 double bytes_of(const char* file, const std::string& name) {
   std::ifstream in(file);
   for (std::string line; std::getline(in, line);) {
@@ -46,19 +46,20 @@ SystemMetrics::SystemMetrics() : processor_seconds_(processor_seconds()), at_(no
 
 Object SystemMetrics::read() {
   const double used = processor_seconds(), time = now();
-  Object figures{{"cpu", 100 * (used - processor_seconds_) / std::max(time - at_, 1e-9)}};
+  Object metrics{{"cpu", 100 * (used - processor_seconds_) / std::max(time - at_, 1e-9)}};
   processor_seconds_ = used;
   at_ = time;
   const double total = bytes_of("/proc/meminfo", "MemTotal"), available = bytes_of("/proc/meminfo", "MemAvailable");
-  if (total > 0) figures.emplace_back("memory_percent", 100 * (total - available) / total);
+  if (total > 0) metrics.emplace_back("memory_percent", 100 * (total - available) / total);
   if (const double resident = bytes_of("/proc/self/status", "VmRSS"); resident > 0)
-    figures.emplace_back("proc.memory.rssMB", resident / (1024 * 1024));
+    metrics.emplace_back("proc.memory.rssMB", resident / (1024 * 1024));
   std::error_code error;
   std::int64_t threads = 0;
-  for (std::filesystem::directory_iterator thread("/proc/self/task", error), end; !error && thread != end; thread.increment(error))
+  for (std::filesystem::directory_iterator thread("/proc/self/task", error), end; !error && thread != end;
+       thread.increment(error))
     ++threads;
-  if (threads > 0) figures.emplace_back("proc.cpu.threads", threads);
-  return figures;
+  if (threads > 0) metrics.emplace_back("proc.cpu.threads", threads);
+  return metrics;
 }
 
 }  // namespace muon::track

@@ -2,6 +2,7 @@
 
 #include "files/folders.hpp"
 #include "files/record_file.hpp"
+#include "track/formats/reserved_names.hpp"
 #include "track/formats/seconds.hpp"
 #include "track/formats/value_json.hpp"
 
@@ -30,21 +31,20 @@ class Jsonl : public Sink {
   void config(const Object&, const Object& config) override { line({{"config", config}}); }
 
   void row(const Row& row) override {
-    Object entries{{"_step", row.step}, {"_timestamp", seconds_since_1970(row.time)}, {"_runtime", row.runtime}};
+    Object entries{{step_name, row.step}, {timestamp_name, seconds_since_1970(row.time)}, {runtime_name, row.runtime}};
     for (const auto& [name, value] : row.values) {
-      if (name != "_step" && name != "_timestamp" && name != "_runtime") entries.emplace_back(name, value);
+      if (!is_reserved(name)) entries.emplace_back(name, value);
     }
     line(entries);
   }
 
-  void system(const Row& row) override { line({{"system", row.values}, {"_timestamp", seconds_since_1970(row.time)}}); }
+  void system(const Row& row) override { line({{"system", row.values}, {timestamp_name, seconds_since_1970(row.time)}}); }
 
   void finish(int exit_code, const Row& last) override {
-    line({{"exit", exit_code}, {"_timestamp", seconds_since_1970(last.time)}});
+    line({{"exit", exit_code}, {timestamp_name, seconds_since_1970(last.time)}});
     lines_.reset();
   }
 
-  std::string view_hint() const override { return fmt::format("muon inspect {}", file_.string()); }
   std::filesystem::path path() const override { return file_; }
 
  private:

@@ -1,8 +1,7 @@
 #include <muon/track/run.hpp>
 
-#include "track/run_state.hpp"
 #include "track/formats/utf8.hpp"
-#include "track/formats/value_json.hpp"
+#include "track/run_state.hpp"
 
 #include <fmt/format.h>
 
@@ -25,7 +24,7 @@ std::string environment(const char* name) {
   return value == nullptr ? "" : value;
 }
 
-/// The option, or else the variable; valid UTF-8.
+/// The option, or the environment variable if it is empty; as valid UTF-8.
 std::string text_or(const std::string& option, const char* variable) {
   return valid_utf8(option.empty() ? environment(variable) : option);
 }
@@ -44,7 +43,7 @@ std::size_t characters(const std::string& text) {
       std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; }));
 }
 
-/// W&B's rules, and nothing that would leave the folder.
+/// Applies W&B's rules, and refuses what would leave the folder.
 void check(const RunInfo& info) {
   const auto refuse = [](const std::string& what) { throw std::invalid_argument("[track] " + what); };
   const std::string& id = info.id;
@@ -129,7 +128,7 @@ Run init(RunOptions options) {
     if (sink == nullptr) throw std::invalid_argument("[track] sinks holds a null pointer");
   }
   RunInfo info = info_of(options);
-  auto state = std::make_shared<Run::State>(std::move(info), std::move(options));
+  auto state = Run::State::make(std::move(info), std::move(options));
   state->start();
   return Run(std::move(state));
 }
@@ -139,39 +138,43 @@ Run::Run(Run&&) noexcept = default;
 
 Run& Run::operator=(Run&& other) noexcept {
   if (this != &other) {
-    if (state_ != nullptr) state_->finish(std::uncaught_exceptions() > exceptions_ ? 1 : 0);
+    abandon();
     state_ = std::move(other.state_);
     exceptions_ = other.exceptions_;
   }
   return *this;
 }
 
-Run::~Run() {
-  if (state_ == nullptr) return;
+Run::~Run() { abandon(); }
+
+/// Finishes a run that nobody holds any longer.
+void Run::abandon() noexcept {
   try {
-    state_->finish(std::uncaught_exceptions() > exceptions_ ? 1 : 0);
-  } catch (...) {  // no memory for the last row
+    finish(std::uncaught_exceptions() > exceptions_ ? 1 : 0);
+  } catch (...) {  // no memory for the last row, or called by a sink
   }
 }
 
-Run::State& Run::running(const char* call) const {
+/// Null in a forked child, whose calls do nothing.
+Run::State* Run::usable(const char* call) const {
   if (state_ == nullptr) throw std::logic_error(fmt::format("[track] {} on a run that was moved from", call));
+  if (state_->in_forked_child()) return nullptr;
   state_->not_from_a_sink(call);
-  const std::lock_guard lock(state_->mutex);
-  if (state_->finished) throw std::logic_error(fmt::format("[track] {} after finish", call));
-  return *state_;
+  if (!state_->is_running()) throw std::logic_error(fmt::format("[track] {} after finish", call));
+  return state_.get();
 }
 
 void Run::log(const Object& values, std::optional<std::int64_t> step, std::optional<bool> commit) {
-  running("log").log(values, step, commit);
+  if (State* const state = usable("log")) state->log(values, step, commit);
 }
 
-void Run::Config::update(const Object& values) { run_.running("config().update").update_config(values); }
+void Run::Config::update(const Object& values) {
+  if (State* const state = run_.usable("config().update")) state->update_config(values);
+}
 
 Object Run::Config::values() const {
-  if (run_.state_ == nullptr) return {};
-  const std::lock_guard lock(run_.state_->mutex);
-  return run_.state_->config;
+  const bool readable = run_.state_ != nullptr && !run_.state_->in_forked_child();
+  return readable ? run_.state_->config_values() : Object();
 }
 
 void Run::define_metric(const MetricDefinition& metric) {
@@ -179,13 +182,11 @@ void Run::define_metric(const MetricDefinition& metric) {
   MetricDefinition clean = metric;
   clean.name = valid_utf8(metric.name);
   clean.step_metric = valid_utf8(metric.step_metric);
-  State& state = running("define_metric");
-  const std::lock_guard lock(state.mutex);
-  state.for_each_sink("definitions of metrics", [&](Sink& sink) { sink.define_metric(clean); });
+  if (State* const state = usable("define_metric")) state->define_metric(clean);
 }
 
 void Run::finish(int exit_code) {
-  if (state_ != nullptr) state_->finish(exit_code);
+  if (state_ != nullptr && !state_->in_forked_child()) state_->finish(exit_code);
 }
 
 const RunInfo& Run::info() const {
@@ -198,8 +199,14 @@ const std::vector<std::shared_ptr<Sink>>& Run::sinks() const {
   return state_->sinks;
 }
 
-std::vector<Problem> Run::problems() const { return state_ == nullptr ? std::vector<Problem>() : state_->problems(); }
+std::vector<Problem> Run::problems() const {
+  const bool readable = state_ != nullptr && !state_->in_forked_child();
+  return readable ? state_->problems() : std::vector<Problem>();
+}
 
-std::string Problem::to_string() const { return fmt::format("{} ({}); first: {}", what, count == 1 ? std::string("once") : fmt::format("{} times", count), first); }
+std::string Problem::to_string() const {
+  const std::string times = count == 1 ? "once" : fmt::format("{} times", count);
+  return fmt::format("{} ({}); first: {}", what, times, first);
+}
 
 }  // namespace muon::track

@@ -4,75 +4,79 @@
 #include <muon/track/run.hpp>
 
 #include "track/host.hpp"
+#include "track/merged_object.hpp"
 
 #include <atomic>
 #include <condition_variable>
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
 #include <thread>
-#include <unordered_map>
 #include <vector>
 
 namespace muon::track {
 
-/// Names and values, valid ones; a name that comes again is merged with what it had.
-class Values {
- public:
-  void set(const Object& values);
-  void clear();
-  const Object& get() const { return values_; }
-
- private:
-  Object values_;
-  std::unordered_map<std::string, std::size_t> index_;
-};
-
 struct Run::State {
-  explicit State(RunInfo run_info, RunOptions options);
-  ~State();
+  /// In a forked child the state is never destroyed: the mutex may be locked, the condition variable waited for and a sink in the
+  /// middle of a record, all by threads that the child does not have.
+  static std::shared_ptr<State> make(RunInfo info, RunOptions options);
 
   /// Starts the sinks, all or none.
   void start();
   void log(const Object& values, std::optional<std::int64_t> step, std::optional<bool> commit);
-  /// For the row that the next log call adds to, if the run is not over.
-  void add(const Object& values);
+  /// Adds values to the row of the next log call, unless the run has finished.
+  void add_to_next_row(const Object& values);
   void update_config(const Object& values);
+  Object config_values() const;
+  void define_metric(const MetricDefinition& metric);
   void finish(int exit_code);
-  bool is_running() const;
+  std::vector<Problem> problems() const;
   void add_problem(const std::string& what, const std::string& first);
+  /// How many models were watched before this one.
+  int count_watched_model();
+
+  /// This process is not the one that began the run, so it must neither take the lock nor write.
+  bool in_forked_child() const;
+  /// False in a forked child.
+  bool is_running() const;
   /// Errors   std::logic_error: the caller is a sink of this run, which would wait for itself.
   void not_from_a_sink(const char* call) const;
 
   const RunInfo info;
   const std::vector<std::shared_ptr<Sink>> sinks;
-  mutable std::mutex mutex;  // of all that follows
-  Object config;
-  bool finished = false;
-  int watched = 0;  // models
-
-  std::vector<Problem> problems() const;
-  /// Each sink in turn; what one throws is a problem and does not keep the others from theirs. The lock is held.
-  void for_each_sink(const char* lost, const std::function<void(Sink&)>& call);
 
  private:
-  Row row_of(Object values) const;
-  void flush();
-  void sample_system();
-  void count_problem(const std::string& what, const std::string& first);
+  State(RunInfo run_info, RunOptions options);
+  ~State();
 
-  Values row_, pending_, last_;
+  // The lock is held by the caller of these.
+  Row row_of(Object values) const;
+  void write_row();
+  void count_problem(const std::string& what, const std::string& first);
+  /// Calls each sink in turn. An exception is counted as a problem and does not keep the other sinks from their calls.
+  void for_each_sink(const char* lost, const std::function<void(Sink&)>& call);
+
+  void sample_system();
+
+  mutable std::mutex mutex_;  // of everything below, except for what is constant or atomic
+  MergedObject config_;
+  MergedObject row_;          // the current row
+  MergedObject next_row_;     // found by watches: for the row of the next log call
+  MergedObject last_values_;  // of every name
   std::int64_t step_ = 0;
   Time row_time_;
   std::map<std::string, Problem> problems_;  // by `what`
+  int watched_models_ = 0;
+  bool finished_ = false;
 
-  const int process_;                        // a forked child leaves the files alone
+  const int process_;
   std::atomic<std::thread::id> in_sinks_{};  // the thread that is calling them
 
-  double system_metrics_interval_;
+  const double system_metrics_interval_;
   std::condition_variable finished_cv_;
   std::thread system_;
 };

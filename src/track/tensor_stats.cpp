@@ -20,7 +20,49 @@ struct Range {
 
 using Counts = std::vector<std::int64_t>;
 
-// ---- a CPU's: histc takes ten nanoseconds a value, these two loops four ----
+/// The power of two that brings the largest magnitude near 1, so that neither differences overflow nor their inverses; 1 where
+/// there is no such danger. Multiplying by it is exact except for values far below the largest one. It stays a normal number of
+/// type T.
+template <class T>
+double scale_factor(const Range& range) {
+  constexpr int largest = std::numeric_limits<T>::max_exponent - 24;
+  const int exponent = std::ilogb(std::max(std::abs(range.least), std::abs(range.greatest)));
+  return std::abs(exponent) < 60 ? 1 : std::ldexp(1.0, std::clamp(-exponent, -largest, largest));
+}
+
+/// Equal bins over a range that is not empty.
+class Bins {
+ public:
+  Bins(const Range& range, std::int64_t count)
+      : range_(range),
+        factor_(scale_factor<double>(range)),
+        least_(range.least * factor_),
+        greatest_(range.greatest * factor_),
+        per_unit_(static_cast<double>(count) / (greatest_ - least_)),
+        last_(count - 1) {}
+
+  /// The bin of a value in the range.
+  std::size_t operator[](double value) const {
+    return static_cast<std::size_t>(std::min(static_cast<std::int64_t>((value * factor_ - least_) * per_unit_), last_));
+  }
+
+  std::vector<double> edges() const {
+    const auto count = static_cast<double>(last_ + 1);
+    const double width = greatest_ / count - least_ / count;
+    std::vector<double> result{range_.least};  // the ends are exact, even where one is so much smaller that the factor makes it 0
+    for (std::int64_t i = 1; i <= last_; ++i)
+      result.push_back(std::min(least_ + width * static_cast<double>(i), greatest_) / factor_);
+    result.push_back(range_.greatest);
+    return result;
+  }
+
+ private:
+  Range range_;
+  double factor_, least_, greatest_, per_unit_;  // the range in multiples of 1 / factor, and bins per unit of it
+  std::int64_t last_;
+};
+
+// ---- on a CPU: histc takes ten nanoseconds a value, these two loops four ----
 
 template <class T>
 Range range_of(const T* values, std::int64_t count) {
@@ -52,20 +94,16 @@ Range range_of(const T* values, std::int64_t count) {
 }
 
 template <class T>
-Counts count_in_bins(const T* values, std::int64_t count, const Range& range, std::int64_t bins) {
-  // halves, so that a range wider than double's does not overflow; four sets, so that equal bins do not wait for each other
-  const double least = range.least / 2, scale = static_cast<double>(bins) / (range.greatest / 2 - least);
-  std::vector<std::array<std::int64_t, 4>> sets(static_cast<std::size_t>(bins));
-  for (std::int64_t i = 0; i < count; ++i) {
-    const auto bin = static_cast<std::int64_t>((static_cast<double>(values[i]) / 2 - least) * scale);
-    ++sets[static_cast<std::size_t>(std::min(bin, bins - 1))][static_cast<std::size_t>(i % 4)];
-  }
+Counts count_in_bins(const T* values, std::int64_t count, const Bins& bins, std::int64_t number) {
+  // four sets, so that equal bins do not wait for each other
+  std::vector<std::array<std::int64_t, 4>> sets(static_cast<std::size_t>(number));
+  for (std::int64_t i = 0; i < count; ++i) ++sets[bins[static_cast<double>(values[i])]][static_cast<std::size_t>(i % 4)];
   Counts counts;
   for (const auto& set : sets) counts.push_back(set[0] + set[1] + set[2] + set[3]);
   return counts;
 }
 
-// ---- any device's: three numbers and the counts are copied ----
+// ---- on any device: three numbers and the counts are copied ----
 
 Range range_of(const at::Tensor& values) {
   if (values.is_cpu()) {
@@ -78,13 +116,22 @@ Range range_of(const at::Tensor& values) {
   return {number[0], number[1], number[2], std::isfinite(number[0]) && std::isfinite(number[1])};
 }
 
-Counts count_in_bins(const at::Tensor& values, const Range& range, std::int64_t bins) {
+Counts count_in_bins(const at::Tensor& values, const Range& range, const Bins& bins, std::int64_t number) {
+  const bool wide = values.scalar_type() == at::kDouble;
   if (values.is_cpu()) {
-    return values.scalar_type() == at::kDouble ? count_in_bins(values.data_ptr<double>(), values.numel(), range, bins)
-                                               : count_in_bins(values.data_ptr<float>(), values.numel(), range, bins);
+    return wide ? count_in_bins(values.data_ptr<double>(), values.numel(), bins, number)
+                : count_in_bins(values.data_ptr<float>(), values.numel(), bins, number);
   }
-  const at::Tensor counts = at::histc(values, bins, range.least, range.greatest).to(at::kCPU, at::kLong);
-  return {counts.data_ptr<std::int64_t>(), counts.data_ptr<std::int64_t>() + bins};
+  const double factor = wide ? scale_factor<double>(range) : scale_factor<float>(range);
+  const at::Tensor scaled = factor == 1 ? values : values * factor;
+  const at::Tensor counts = at::histc(scaled, number, range.least * factor, range.greatest * factor).to(at::kCPU, at::kLong);
+  return {counts.data_ptr<std::int64_t>(), counts.data_ptr<std::int64_t>() + number};
+}
+
+/// The norm of finite values, some of whose squares leave the range of double.
+double scaled_norm(const at::Tensor& values, const Range& range) {
+  const double factor = scale_factor<double>(range);
+  return (values * factor).norm(2, at::kDouble).item<double>() / factor;
 }
 
 }  // namespace
@@ -103,6 +150,8 @@ Counted count(const at::Tensor& tensor, std::int64_t bins) {
   Range range;
   if (values.numel() > 0) range = range_of(values);
   result.norm = range.norm;
+  if (range.finite && !(range.norm > 1e-140 && range.norm < 1e140) && (range.least != 0 || range.greatest != 0))
+    result.norm = scaled_norm(values, range);
   if (!range.finite) {
     result.norm = std::isnan(range.norm) ? range.norm : std::numeric_limits<double>::infinity();
     values = values.masked_select(values.isfinite());
@@ -119,12 +168,10 @@ Counted count(const at::Tensor& tensor, std::int64_t bins) {
     histogram = {{range.least, range.greatest}, {all}};
     return result;
   }
-  histogram.counts = values.numel() > 0 ? count_in_bins(values, range, bins) : Counts(static_cast<std::size_t>(bins), 0);
-  const double width = range.greatest / static_cast<double>(bins) - range.least / static_cast<double>(bins);
-  for (std::int64_t i = 0; i < bins; ++i) histogram.edges.push_back(range.least + width * static_cast<double>(i));
-  histogram.edges.push_back(range.greatest);
-  if (zeros > 0)
-    histogram.counts[static_cast<std::size_t>(std::min(bins - 1, static_cast<std::int64_t>(-range.least / width)))] += zeros;
+  const Bins in_bins(range, bins);
+  histogram.edges = in_bins.edges();
+  histogram.counts = values.numel() > 0 ? count_in_bins(values, range, in_bins, bins) : Counts(static_cast<std::size_t>(bins), 0);
+  if (zeros > 0) histogram.counts[in_bins[0.0]] += zeros;
   return result;
 }
 

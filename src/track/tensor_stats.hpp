@@ -1,4 +1,4 @@
-// Histogram and norm of a tensor, at once.
+// The histogram and the norm of a tensor, in one go.
 #pragma once
 
 #include <muon/track/value.hpp>
@@ -12,7 +12,7 @@ struct Counted {
   double norm = 0;  // Frobenius; not finite if a value is not
 };
 
-/// As `histogram`.
+/// Measures a tensor. The histogram is that of `histogram` in value.hpp.
 Counted count(const at::Tensor& tensor, std::int64_t bins);
 
 }  // namespace muon::track

@@ -1,11 +1,11 @@
 #include <muon/track/tensorboard.hpp>
 
 #include "files/folders.hpp"
-#include "track/formats/event.hpp"
-#include "track/host.hpp"
 #include "files/record_file.hpp"
+#include "track/formats/event.hpp"
 #include "track/formats/seconds.hpp"
 #include "track/formats/tfrecord.hpp"
+#include "track/host.hpp"
 
 #include <fmt/format.h>
 #include <unistd.h>
@@ -40,7 +40,6 @@ class TensorBoard : public Sink {
     file_.reset();
   }
 
-  std::string view_hint() const override { return fmt::format("tensorboard --logdir {}", folder_.string()); }
   std::filesystem::path path() const override { return folder_; }
 
  private:

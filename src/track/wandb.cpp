@@ -1,18 +1,24 @@
 #include <muon/track/wandb.hpp>
 
 #include "files/folders.hpp"
-#include "track/host.hpp"
 #include "files/record_file.hpp"
+#include "track/formats/reserved_names.hpp"
 #include "track/formats/seconds.hpp"
+#include "track/formats/value_json.hpp"
 #include "track/formats/wandb_log.hpp"
 #include "track/formats/wandb_record.hpp"
+#include "track/host.hpp"
 #include "track/wandb_summary.hpp"
 
 #include <fmt/format.h>
 
 #include <optional>
 #include <stdexcept>
+#include <string>
 #include <system_error>
+#include <utility>
+#include <variant>
+#include <vector>
 
 namespace muon::track {
 namespace {
@@ -32,7 +38,7 @@ void make_new_folder(const fs::path& folder) {
   if (!made) throw std::runtime_error(fmt::format("[track] {} exists already; give the run another id", folder.string()));
 }
 
-/// wandb/latest-run, which `wandb leet` follows: a link to the bare name. Without it all else works.
+/// Makes wandb/latest-run, a link that `wandb leet` follows. Everything else works without it, so a failure is ignored.
 void link_latest(const fs::path& folder) {
   const fs::path link = folder.parent_path() / "latest-run", temporary = link.string() + "." + folder.filename().string();
   std::error_code error;
@@ -41,34 +47,39 @@ void link_latest(const fs::path& folder) {
   if (error) fs::remove(temporary, error);
 }
 
-Items items_of(const Object& values, bool only_histograms = false) {
-  Items items;
-  for_each_leaf(values, [&](const Path& path, const Value& value) {
-    const auto* const histogram = std::get_if<Histogram>(&value.get());
-    if (histogram == nullptr) {
-      if (!only_histograms) items.emplace_back(path, json_text(value, NonFinite::bare));
-      return;
-    }
-    for (const auto& [part, content] : histogram_object(*histogram)) {
-      items.emplace_back(path, json_text(content, NonFinite::bare));
-      items.back().first.push_back(part);
-    }
-  });
-  return items;
+/// Adds what W&B itself puts into a row.
+void add_reserved(Items& items, const Row& row) {
+  items.push_back({{timestamp_name}, json_text(seconds_since_1970(row.time), NonFinite::bare)});
+  items.push_back({{runtime_name}, json_text(row.runtime, NonFinite::bare)});
+  items.push_back({{step_name}, std::to_string(row.step)});
 }
 
-/// Names that W&B sets itself.
-Object without_own(Object values) {
-  std::erase_if(values, [](const auto& e) { return e.first == "_step" || e.first == "_timestamp" || e.first == "_runtime"; });
-  return values;
+/// Adds the run's duration, which only summaries have.
+void add_duration(Items& items, const Row& row) {
+  items.push_back({{"_wandb", "runtime"}, std::to_string(static_cast<std::int64_t>(row.runtime))});
 }
 
-/// What W&B adds to a row.
-void add_own(Items& items, const Row& row) {
-  items.push_back({{"_timestamp"}, json_text(seconds_since_1970(row.time), NonFinite::bare)});
-  items.push_back({{"_runtime"}, json_text(row.runtime, NonFinite::bare)});
-  items.push_back({{"_step"}, std::to_string(row.step)});
-}
+/// Records that get the next numbers and go to the file in one write: all of them, or none, and the numbers are as before.
+class Batch {
+ public:
+  Batch(RecordFile& file, std::int64_t& last_number) : file_(file), last_number_(last_number), number_(last_number) {}
+  /// `make` gives the record for a number.
+  template <class Make>
+  Batch& add(const Make& make) {
+    bytes_ += wandb_log::frame(make(++number_), file_.size() + bytes_.size());
+    return *this;
+  }
+  void write() {
+    file_.append(bytes_);
+    last_number_ = number_;
+  }
+
+ private:
+  RecordFile& file_;
+  std::int64_t& last_number_;
+  std::int64_t number_;
+  std::string bytes_;
+};
 
 class WandbOffline : public Sink {
  public:
@@ -80,70 +91,71 @@ class WandbOffline : public Sink {
     fs::create_directory(folder_ / "files");  // `wandb sync` writes into it
     file_.emplace(folder_ / fmt::format("run-{}.wandb", info.id));
     file_->append(wandb_log::file_header);
-    add([](auto number) { return record::header(number, "muon.cpp " MUON_VERSION); });
-    add([&](auto number) { return record::run(number, info, host_name(), config); });
+    batch()
+        .add([](auto number) { return record::header(number, "muon.cpp " MUON_VERSION); })
+        .add([&](auto number) { return record::run(number, info, host_name(), config); })
+        .write();
     link_latest(folder_);
   }
 
   void config(const Object& changes, const Object&) override {
-    add([&](auto number) { return record::config(number, changes); });
+    batch().add([&](auto number) { return record::config(number, changes); }).write();
   }
 
   void define_metric(const MetricDefinition& metric) override {
-    add([&](auto number) { return record::metric(number, metric, false); });
+    batch().add([&](auto number) { return record::metric(number, metric, false); }).write();
     summary_.define(metric);
   }
 
   void row(const Row& row) override {
-    for (const MetricDefinition& metric : summary_.expand(row.values))
-      add([&](auto number) { return record::metric(number, metric, true); });
-    Object values = without_own(row.values);
-    for (auto& [name, value] : summary_.step_metrics(values)) values.emplace_back(name, value);
-    Items items = items_of(values), changes = summary_.update(values);
-    add_own(items, row);
-    add_own(changes, row);
-    add_runtime(changes, row);
-    add([&](auto number) { return record::summary(number, changes); },
-        [&](auto number) { return record::history(number, row.step, items); });
+    Leaves leaves = leaves_of(row.values);
+    std::erase_if(leaves, [](const Leaf& leaf) { return is_reserved(leaf.path.front()); });
+    wandb_summary::Changes changes = summary_.update(leaves);
+    unwritten_.insert(unwritten_.end(), changes.definitions.begin(), changes.definitions.end());
+    Items items;
+    for (const Leaf& leaf : leaves) record::add_leaf(items, leaf);
+    for (const Leaf& leaf : changes.step_metrics) record::add_leaf(items, leaf);
+    add_reserved(items, row);
+    add_reserved(changes.items, row);
+    add_duration(changes.items, row);
+
+    Batch records = batch();
+    for (const MetricDefinition& metric : unwritten_)
+      records.add([&](auto number) { return record::metric(number, metric, true); });
+    records.add([&](auto number) { return record::summary(number, changes.items); })
+        .add([&](auto number) { return record::history(number, row.step, items); })
+        .write();
+    unwritten_.clear();
   }
 
   void system(const Row& row) override {
-    add([&](auto number) { return record::stats(number, row); });
+    batch().add([&](auto number) { return record::stats(number, row); }).write();
   }
 
   void finish(int exit_code, const Row& last) override {
     Items histograms;
-    for (auto& item : items_of(last.values, /*only_histograms=*/true)) histograms.push_back(std::move(item));
-    add_runtime(histograms, last);
-    add([&](auto number) { return record::summary(number, histograms); },
-        [&](auto number) { return record::exit(number, exit_code, last.runtime); },
-        [&](auto number) { return record::final(number); });
+    for (const Leaf& leaf : leaves_of(last.values)) {
+      if (std::holds_alternative<Histogram>(leaf.value->get())) record::add_leaf(histograms, leaf);
+    }
+    add_duration(histograms, last);
+    batch()
+        .add([&](auto number) { return record::summary(number, histograms); })
+        .add([&](auto number) { return record::exit(number, exit_code, last.runtime); })
+        .add([&](auto number) { return record::final(number); })
+        .write();
     file_.reset();
   }
 
-  std::string view_hint() const override { return fmt::format("wandb sync {0}   or   wandb leet {0}", folder_.string()); }
   fs::path path() const override { return folder_; }
 
  private:
-  static void add_runtime(Items& items, const Row& row) {
-    items.push_back({{"_wandb", "runtime"}, std::to_string(static_cast<std::int64_t>(row.runtime))});
-  }
-
-  /// Records with the next numbers, in one write: all of them, or none and the numbers are as before.
-  template <class... Make>
-  void add(const Make&... make) {
-    std::string bytes;
-    std::int64_t number = number_;
-    const auto one = [&](const auto& text) { bytes += wandb_log::frame(text(++number), file_->size() + bytes.size()); };
-    (one(make), ...);
-    file_->append(bytes);
-    number_ = number;
-  }
+  Batch batch() { return {*file_, number_}; }
 
   fs::path folder_;
   std::optional<RecordFile> file_;
-  std::int64_t number_ = 0;
+  std::int64_t number_ = 0;  // of the last record
   wandb_summary::Summary summary_;
+  std::vector<MetricDefinition> unwritten_;  // by globs, of rows that could not be written
 };
 
 }  // namespace

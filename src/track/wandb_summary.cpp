@@ -2,39 +2,10 @@
 
 #include <algorithm>
 #include <cmath>
-#include <optional>
-#include <set>
+#include <utility>
+#include <variant>
 
 namespace muon::track::wandb_summary {
-namespace {
-
-/// As W&B joins.
-std::string name_of(const Path& path) { return joined(path, "."); }
-
-}  // namespace
-
-Object Summary::step_metrics(const Object& values) {
-  Object missing;
-  std::set<std::string> needed;
-  if (metrics_.empty() && globs_.empty()) return missing;
-  for_each_leaf(values, [&](const Path& path, const Value&) {
-    const auto known = metrics_.find(name_of(path));
-    if (known != metrics_.end() && !known->second.definition.step_metric.empty())
-      needed.insert(known->second.definition.step_metric);
-  });
-  for_each_leaf(values, [&](const Path& path, const Value& value) {
-    const std::string name = name_of(path);
-    const bool is_step =
-        std::any_of(metrics_.begin(), metrics_.end(), [&](const auto& m) { return m.second.definition.step_metric == name; }) ||
-        std::any_of(globs_.begin(), globs_.end(), [&](const auto& g) { return g.step_metric == name; });
-    if (is_step) steps_[name] = value;
-    needed.erase(name);
-  });
-  for (const std::string& name : needed) {
-    if (const auto known = steps_.find(name); known != steps_.end()) missing.emplace_back(name, known->second);
-  }
-  return missing;
-}
 
 void Summary::define(const MetricDefinition& metric) {
   if (metric.name.ends_with('*')) {
@@ -42,55 +13,80 @@ void Summary::define(const MetricDefinition& metric) {
   } else {
     metrics_[metric.name].definition = metric;
   }
+  if (!metric.step_metric.empty()) step_names_.insert(metric.step_metric);
 }
 
-std::vector<MetricDefinition> Summary::expand(const Object& values) {
-  std::vector<MetricDefinition> result;
-  if (globs_.empty()) return result;
-  for_each_leaf(values, [&](const Path& path, const Value&) {
-    const std::string name = name_of(path);
-    if (metrics_.count(name) > 0 || name.starts_with('_')) return;
-    for (const MetricDefinition& glob : globs_) {
-      if (!name.starts_with(glob.name.substr(0, glob.name.size() - 1))) continue;
-      MetricDefinition metric = glob;
-      metric.name = name;
-      metrics_[name].definition = metric;
-      result.push_back(std::move(metric));
-      return;
-    }
-  });
-  return result;
+Changes Summary::update(const Leaves& row) {
+  Changes changes;
+  if (metrics_.empty() && globs_.empty()) {
+    for (const Leaf& leaf : row) summarize(leaf, nullptr, changes.items);
+    return changes;
+  }
+  std::vector<std::string> names;
+  for (const Leaf& leaf : row) names.push_back(joined(leaf.path, "."));  // as W&B joins them
+  expand_globs(names, changes.definitions);
+  changes.step_metrics = update_step_metrics(row, names);
+  const auto metric_of = [&](const std::string& name) {
+    const auto known = metrics_.find(name);
+    return known == metrics_.end() ? nullptr : &known->second;
+  };
+  for (std::size_t i = 0; i < row.size(); ++i) summarize(row[i], metric_of(names[i]), changes.items);
+  for (const Leaf& leaf : changes.step_metrics) summarize(leaf, metric_of(leaf.path.front()), changes.items);
+  return changes;
 }
 
-std::vector<wandb_record::Item> Summary::update(const Object& values) {
-  std::vector<wandb_record::Item> items;
-  for_each_leaf(values, [&](const Path& path, const Value& value) {
-    if (std::holds_alternative<Histogram>(value.get())) return;
-    const auto known = metrics_.empty() ? metrics_.end() : metrics_.find(name_of(path));
-    const std::string how = known == metrics_.end() ? "" : known->second.definition.summary;
-    if (how == "none") return;
-    const auto number = number_of(value);
-    if (how.empty() || how == "copy" || !number) {
-      items.emplace_back(path, json_text(value, NonFinite::bare));
-      return;
-    }
-    Metric& metric = known->second;
-    if (std::isnan(*number) && how != "last" && how != "first") return;
-    ++metric.count;
-    metric.least = metric.count == 1 ? *number : std::min(metric.least, *number);
-    metric.greatest = metric.count == 1 ? *number : std::max(metric.greatest, *number);
-    metric.sum += *number;
-    const bool maximize = metric.definition.goal == "maximize";
-    double result = *number;
-    if (how == "min" || (how == "best" && !maximize)) result = metric.least;
-    if (how == "max" || (how == "best" && maximize)) result = metric.greatest;
-    if (how == "mean") result = metric.sum / static_cast<double>(metric.count);
-    if (how == "first" && metric.count > 1) return;
-    Path longer = path;
-    longer.push_back(how);
-    items.emplace_back(std::move(longer), json_text(result, NonFinite::bare));
-  });
-  return items;
+void Summary::expand_globs(const std::vector<std::string>& names, std::vector<MetricDefinition>& definitions) {
+  if (globs_.empty()) return;
+  for (const std::string& name : names) {
+    if (metrics_.count(name) > 0 || name.starts_with('_')) continue;
+    const auto glob = std::find_if(globs_.begin(), globs_.end(), [&](const MetricDefinition& candidate) {
+      return name.starts_with(std::string_view(candidate.name).substr(0, candidate.name.size() - 1));
+    });
+    if (glob == globs_.end()) continue;
+    MetricDefinition metric = *glob;
+    metric.name = name;
+    metrics_[name].definition = metric;
+    definitions.push_back(std::move(metric));
+  }
+}
+
+Leaves Summary::update_step_metrics(const Leaves& row, const std::vector<std::string>& names) {
+  std::set<std::string> missing;
+  for (const std::string& name : names) {
+    const auto known = metrics_.find(name);
+    if (known != metrics_.end() && !known->second.definition.step_metric.empty())
+      missing.insert(known->second.definition.step_metric);
+  }
+  for (std::size_t i = 0; i < row.size(); ++i) {
+    if (step_names_.count(names[i]) > 0) step_values_[names[i]] = *row[i].value;
+    missing.erase(names[i]);
+  }
+  Leaves leaves;
+  for (const std::string& name : missing) {
+    if (const auto known = step_values_.find(name); known != step_values_.end()) leaves.push_back({{name}, &known->second});
+  }
+  return leaves;
+}
+
+void Summary::summarize(const Leaf& leaf, Metric* metric, std::vector<wandb_record::Item>& items) const {
+  if (std::holds_alternative<Histogram>(leaf.value->get())) return;
+  const std::string how = metric == nullptr ? "" : metric->definition.summary;
+  if (how == "none") return;
+  const auto number = number_of(*leaf.value);
+  if (how.empty() || how == "copy" || !number) return wandb_record::add_leaf(items, leaf);
+  if (std::isnan(*number) && how != "last" && how != "first") return;
+  ++metric->count;
+  metric->least = metric->count == 1 ? *number : std::min(metric->least, *number);
+  metric->greatest = metric->count == 1 ? *number : std::max(metric->greatest, *number);
+  metric->sum += *number;
+  const bool maximize = metric->definition.goal == "maximize";
+  double result = *number;
+  if (how == "min" || (how == "best" && !maximize)) result = metric->least;
+  if (how == "max" || (how == "best" && maximize)) result = metric->greatest;
+  if (how == "mean") result = metric->sum / static_cast<double>(metric->count);
+  if (how == "first" && metric->count > 1) return;
+  items.emplace_back(leaf.path, json_text(result, NonFinite::bare));
+  items.back().first.push_back(how);
 }
 
 }  // namespace muon::track::wandb_summary

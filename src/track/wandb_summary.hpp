@@ -1,26 +1,32 @@
-// The summary that W&B's server shows of a run: of each metric the last value, or what was defined.
+// The summary that W&B shows of a run: the last value of each metric, or what its definition asks for.
 #pragma once
 
-#include <muon/track/sink.hpp>
+#include <muon/track/record.hpp>
+#include <muon/track/value.hpp>
 
+#include "track/formats/value_json.hpp"
 #include "track/formats/wandb_record.hpp"
 
+#include <cstdint>
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
 namespace muon::track::wandb_summary {
 
+/// What a row brings with it.
+struct Changes {
+  std::vector<MetricDefinition> definitions;  // of names that come for the first time and match a definition with a "*"
+  Leaves step_metrics;                        // that the row's metrics need on their x axis and the row lacks: their last values
+  std::vector<wandb_record::Item> items;      // of the summary. Histograms are left out, since they would double the log's size
+};
+
 class Summary {
  public:
   void define(const MetricDefinition& metric);
-  /// Definitions for names of `values` that a definition with a "*" stands for, when they come the first time.
-  std::vector<MetricDefinition> expand(const Object& values);
-  /// The last values of the step metrics that `values` need and do not have.
-  Object step_metrics(const Object& values);
-  /// What the summary changes to with these values. Histograms are left out: they would double a log's size, and the last is
-  /// enough.
-  std::vector<wandb_record::Item> update(const Object& values);
+  /// Takes in a row. The step metrics refer to values of this summary, until the next call.
+  Changes update(const Leaves& row);
 
  private:
   struct Metric {
@@ -29,9 +35,14 @@ class Summary {
     std::int64_t count = 0;
   };
 
+  void expand_globs(const std::vector<std::string>& names, std::vector<MetricDefinition>& definitions);
+  Leaves update_step_metrics(const Leaves& row, const std::vector<std::string>& names);
+  void summarize(const Leaf& leaf, Metric* metric, std::vector<wandb_record::Item>& items) const;
+
   std::vector<MetricDefinition> globs_;
   std::map<std::string, Metric> metrics_;
-  std::map<std::string, Value> steps_;  // of step metrics
+  std::set<std::string> step_names_;          // of all step metrics that were defined
+  std::map<std::string, Value> step_values_;  // their last values
 };
 
 }  // namespace muon::track::wandb_summary

@@ -1,7 +1,7 @@
 #include <muon/track/watch.hpp>
 
-#include "track/tensor_stats.hpp"
 #include "track/run_state.hpp"
+#include "track/tensor_stats.hpp"
 
 #include <ATen/ATen.h>
 #include <c10/core/UndefinedTensorImpl.h>
@@ -38,17 +38,17 @@ struct Watch::State {
   std::vector<Watched> parameters;
   std::int64_t steps = 0;
 
-  /// Histogram and norm of `tensor` as "gradients/..." into the run's row.
-  void look(const char* what, const std::string& name, const at::Tensor& tensor) {
+  /// Adds the histogram and the norm of `tensor` to the run's row, as "gradients/..." and so on.
+  void measure(const char* what, const std::string& name, const at::Tensor& tensor) {
     const auto strong = run.lock();
     if (strong == nullptr || !tensor.defined() || !strong->is_running()) return;
     try {
       Counted counted = count(tensor, options.bins);
-      Object found{{fmt::format("{}_norms/{}{}", what, prefix, name), counted.norm}};
+      Object measured{{fmt::format("{}_norms/{}{}", what, prefix, name), counted.norm}};
       if (!counted.histogram.counts.empty())
-        found.emplace_back(fmt::format("{}s/{}{}", what, prefix, name), std::move(counted.histogram));
-      strong->add(found);
-    } catch (const std::exception& error) {  // of a layout or device that cannot count: no reason to end a backward
+        measured.emplace_back(fmt::format("{}s/{}{}", what, prefix, name), std::move(counted.histogram));
+      strong->add_to_next_row(measured);
+    } catch (const std::exception& error) {  // a layout or device that cannot count must not end a backward pass
       strong->add_problem("histograms of a watch not made", fmt::format("{}: {}", name, error.what()));
     }
   }
@@ -56,7 +56,7 @@ struct Watch::State {
   /// Called in the thread that computed the gradient.
   void see_gradient(std::size_t index, const at::Tensor& gradient) {
     Watched& parameter = parameters[index];
-    if (++parameter.backwards % options.log_freq == 0) look("gradient", parameter.name, gradient);
+    if (++parameter.backwards % options.log_freq == 0) measure("gradient", parameter.name, gradient);
   }
 
   void unwatch() {
@@ -78,7 +78,7 @@ Watch::~Watch() = default;
 void Watch::step() {
   if (state_ == nullptr || state_->options.log == Log::gradients) return;
   if (++state_->steps % state_->options.log_freq != 0) return;
-  for (const Watched& parameter : state_->parameters) state_->look("parameter", parameter.name, parameter.get());
+  for (const Watched& parameter : state_->parameters) state_->measure("parameter", parameter.name, parameter.get());
 }
 
 void Watch::unwatch() {
@@ -92,16 +92,13 @@ Watch Watch::begin(Run& run, const torch::nn::Module& model, const WatchOptions&
     throw std::invalid_argument(fmt::format("[track] watch: start must be at least 0; got {}", options.start));
   if (options.bins < 1 || options.bins > 512)
     throw std::invalid_argument(fmt::format("[track] watch: bins must be in 1 to 512; got {}", options.bins));
-  Run::State& running = run.running("watch");
+  Run::State* const running = run.usable("watch");
+  if (running == nullptr) return Watch(nullptr);
   auto state = std::make_shared<Watch::State>();
   state->run = run.state_;
   state->options = options;
   state->steps = options.start;
-  {
-    const std::lock_guard lock(running.mutex);
-    const int number = running.watched++;
-    if (number > 0) state->prefix = fmt::format("graph_{}", number);
-  }
+  if (const int number = running->count_watched_model(); number > 0) state->prefix = fmt::format("graph_{}", number);
   std::set<const c10::TensorImpl*> known;
   for (const auto& entry : model.named_parameters()) {
     if (!entry.value().defined() || entry.value().is_complex() || !known.insert(entry.value().unsafeGetTensorImpl()).second)

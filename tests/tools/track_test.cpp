@@ -31,23 +31,23 @@ TEST_F(Track, AllFormatsHaveTheSameRun) {
   EXPECT_THAT(run.out, AllOf(HasSubstr("wandb sync r/wandb/offline-run-"), HasSubstr("wandb leet"),
                              HasSubstr("tensorboard --logdir r/tensorboard"), HasSubstr("inspect r\n")));
   const json wandb = inspected("r"), events = inspected("r/tensorboard"), lines = inspected("r/metrics.jsonl");
-  EXPECT_THAT(wandb["files"][0].get<std::string>(), HasSubstr(".wandb"));
-  EXPECT_EQ(wandb["name"], "n");
-  EXPECT_EQ(wandb["project"], "p");
-  EXPECT_EQ(wandb["exit_code"], 0);
-  EXPECT_EQ(wandb["config"]["momentum"], 0.9);
-  EXPECT_FALSE(wandb["config"]["plan"].is_null() && wandb["config"].dump().find("plan/") == std::string::npos);
+  EXPECT_THAT(wandb.at("files").at(0).get<std::string>(), HasSubstr(".wandb"));
+  EXPECT_EQ(wandb.at("name"), "n");
+  EXPECT_EQ(wandb.at("project"), "p");
+  EXPECT_EQ(wandb.at("exit_code"), 0);
+  EXPECT_EQ(wandb.at("config").at("momentum"), 0.9);
+  EXPECT_THAT(wandb.at("config").dump(), HasSubstr("\"plan/"));
   const std::vector<int> steps{20, 40, 60};
   for (const char* name : {"train/loss", "lr/muon", "lr/adamw", "gradient_norm/muon", "update_norm/adamw",
                            "gradient_norms/fc1.weight", "parameter_norms/fc1.weight"}) {
-    EXPECT_EQ(wandb["metrics"][name]["steps"], steps) << name;
-    EXPECT_EQ(lines["metrics"][name], wandb["metrics"][name]) << name;
-    EXPECT_EQ(events["metrics"][name]["steps"], steps) << name;
-    EXPECT_GT(events["metrics"][name]["values"][0], 0) << name;
+    EXPECT_EQ(wandb.at("metrics").at(name).at("steps"), steps) << name;
+    EXPECT_EQ(lines.at("metrics").at(name), wandb.at("metrics").at(name)) << name;
+    EXPECT_EQ(events.at("metrics").at(name).at("steps"), steps) << name;
+    EXPECT_GT(events.at("metrics").at(name).at("values").at(0), 0) << name;
   }
   for (const char* name : {"test/loss", "test/accuracy", "train/epoch_loss", "epoch"})
-    EXPECT_EQ(wandb["metrics"][name]["steps"].back(), 60) << name;
-  for (const json& found : {wandb, events, lines}) EXPECT_EQ(found["others"]["gradients/fc1.weight"], 3);
+    EXPECT_EQ(wandb.at("metrics").at(name).at("steps").back(), 60) << name;
+  for (const json& found : {wandb, events, lines}) EXPECT_EQ(found.at("others").at("gradients/fc1.weight"), 3);
 }
 
 TEST_F(Track, TheNumbersOfTrainingAreTheSameWithAndWithout) {
@@ -70,19 +70,19 @@ TEST_F(Track, AResumedRunGoesOnUnderItsId) {
   const Result stopped = stopped_after(endless, 50);
   ASSERT_THAT(stopped.out, AllOf(HasSubstr("stopped by SIGINT"), HasSubstr("tracked")));
   const json before = inspected("r");
-  EXPECT_EQ(before["exit_code"], 130);
+  EXPECT_EQ(before.at("exit_code"), 130);
   const Result again = stopped_after(endless + " --resume", 200);
   ASSERT_THAT(again.out, HasSubstr("resumed after step"));
   const json after = inspected("r");
-  EXPECT_EQ(after["id"], before["id"]);
-  EXPECT_EQ(after["files"].size(), 2u);
+  EXPECT_EQ(after.at("id"), before.at("id"));
+  EXPECT_EQ(after.at("files").size(), 2u);
   for (const json& found : {after, inspected("r/tensorboard"), inspected("r/metrics-2.jsonl")}) {
-    const std::vector<int> steps = found["metrics"]["train/loss"]["steps"];
+    const std::vector<int> steps = found.at("metrics").at("train/loss").at("steps");
     for (const int step : steps) EXPECT_EQ(step % 20, 0);
-    EXPECT_EQ(found["metrics"]["gradient_norms/fc1.weight"]["steps"], steps);
+    EXPECT_EQ(found.at("metrics").at("gradient_norms/fc1.weight").at("steps"), steps);
     EXPECT_TRUE(std::is_sorted(steps.begin(), steps.end()));
   }
-  EXPECT_GT(after["metrics"]["train/loss"]["steps"].size(), before["metrics"]["train/loss"]["steps"].size());
+  EXPECT_GT(after.at("metrics").at("train/loss").at("steps").size(), before.at("metrics").at("train/loss").at("steps").size());
 }
 
 TEST_F(Track, InspectPrintsTablesAndCurvesAndCompares) {
@@ -129,7 +129,7 @@ TEST_F(Track, AFullDiskIsToldAndTrainingGoesOn) {
                           "--log-every 1 --track jsonl --watch all --summary /dev/null");
   EXPECT_THAT(run.out, AllOf(HasSubstr("tracking loses something, training goes on"), HasSubstr("jsonl: rows not written"),
                              HasSubstr("File too large"), HasSubstr("train loss")));
-  EXPECT_NE(inspected("q")["metrics"]["train/loss"]["steps"].size(), 0u);
+  EXPECT_NE(inspected("q").at("metrics").at("train/loss").at("steps").size(), 0u);
 }
 
 }  // namespace

@@ -34,8 +34,8 @@ def same(a, b):
     return a == b
 
 
-def expect(truth, what):
-    if not truth:
+def expect(condition, what):
+    if not condition:
         sys.exit(f"official_readers: {what}")
 
 
@@ -75,7 +75,7 @@ def check_wandb(log, lines):
     expect([(m.glob_name, m.name, m.step_metric) for m in metrics]
            == [("val/*", "", "epoch"), ("", "val/loss", "epoch")] and metrics[1].expanded_from_glob, f"metrics {metrics}")
     expect(all(m.summary.min and m.goal == pb.MetricRecord.GOAL_MINIMIZE and m.options.defined for m in metrics), "metric options")
-    expect(any(kind == "stats" for kind in kinds), "no system figures")
+    expect(any(kind == "stats" for kind in kinds), "no system metrics")
     expect(records[-2].exit.exit_code == 0, "the exit code")
 
     history = [r.history for r in records if r.HasField("history")]

@@ -19,7 +19,7 @@ using namespace track_test;
 
 class Survival : public InFolder {};
 
-/// Logs until it is killed; tells each step that is logged through the pipe.
+/// Logs until it is killed, and reports each logged step through the pipe.
 [[noreturn]] void log_forever(const fs::path& folder, int pipe) {
   auto run = init({.dir = folder, .sinks = {wandb_offline(), tensorboard(folder / "tb"), jsonl(folder / "a.jsonl")}});
   const std::string text(3000, 'x');  // so that records cross blocks
@@ -41,13 +41,13 @@ TEST_F(Survival, KilledAtRandomMomentsOf200Runs) {
       log_forever(run, ends[1]);
     }
     ::close(ends[1]);
-    std::int64_t told = -1, step = 0;
-    for (int rows = static_cast<int>(random() % 60); told < rows && ::read(ends[0], &step, sizeof step) == sizeof step;)
-      told = step;
+    std::int64_t reported = -1, step = 0;
+    for (int rows = static_cast<int>(random() % 60); reported < rows && ::read(ends[0], &step, sizeof step) == sizeof step;)
+      reported = step;
     std::this_thread::sleep_for(std::chrono::microseconds(random() % 300));
     ::kill(child, SIGKILL);
     ::waitpid(child, nullptr, 0);
-    while (::read(ends[0], &step, sizeof step) == sizeof step) told = step;
+    while (::read(ends[0], &step, sizeof step) == sizeof step) reported = step;
     ::close(ends[0]);
     for (const char* part : {"wandb", "tb", "a.jsonl"}) {
       History history(run / part);
@@ -55,7 +55,7 @@ TEST_F(Survival, KilledAtRandomMomentsOf200Runs) {
       ASSERT_THAT(history.problems(), testing::ElementsAre()) << part;
       ASSERT_FALSE(history.exit_code().has_value());
       const Series& steps = history.series().at("step");
-      ASSERT_GE(static_cast<std::int64_t>(steps.steps.size()), told + 1) << part;
+      ASSERT_GE(static_cast<std::int64_t>(steps.steps.size()), reported + 1) << part;
       for (std::size_t i = 0; i < steps.steps.size(); ++i) {
         ASSERT_EQ(steps.steps[i], static_cast<std::int64_t>(i));
         ASSERT_EQ(steps.values[i], static_cast<double>(i));

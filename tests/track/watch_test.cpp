@@ -1,7 +1,7 @@
 // Histograms of gradients and parameters: the numbers of W&B's rule, at the right steps, and in any order of destruction.
 #include "track/run_folder.hpp"
 
-#include "track/formats/value_json.hpp"
+#include "track/tensor_stats.hpp"
 
 #include <muon/track/run.hpp>
 #include <muon/track/watch.hpp>
@@ -9,9 +9,12 @@
 #include <gmock/gmock.h>
 #include <torch/torch.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <map>
+#include <numeric>
+#include <vector>
 
 namespace {
 
@@ -73,6 +76,67 @@ TEST(HistogramOf, EveryKindOfTensor) {
   EXPECT_THROW(muon::track::histogram(torch::Tensor()), std::invalid_argument);
   EXPECT_EQ(muon::track::histogram(torch::full({3}, 1e38).mul(torch::tensor({-3.0, 0.0, 3.0})), 3).counts.size(),
             3u);  // a range past float32's
+}
+
+/// What must hold of any histogram of these finite values.
+void expect_histogram(const torch::Tensor& values, std::int64_t bins) {
+  const Histogram h = muon::track::histogram(values, bins);
+  const torch::Tensor wide = (values.is_sparse() ? values.to_dense() : values).to(torch::kFloat64);
+  ASSERT_EQ(h.edges.size(), h.counts.size() + 1) << values;
+  for (const double edge : h.edges) EXPECT_TRUE(std::isfinite(edge)) << values;
+  EXPECT_TRUE(std::is_sorted(h.edges.begin(), h.edges.end())) << values;
+  EXPECT_EQ(h.edges.front(), wide.min().item<double>());
+  EXPECT_EQ(h.edges.back(), wide.max().item<double>());
+  EXPECT_EQ(std::accumulate(h.counts.begin(), h.counts.end(), std::int64_t{0}), values.numel()) << values;
+  EXPECT_GT(h.counts.front(), 0) << values;  // the smallest value is in the first bin, the largest in the last
+  EXPECT_GT(h.counts.back(), 0) << values;
+}
+
+struct Type {
+  c10::ScalarType type;
+  double least, greatest, epsilon;  // positive ones
+};
+
+template <class T>
+Type type_of(c10::ScalarType type) {
+  using limits = std::numeric_limits<T>;
+  return {type, static_cast<double>(limits::denorm_min()), static_cast<double>(limits::max()),
+          static_cast<double>(limits::epsilon())};
+}
+
+TEST(HistogramOf, AnyRangeOfEveryType) {
+  for (const Type& type : {type_of<double>(torch::kFloat64), type_of<float>(torch::kFloat32), type_of<c10::Half>(torch::kHalf),
+                           type_of<c10::BFloat16>(torch::kBFloat16)}) {
+    const double d = type.least, m = type.greatest, e = type.epsilon;
+    const std::vector<std::vector<double>> ranges{
+        {0, d},   {-d, 0}, {-d, d},    {0, 3 * d, 20 * d}, {-m, m},     {-m, 0, m},         {m, m / 2}, {-m, -m * (1 - e)},
+        {-m, -d}, {d, m},  {1, 1 + e}, {-1, 0, d, 1},      {0, 1e-310}, {-1.7e308, 1.7e308}};
+    for (const auto& range : ranges) {
+      const torch::Tensor values = torch::tensor(range, torch::kFloat64).to(type.type);
+      const torch::Tensor wide = values.to(torch::kFloat64);
+      if (!wide.isfinite().all().item<bool>() || wide.min().equal(wide.max())) continue;  // not a range of this type
+      for (const std::int64_t bins : {1, 2, 7, 64, 512}) {
+        expect_histogram(values, bins);
+        if (type.type == torch::kFloat64 || type.type == torch::kFloat32) expect_histogram(values.to_sparse(), bins);
+      }
+    }
+  }
+}
+
+TEST(HistogramOf, BinsOfTinyAndHugeRangesAreEqualParts) {
+  for (const double scale : {0x1p-1060, 0x1p-500, 1.0, 0x1p500, 0x1p1020}) {
+    const Histogram h = muon::track::histogram(torch::tensor({-4.0, -3.0, -1.0, 0.0, 0.5, 4.0}, torch::kFloat64) * scale, 4);
+    EXPECT_THAT(h.edges, ElementsAre(-4 * scale, -2 * scale, 0, 2 * scale, 4 * scale));
+    EXPECT_THAT(h.counts, ElementsAre(2, 1, 2, 1));
+  }
+}
+
+TEST(NormOf, ValuesWhoseSquaresLeaveTheRange) {
+  for (const double scale : {5e-324, 1e-300, 1e-150, 1.0, 1e150, 1e300}) {
+    const torch::Tensor values = torch::tensor({3.0, -4.0, 0.0}, torch::kFloat64) * scale;
+    EXPECT_NEAR(muon::track::count(values, 2).norm / (5 * scale), 1, 1e-14) << scale;  // a few roundings
+  }
+  EXPECT_EQ(muon::track::count(torch::zeros({3}, torch::kFloat64), 2).norm, 0);
 }
 
 TEST_F(Watching, GradientsAtEveryNthBackward) {

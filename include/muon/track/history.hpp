@@ -1,13 +1,16 @@
-// muon/track/history.hpp: runs read back, from W&B's offline files, TensorBoard's event files and our JSON lines.
+// muon/track/history.hpp: reads runs back from W&B's offline files, TensorBoard's event files and our JSON lines.
 //
-//     muon::track::History history("runs/a");   // a file, or a folder with such files
-//     history.read();                           // again: what has been written since
+//     muon::track::History history("runs/a");   // a file, or a folder that holds such files
+//     history.read();                           // call it again to read what has been added since
 //     for (const auto& [name, series] : history.series()) ...
 //
-// Damage   A file may end inside a record, as that of a running or killed run does: the rest is read when it is there. A record
-//          whose checksum is wrong ends the reading of its file; `problems` tells where.
-// Cost     a file is read once, in parts; numbers (24 bytes each), names and the config stay in memory
+// Damage   A file may end inside a record, as the file of a running or killed run does; the rest is read once it is
+//          there. A record with a wrong checksum ends the reading of its file, and `problems` says where.
+// Cost     every file is read once, in pieces of 1 MiB; series (24 bytes per value), names and the config stay in memory
+// Safety   not for several threads at once; the files may be written meanwhile
 #pragma once
+
+#include <muon/track/record.hpp>
 
 #include <cstdint>
 #include <filesystem>
@@ -19,36 +22,31 @@
 
 namespace muon::track {
 
-/// One metric.
-struct Series {
-  std::vector<std::int64_t> steps;
-  std::vector<double> values;  ///< may be NaN or infinite
-  std::vector<double> times;   ///< seconds since 1970; NaN where unknown
-};
-
 class History {
  public:
-  /// Errors   std::runtime_error: nothing there, or nothing that is a run
+  /// Finds the files of a run and reads nothing yet. In a folder, the newest run in it or up to three levels below it is taken.
+  /// Errors   std::runtime_error: `path` does not exist or holds no run
   explicit History(const std::filesystem::path& path);
   ~History();
   History(History&&) noexcept;
 
-  /// What has been added to the files since the last time; true if there was anything.
+  /// Reads what has been added to the files since the last call. Returns true if there was anything.
   bool read();
 
-  std::string id() const;
-  std::string project() const;
-  std::string name() const;
-  /// The config's leaves and their JSON texts, named "a/b" in objects.
-  const std::map<std::string, std::string>& config() const;
-  /// Of every scalar; names that begin with "_", as W&B's own do, are left out.
-  const std::map<std::string, Series>& series() const;
-  /// Metrics that are histograms or texts, and how often they were logged.
-  const std::map<std::string, std::int64_t>& others() const;
-  /// Set when the run has finished.
-  std::optional<int> exit_code() const;
-  std::vector<std::filesystem::path> files() const;
-  std::vector<std::string> problems() const;
+  [[nodiscard]] std::string id() const;
+  [[nodiscard]] std::string project() const;
+  [[nodiscard]] std::string name() const;
+  /// The entries of the config as JSON text. An entry of a nested object is named "object/entry".
+  [[nodiscard]] const std::map<std::string, std::string>& config() const;
+  /// Every metric that is a number. Names that begin with "_", such as W&B's own, are left out.
+  [[nodiscard]] const std::map<std::string, Series>& series() const;
+  /// How often each histogram or text was logged.
+  [[nodiscard]] const std::map<std::string, std::int64_t>& others() const;
+  /// Empty until the run has finished.
+  [[nodiscard]] std::optional<int> exit_code() const;
+  [[nodiscard]] std::vector<std::filesystem::path> files() const;
+  /// Damage that was found, one text per file.
+  [[nodiscard]] std::vector<std::string> problems() const;
 
   struct State;
 

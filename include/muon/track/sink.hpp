@@ -1,4 +1,4 @@
-// muon/track/sink.hpp: where a run is written. A sink of your own derives from Sink:
+// muon/track/sink.hpp: a destination that a run is written to. To write a run somewhere else, derive from Sink:
 //
 //     struct Printer : muon::track::Sink {
 //       std::string name() const override { return "printer"; }
@@ -6,69 +6,34 @@
 //     };
 //     auto run = muon::track::init({.project = "mnist", .sinks = {std::make_shared<Printer>()}});
 //
-// A sink is used by one run, by one thread at a time, and must not call its run. What it throws loses that call's data and not
-// the run: see Run::problems.
+// A sink belongs to one run. It is called by one thread at a time and must not call its own run. If it throws, the data of that
+// call is lost, the run continues, and Run::problems reports it; only `start` may fail the run.
 #pragma once
 
+#include <muon/track/record.hpp>
 #include <muon/track/value.hpp>
 
-#include <chrono>
 #include <filesystem>
-#include <map>
 #include <string>
-#include <vector>
 
 namespace muon::track {
-
-using Time = std::chrono::system_clock::time_point;
-
-/// What is known when a run begins.
-struct RunInfo {
-  std::string id;       ///< 8 of a to z and 0 to 9, or as given
-  std::string project;  ///< may be empty, as all that follows
-  std::string name;
-  std::string entity, group, job_type, notes;
-  std::vector<std::string> tags;
-  std::filesystem::path dir;  ///< below which sinks write
-  Time start;
-  std::string stamp;  ///< of `start` in local time: 20261231_235959
-};
-
-/// What was logged under one step: no name twice; texts, names included, are valid UTF-8.
-struct Row {
-  std::int64_t step = 0;
-  Time time;           ///< of the last log call of the row
-  double runtime = 0;  ///< seconds since the start
-  Object values;
-};
-
-/// What a chart of a metric needs to know. `name` may end in "*" and then stands for all that begin so.
-struct MetricDefinition {
-  std::string name;
-  std::string step_metric = "";  ///< the x axis, if not the step
-  std::string summary = "";      ///< which of its values is the run's: min, max, mean, best, last, first, none, copy; empty: last
-  std::string goal = "";         ///< minimize, maximize
-  bool hidden = false;
-};
 
 class Sink {
  public:
   virtual ~Sink() = default;
-  /// In messages.
+  /// The name used in messages.
   virtual std::string name() const = 0;
-  /// What it throws ends `init`.
+  /// Called once, before everything else. An exception makes `init` fail.
   virtual void start(const RunInfo&, const Object& /*config*/) {}
-  /// `changes` were set in a running run; `config` is the whole after that.
+  /// The config changed while the run was going on: `changes` has the new values of the entries that changed, `config` has all.
   virtual void config(const Object& /*changes*/, const Object& /*config*/) {}
   virtual void define_metric(const MetricDefinition&) {}
   virtual void row(const Row& row) = 0;
-  /// Figures of the machine (RunOptions::system_metrics_interval), named as W&B names them: "cpu", "proc.memory.rssMB", ...
+  /// Metrics of the machine (RunOptions::system_metrics_interval) under W&B's names: "cpu", "proc.memory.rssMB", ...
   virtual void system(const Row&) {}
-  /// `last` has the last value of every name. Nothing is called after this.
+  /// The last call. `last` has the last value of every name.
   virtual void finish(int /*exit_code*/, const Row& /*last*/) {}
-  /// How a person looks at it: "tensorboard --logdir runs/a".
-  virtual std::string view_hint() const { return ""; }
-  /// What it writes to; empty if nothing on a disk.
+  /// The file or folder that is written; empty if there is none.
   virtual std::filesystem::path path() const { return {}; }
 };
 

@@ -1,10 +1,12 @@
-// muon/track/tensorboard.hpp: TensorBoard's event files.
+// muon/track/tensorboard.hpp: a run as TensorBoard's event files.
 //
 //     <folder>/events.out.tfevents.<time>.<host>.<process>.<count>
 //
-// Numbers become scalars (float32, as TensorBoard has them), truth values 0 and 1, histograms histograms, texts and lists texts;
-// an object's entries are named "object/entry". Numbers, texts and truth values of the config become hyperparameters.
-// Every row is in the file when log returns.
+//     tensorboard --logdir <folder>
+//
+// Numbers and booleans become scalars (float32, TensorBoard's type), histograms become histograms, and strings and lists become
+// texts. The entries of an object are named "object/entry". The numbers, strings and booleans of the config become
+// hyperparameters. Every row is in the file when `log` returns.
 //
 // Source   https://github.com/tensorflow/tensorboard: compat/proto/event.proto, summary.proto, plugins/hparams
 #pragma once
@@ -16,8 +18,9 @@
 
 namespace muon::track {
 
-/// `folder` is what TensorBoard calls a run; empty: <dir>/tensorboard/<stamp>-<id>. It may exist: a new file is begun.
-/// Errors   at start std::runtime_error naming the folder or file that cannot be made
-std::shared_ptr<Sink> tensorboard(std::filesystem::path folder = {});
+/// Writes a new file into `folder`, which TensorBoard shows as one run; if it is empty, into <dir>/tensorboard/<stamp>-<id> (see
+/// RunInfo). The folder may exist and hold other event files.
+/// Errors   when the run starts, std::runtime_error naming the folder or file that cannot be created
+[[nodiscard]] std::shared_ptr<Sink> tensorboard(std::filesystem::path folder = {});
 
 }  // namespace muon::track

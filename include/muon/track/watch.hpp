@@ -1,19 +1,20 @@
-// muon/track/watch.hpp: every parameter's gradients and values as histograms and norms.
+// muon/track/watch.hpp: logs histograms and norms of a model's gradients and parameters.
 //
 //     auto watch = muon::track::watch(run, *model, {.log = muon::track::Log::all, .log_freq = 100});
-//     loss.backward();     // gradients are looked at here, every 100th time
+//     loss.backward();                   // every 100th time: measures the gradients
 //     optimizer.step();
-//     watch.step();        // parameters here, every 100th time; not needed for gradients
-//     run.log({{"train/loss", loss}});   // writes them, in the same row
+//     watch.step();                      // every 100th time: measures the parameters; not needed for gradients alone
+//     run.log({{"train/loss", loss}});   // writes all of it in one row
 //
-// Names    "gradients/fc1.weight", "parameters/fc1.weight" (histograms); "gradient_norms/fc1.weight", "parameter_norms/..."
-//          (Frobenius, not finite if a value is not). Later models of one run are called "gradients/graph_1fc1.weight", as in
-//          W&B.
-// Cost     nothing but a count on other steps; two passes over the parameter on those that it looks
+// Names    "gradients/fc1.weight" and "parameters/fc1.weight" are histograms; "gradient_norms/fc1.weight" and
+//          "parameter_norms/fc1.weight" are Frobenius norms, which are not finite if a value is not. The second model that is
+//          watched in a run has "gradients/graph_1fc1.weight" and so on, as in W&B.
+// Cost     two passes over each parameter on steps that are measured; on other steps a counter per parameter
 #pragma once
 
 #include <muon/track/run.hpp>
 
+#include <cstdint>
 #include <memory>
 
 namespace torch::nn {
@@ -26,22 +27,25 @@ enum class Log { gradients, parameters, all };
 
 struct WatchOptions {
   Log log = Log::gradients;
-  std::int64_t log_freq = 1000;  ///< looks at the log_freq-th backward or step, and every log_freq-th after it
-  std::int64_t bins = 64;        ///< 1 to 512
-  std::int64_t start = 0;        ///< backwards and steps that count as gone by: those of a run before it was resumed
+  std::int64_t log_freq = 1000;  ///< measure on every log_freq-th backward pass or step, counted from 1
+  std::int64_t bins = 64;        ///< bins of a histogram, 1 to 512
+  std::int64_t start = 0;        ///< the count to start from: the steps that a resumed run has already made
 };
 
-/// Ends when it goes. Run, model and watch may go in any order; a watch whose run is over looks at nothing. One model's backwards
-/// must not run in several threads at once, nor while `unwatch` does.
+/// Keeps hooks on a model's parameters and unregisters them when destroyed. Run, model and Watch may be destroyed in any order;
+/// after the run has finished, nothing is measured.
+///
+/// Safety   Backward passes of one model must not run at the same time in several threads, and none may run during `unwatch` or
+///          the destructor.
 class Watch {
  public:
   Watch(Watch&&) noexcept;
   Watch& operator=(Watch&&) noexcept;
   ~Watch();
 
-  /// Counts a training step, for parameters.
+  /// Call once per training step. Measures the parameters if they are watched.
   void step();
-  /// Takes the hooks off the parameters; again: nothing.
+  /// Unregisters the hooks. Calling it again does nothing.
   void unwatch();
 
  private:
@@ -52,9 +56,9 @@ class Watch {
   std::shared_ptr<State> state_;
 };
 
-/// Parameters that require no gradient have no gradients to watch; complex ones are left out. What cannot be counted is one of
-/// Run::problems. Tied ones have one name, the first.
-/// Errors   std::invalid_argument: log_freq below 1, start below 0, bins not in 1 to 512
+/// Starts to watch `model`. Parameters that require no gradient have none to watch, and complex parameters are left out. Tied
+/// parameters appear under their first name. A tensor that cannot be measured is reported by Run::problems.
+/// Errors   std::invalid_argument: log_freq below 1, start below 0, bins not in 1 to 512; std::logic_error: the run has finished
 [[nodiscard]] Watch watch(Run& run, const torch::nn::Module& model, WatchOptions options = {});
 
 }  // namespace muon::track

@@ -66,14 +66,14 @@ void add_text(Writer& summary, const std::string& tag, const std::string& text) 
   });
 }
 
-/// Sums are those of the bins' middles: the values themselves are gone.
+/// The sums are computed from the middles of the bins, since the values themselves are gone.
 void add_histogram(Writer& summary, const std::string& tag, const Histogram& histogram) {
   if (histogram.counts.empty()) return;
   double count = 0, sum = 0, squares = 0;
   std::vector<double> counts;
   for (std::size_t i = 0; i < histogram.counts.size(); ++i) {
     const auto n = static_cast<double>(histogram.counts[i]);
-    const double middle = 0.5 * (histogram.edges[i] + histogram.edges[i + 1]);
+    const double middle = 0.5 * histogram.edges[i] + 0.5 * histogram.edges[i + 1];
     counts.push_back(n);
     count += n;
     sum += n * middle;
@@ -104,11 +104,11 @@ void add_leaf(Writer& summary, const std::string& tag, const Value& value) {
   }
 }
 
-/// google.protobuf.Value; empty for what is no hyperparameter.
+/// A google.protobuf.Value; empty if `value` cannot be a hyperparameter.
 std::string hyperparameter(const Value& value) {
   return message([&](Writer& out) {
-    if (const auto* const truth = std::get_if<bool>(&value.get())) {
-      out.add_bool(4, *truth);
+    if (const auto* const boolean = std::get_if<bool>(&value.get())) {
+      out.add_bool(4, *boolean);
     } else if (const auto* const text = std::get_if<std::string>(&value.get())) {
       out.add_string(3, *text);
     } else if (const auto number = number_of(value)) {
@@ -117,7 +117,7 @@ std::string hyperparameter(const Value& value) {
   });
 }
 
-/// The tensor that hparams' values must have, of no entries.
+/// A value of the plugin hparams, which must have a tensor: one without entries.
 void add_hparams(Writer& summary, const char* tag, const std::function<void(Writer&)>& content) {
   add_value(summary, tag, [&](Writer& value) {
     add_metadata(value, "hparams", message(content));
@@ -140,7 +140,7 @@ std::string version(double time) {
 
 std::string row(const Row& row) {
   return summary_event(seconds_since_1970(row.time), row.step, [&](Writer& summary) {
-    for_each_leaf(row.values, [&](const Path& path, const Value& value) { add_leaf(summary, joined(path), value); });
+    for (const auto& [path, value] : leaves_of(row.values)) add_leaf(summary, joined(path), *value);
   });
 }
 
@@ -148,14 +148,14 @@ std::string session_start(double time, const RunInfo& info, const Object& config
   return summary_event(time, 0, [&](Writer& summary) {
     add_hparams(summary, start_tag, [&](Writer& data) {
       data.add_message(3, message([&](Writer& start) {
-                         for_each_leaf(config, [&](const Path& path, const Value& value) {
-                           const std::string content = hyperparameter(value);
-                           if (content.empty()) return;
+                         for (const Leaf& leaf : leaves_of(config)) {
+                           const std::string content = hyperparameter(*leaf.value);
+                           if (content.empty()) continue;
                            start.add_message(1, message([&](Writer& entry) {
-                                               entry.add_string(1, joined(path));
+                                               entry.add_string(1, joined(leaf.path));
                                                entry.add_message(2, content);
                                              }));
-                         });
+                         }
                          start.add_string(
                              4, info.name.empty() ? info.id : info.name + " " + info.id);  // runs of one name are not one
                          start.add_double(5, time);

@@ -3,7 +3,8 @@
 // plugins/hparams/plugin_data.proto
 #pragma once
 
-#include <muon/track/sink.hpp>
+#include <muon/track/record.hpp>
+#include <muon/track/value.hpp>
 
 #include <cstdint>
 #include <string>
@@ -12,26 +13,27 @@
 
 namespace muon::track::event {
 
-/// The first of a file.
+/// The first event of a file.
 std::string version(double time);
 /// All values of a row, in one event.
 std::string row(const Row& row);
-/// The hyperparameters and that a run has begun; and that it has ended. TensorBoard finds the metrics by itself.
+/// The beginning of a run with its hyperparameters. TensorBoard finds the metrics by itself.
 std::string session_start(double time, const RunInfo& info, const Object& config);
+/// The end of a run.
 std::string session_end(double time, bool success);
 
-/// What `History` needs.
+/// The parts of an event that History uses.
 struct Parsed {
   double time = 0;
   std::int64_t step = 0;
   std::vector<std::pair<std::string, double>> scalars;
   std::vector<std::string> others;                           // histograms, texts
-  std::vector<std::pair<std::string, std::string>> hparams;  // and their JSON
-  std::string name;                                          // of session_start
-  int session_status = 0;                                    // of session_end: 1 success, 2 failure
+  std::vector<std::pair<std::string, std::string>> hparams;  // names and JSON texts
+  std::string name;                                          // from session_start
+  int session_status = 0;                                    // from session_end: 1 success, 2 failure
 };
 
-/// Errors   std::runtime_error: no message
+/// Errors   std::runtime_error: not a message
 Parsed parse(const std::string& event);
 
 }  // namespace muon::track::event

@@ -148,7 +148,7 @@ Parsed parse(const std::string& event) {
       }
     }
   } catch (const protozero::exception& error) {
-    throw std::runtime_error(fmt::format("holds a record that is no message ({})", error.what()));
+    throw std::runtime_error(fmt::format("holds a record that is not a message ({})", error.what()));
   }
   return parsed;
 }

@@ -2,6 +2,8 @@
 
 #include "track/formats/event.hpp"
 #include "track/formats/fed_bytes.hpp"
+#include "track/formats/non_finite.hpp"
+#include "track/formats/reserved_names.hpp"
 #include "track/formats/tfrecord.hpp"
 #include "track/formats/wandb_log.hpp"
 #include "track/formats/wandb_record.hpp"
@@ -21,16 +23,14 @@ namespace {
 using Json = nlohmann::json;
 constexpr double not_a_number = std::numeric_limits<double>::quiet_NaN();
 
-/// Of a JSON text, with and without quotes around what is not finite.
-std::optional<double> number_of(std::string_view json) {
+/// The number that a JSON text is, if it is one. NaN and infinities may have quotes around them or not.
+std::optional<double> number_in(std::string_view json) {
   if (json.size() > 2 && json.front() == '"' && json.back() == '"') {
     json = json.substr(1, json.size() - 2);
-    if (json != "NaN" && json != "Infinity" && json != "-Infinity") return std::nullopt;
+    return non_finite_number(json);
   }
+  if (const auto number = non_finite_number(json)) return number;
   if (json == "true" || json == "false") return json == "true" ? 1 : 0;
-  if (json == "NaN") return not_a_number;
-  if (json == "Infinity") return std::numeric_limits<double>::infinity();
-  if (json == "-Infinity") return -std::numeric_limits<double>::infinity();
   double value = 0;
   const auto [end, error] = std::from_chars(json.data(), json.data() + json.size(), value);
   if (end != json.data() + json.size()) return std::nullopt;
@@ -38,7 +38,7 @@ std::optional<double> number_of(std::string_view json) {
   return error == std::errc() ? std::optional(value) : std::nullopt;
 }
 
-/// Discarded where it is no JSON. What is nested deeper than anyone logs is left out, since looking at it takes stack.
+/// Discarded if the text is not JSON. Values that are nested deeper than anyone logs are left out, as visiting them takes stack.
 template <class Text>
 Json parse_json(Text begin, Text end) {
   const auto not_too_deep = [](int depth, Json::parse_event_t, Json&) { return depth <= 64; };
@@ -96,7 +96,7 @@ class WandbPart : public Part {
     double time = not_a_number;
     std::int64_t step = record.step.value_or(0);
     for (const auto& [path, json] : record.items) {
-      if (path.size() == 1 && path[0] == "_timestamp") time = number_of(json).value_or(not_a_number);
+      if (path.size() == 1 && path[0] == timestamp_name) time = number_in(json).value_or(not_a_number);
     }
     for (const auto& [path, json] : record.items) {
       if (!path.empty()) content.add_json(index_, path, json, step, time);
@@ -143,7 +143,7 @@ class LinesPart : public Part {
     ++line_;
     const Json json = parse_json(rest.begin(), rest.begin() + end);
     bytes_.consume(end + 1);
-    if (!json.is_object()) throw std::runtime_error(fmt::format("line {} is no JSON object", line_));
+    if (!json.is_object()) throw std::runtime_error(fmt::format("line {} is not a JSON object", line_));
     add_line(content, json);
     return true;
   }
@@ -159,7 +159,7 @@ class LinesPart : public Part {
   }
 
   void add_line(Content& content, const Json& json) const {
-    const auto step = json.find("_step");
+    const auto step = json.find(step_name);
     const bool is_row = step != json.end() && step->is_number_integer();
     if (const auto run = json.find("run"); !is_row && run != json.end() && run->is_object()) {
       content.id = text_at(*run, "id");
@@ -169,7 +169,7 @@ class LinesPart : public Part {
     }
     Path path;
     if (is_row) {
-      const double time = number_at(json, "_timestamp");
+      const double time = number_at(json, timestamp_name);
       walk(json, path, [&](const Path& p, const Json& value) {
         content.add_json(index_, p, text_of(value), step->get<std::int64_t>(), time);
       });
@@ -208,7 +208,7 @@ void Content::add(std::size_t file, const std::string& metric, std::int64_t step
 void Content::add_json(std::size_t file, const Path& path, const std::string& json, std::int64_t step, double time) {
   const std::string& last = path.back();
   if (path.size() == 1 && last.starts_with('_')) return;  // W&B's own
-  if (const auto number = number_of(json)) return add(file, joined(path), step, *number, time);
+  if (const auto number = number_in(json)) return add(file, joined(path), step, *number, time);
   if ((last == "values" || last == "bins") && json.starts_with('[')) return;  // of a histogram
   ++others[last == "_type" ? joined(Path(path.begin(), path.end() - 1)) : joined(path)];
 }

@@ -1,7 +1,7 @@
-// What a run's files say, in whatever format. No LibTorch here.
+// The content of a run's files, in whatever format. No LibTorch here.
 #pragma once
 
-#include <muon/track/history.hpp>
+#include <muon/track/record.hpp>
 
 #include "track/formats/run_files.hpp"
 #include "track/formats/value_json.hpp"
@@ -30,17 +30,17 @@ struct Content {
   std::map<std::string, std::size_t> part_of_;  // of a series: the file that added to it last
 };
 
-/// One file of a run, fed as it comes.
+/// One file of a run, whose bytes are fed as they are read.
 class Part {
  public:
   virtual ~Part() = default;
   virtual void feed(const std::string& bytes) = 0;
-  /// The next record into `content`; false if there is none yet.
-  /// Errors   std::runtime_error, without the file's name: damage
+  /// Adds the next record to `content`; false if there is none yet.
+  /// Errors   std::runtime_error without the file's name: the file is damaged
   virtual bool next(Content& content) = 0;
 };
 
-/// `index`: which file of the run it is.
+/// `index` is the number of the file in its run.
 std::unique_ptr<Part> make_part(Format format, std::size_t index);
 
 }  // namespace muon::track

@@ -1,4 +1,4 @@
-// Numbers in files.
+// Little-endian numbers in files.
 #pragma once
 
 #include <cstdint>
@@ -12,7 +12,7 @@ void append_little_endian(std::string& text, std::uint64_t value) {
   for (int i = 0; i < bytes; ++i) text += static_cast<char>((value >> (8 * i)) & 0xff);
 }
 
-/// Of the first `bytes` bytes of `text`, which has as many.
+/// The number in the first `bytes` bytes of `text`, which has that many.
 template <int bytes>
 std::uint64_t little_endian(std::string_view text) {
   std::uint64_t value = 0;

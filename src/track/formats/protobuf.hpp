@@ -1,4 +1,4 @@
-// Protobuf messages by field number. What protozero would assert of a message is an error: files may hold anything.
+// Protobuf messages by field number. Where protozero would assert, an exception is thrown, since files may hold anything.
 #pragma once
 
 #include <stdexcept>

@@ -49,8 +49,8 @@ struct Candidate {
   std::string order;  // sorts as they were written
 };
 
-/// The first line of our JSON lines tells both. W&B has the id in the file's name and the time in the folder's; event files have
-/// the time in their names and lie in one folder.
+/// The first of our JSON lines has both. W&B has the id in the name of the file and the time in that of the folder; event files
+/// of one run lie in one folder and have the time in their names.
 Candidate candidate(Format format, const fs::path& file) {
   if (format == Format::wandb) return {format, file, file.filename().string(), file.parent_path().filename().string()};
   if (format == Format::tensorboard) return {format, file, file.parent_path().string(), file.filename().string()};
@@ -66,7 +66,7 @@ Candidate candidate(Format format, const fs::path& file) {
   return {format, file, id.empty() ? file.string() : id, fmt::format("{:020.6f}", std::atof(after("\"start\":", '}').c_str()))};
 }
 
-/// The best format of those that were written last: a run may be there in several, and old runs beside it.
+/// The preferred format among those that were written last: a run may be there in several, and older runs beside it.
 Format newest_format(const std::map<Format, std::vector<fs::path>>& found) {
   std::map<Format, fs::file_time_type> times;
   std::error_code error;
@@ -90,7 +90,7 @@ RunFiles find_run_files(const fs::path& path) {
     if (const auto format = format_by_bytes(path)) return {*format, {path}};
     if (const auto format = format_by_name(path); format && fs::file_size(path) == 0) return {*format, {path}};
     throw std::runtime_error(
-        fmt::format("[track] {} is no run: not W&B's .wandb, TensorBoard's event file, or .jsonl", path.string()));
+        fmt::format("[track] {} is not a run: neither W&B's .wandb, nor TensorBoard's event file, nor .jsonl", path.string()));
   }
   std::map<Format, std::vector<fs::path>> found;
   const auto skip = fs::directory_options::skip_permission_denied;

@@ -1,4 +1,4 @@
-// Which files hold a run, and a file that may still be growing.
+// Finds the files of a run, and reads files that may still be growing.
 #pragma once
 
 #include <cstdint>
@@ -15,15 +15,15 @@ struct RunFiles {
   std::vector<std::filesystem::path> files;  // in the order in which they were written
 };
 
-/// Of a file; or of the newest run in a folder or below it, up to three deep. Where a run is there in several formats, one is
-/// taken: W&B's, else our JSON lines, else TensorBoard's. A run that was resumed has a file for each part.
-/// Errors   std::runtime_error naming the path
+/// `path` is a file, or a folder, in which the newest run is taken, up to three levels deep. If a run is there in several
+/// formats, W&B's is preferred, then our JSON lines, then TensorBoard's. A run that was resumed has a file for each part. Errors
+/// std::runtime_error naming the path
 RunFiles find_run_files(const std::filesystem::path& path);
 
 class GrowingFile {
  public:
   explicit GrowingFile(std::filesystem::path file) : file_(std::move(file)) {}
-  /// At most 1 MiB of what has not been read yet; empty at its present end.
+  /// Returns at most 1 MiB of what has not been read yet; empty at the file's present end.
   /// Errors   std::runtime_error naming the file and the reason
   std::string read();
   const std::filesystem::path& path() const { return file_; }

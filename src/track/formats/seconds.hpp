@@ -1,7 +1,7 @@
-// Times as files have them.
+// Times as files store them.
 #pragma once
 
-#include <muon/track/sink.hpp>
+#include <muon/track/record.hpp>
 
 #include <chrono>
 

@@ -15,18 +15,18 @@
 
 namespace muon::track::tfrecord {
 
-/// Castagnoli's, as in RFC 3720.
+/// The CRC with Castagnoli's polynomial, as in RFC 3720.
 std::uint32_t crc32c(std::string_view bytes);
 
-/// The bytes that add a record to a file.
+/// The bytes to append to a file to add a record.
 std::string frame(std::string_view record);
 
-/// Takes a file's bytes as they come and gives its records.
+/// Splits the bytes of a file into records, as they are fed.
 class Reader {
  public:
   void feed(std::string_view bytes) { bytes_.feed(bytes); }
-  /// Empty: there is no further whole record in what was fed.
-  /// Errors   std::runtime_error, without the file's name: a wrong checksum, with its offset.
+  /// The next record; empty if what was fed holds no further whole one.
+  /// Errors   std::runtime_error with the offset and without the file's name: a wrong checksum
   std::optional<std::string> next();
   std::uint64_t offset() const { return offset_; }
 

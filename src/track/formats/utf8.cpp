@@ -5,7 +5,7 @@
 namespace muon::track {
 namespace {
 
-/// Bytes of the character at the beginning of `text`; 0 if there is none.
+/// The length in bytes of the character at the beginning of `text`; 0 if it is not valid.
 std::size_t character_length(std::string_view text) {
   const auto byte = [&](std::size_t i) -> unsigned { return static_cast<unsigned char>(text[i]); };
   const unsigned first = byte(0);
@@ -15,7 +15,7 @@ std::size_t character_length(std::string_view text) {
   for (std::size_t i = 1; i < length; ++i) {
     if ((byte(i) & 0xc0) != 0x80) return 0;
   }
-  // what the first byte leaves open to the second: overlong forms, surrogates, beyond U+10FFFF
+  // ruled out by the second byte: overlong forms, surrogates, characters beyond U+10FFFF
   const bool bad = (first == 0xe0 && byte(1) < 0xa0) || (first == 0xed && byte(1) > 0x9f) || (first == 0xf0 && byte(1) < 0x90) ||
                    (first == 0xf4 && byte(1) > 0x8f);
   return bad ? 0 : length;

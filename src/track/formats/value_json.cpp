@@ -1,20 +1,19 @@
 #include "track/formats/value_json.hpp"
 
-#include "track/formats/utf8.hpp"
+#include "track/formats/non_finite.hpp"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
-#include <algorithm>
 #include <array>
 #include <charconv>
 #include <cmath>
-#include <stdexcept>
+#include <variant>
 
 namespace muon::track {
 namespace {
 
-/// A call for each kind of value.
+/// One function for each kind of value.
 template <class... F>
 struct Kinds : F... {
   using F::operator()...;
@@ -36,37 +35,14 @@ std::string between(char open, const Items& items, char close, const Text& text)
   return result + close;
 }
 
-Value valid_value(const Value& value) {
-  return std::visit(Kinds{[](const std::string& text) { return Value(valid_utf8(text)); },
-                          [&](const Histogram& histogram) {
-                            if (histogram.edges.size() != histogram.counts.size() + (histogram.counts.empty() ? 0 : 1))
-                              throw std::invalid_argument(fmt::format("[track] a histogram of {} counts needs {} edges; got {}",
-                                                                      histogram.counts.size(), histogram.counts.size() + 1,
-                                                                      histogram.edges.size()));
-                            return value;
-                          },
-                          [](const List& list) {
-                            List result;
-                            for (const Value& item : list) result.push_back(valid_value(item));
-                            return Value(std::move(result));
-                          },
-                          [](const Object& object) {
-                            Object result;
-                            merge(result, valid(object));
-                            return Value(std::move(result));
-                          },
-                          [&](const auto&) { return value; }},
-                    value.get());
-}
-
-void walk(const Object& object, Path& path, const std::function<void(const Path&, const Value&)>& leaf) {
+void add_leaves(const Object& object, Path& path, Leaves& leaves) {
   for (const auto& [name, value] : object) {
     path.push_back(name);
     const auto* const inner = std::get_if<Object>(&value.get());
     if (inner != nullptr && !inner->empty()) {
-      walk(*inner, path, leaf);
+      add_leaves(*inner, path, leaves);
     } else {
-      leaf(path, value);
+      leaves.push_back({path, &value});
     }
     path.pop_back();
   }
@@ -76,8 +52,8 @@ void walk(const Object& object, Path& path, const std::function<void(const Path&
 
 std::string json_text(double value, NonFinite non_finite) {
   if (!std::isfinite(value)) {
-    const char* const word = std::isnan(value) ? "NaN" : value > 0 ? "Infinity" : "-Infinity";
-    return non_finite == NonFinite::bare ? word : fmt::format("\"{}\"", word);
+    const std::string word = non_finite_word(value);
+    return non_finite == NonFinite::bare ? word : '"' + word + '"';
   }
   std::array<char, 32> digits;
   const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), value).ptr;
@@ -87,7 +63,8 @@ std::string json_text(double value, NonFinite non_finite) {
 std::string json_text(const Value& value, NonFinite non_finite) {
   const auto text = [&](const Value& inner) { return json_text(inner, non_finite); };
   return std::visit(
-      Kinds{[](std::monostate) { return std::string("null"); }, [](bool truth) { return std::string(truth ? "true" : "false"); },
+      Kinds{[](std::monostate) { return std::string("null"); },
+            [](bool boolean) { return std::string(boolean ? "true" : "false"); },
             [](std::int64_t number) { return std::to_string(number); },
             [&](double number) { return json_text(number, non_finite); }, [](const std::string& t) { return quoted(t); },
             [&](const Histogram& histogram) { return text(histogram_object(histogram)); },
@@ -104,48 +81,21 @@ Object histogram_object(const Histogram& histogram) {
           {"bins", List(histogram.edges.begin(), histogram.edges.end())}};
 }
 
-void for_each_leaf(const Object& object, const std::function<void(const Path&, const Value&)>& leaf) {
+Leaves leaves_of(const Object& object) {
+  Leaves leaves;
+  leaves.reserve(object.size());
   Path path;
-  walk(object, path, leaf);
+  add_leaves(object, path, leaves);
+  return leaves;
 }
 
 std::string joined(const Path& path, std::string_view between) { return fmt::format("{}", fmt::join(path, between)); }
 
 std::optional<double> number_of(const Value& value) {
-  if (const auto* const truth = std::get_if<bool>(&value.get())) return *truth ? 1 : 0;
+  if (const auto* const boolean = std::get_if<bool>(&value.get())) return *boolean ? 1 : 0;
   if (const auto* const integer = std::get_if<std::int64_t>(&value.get())) return static_cast<double>(*integer);
   if (const auto* const real = std::get_if<double>(&value.get())) return *real;
   return std::nullopt;
-}
-
-Object valid(const Object& object) {
-  Object result;
-  result.reserve(object.size());
-  for (const auto& [name, value] : object) result.emplace_back(valid_utf8(name), valid_value(value));
-  return result;
-}
-
-void put(Value& into, const Value& from) {
-  const auto* const before = std::get_if<Object>(&into.get());
-  const auto* const after = std::get_if<Object>(&from.get());
-  if (before == nullptr || after == nullptr) {
-    into = from;
-    return;
-  }
-  Object both = *before;
-  merge(both, *after);
-  into = std::move(both);
-}
-
-void merge(Object& into, const Object& from) {
-  for (const auto& [name, value] : from) {
-    const auto known = std::find_if(into.begin(), into.end(), [&, &wanted = name](const auto& entry) { return entry.first == wanted; });
-    if (known == into.end()) {
-      into.emplace_back(name, value);
-    } else {
-      put(known->second, value);
-    }
-  }
 }
 
 }  // namespace muon::track

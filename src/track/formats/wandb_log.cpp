@@ -55,7 +55,7 @@ std::optional<std::string> Reader::next() {
   if (offset_ == 0) {
     if (bytes_.rest().size() < file_header.size()) return std::nullopt;
     if (!bytes_.rest().starts_with(file_header))
-      throw std::runtime_error("is no W&B log: it does not begin with \":W&B\" and version 0");
+      throw std::runtime_error("is not a W&B log: it does not begin with \":W&B\" and version 0");
     consume(file_header.size());
   }
   for (;;) {

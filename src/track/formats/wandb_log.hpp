@@ -1,12 +1,12 @@
 // The framing of W&B's transaction log. No LibTorch here.
 //
 //     7 bytes   3a 57 26 42 (":W&B"), e1 be, version 0
-//     blocks    of 32,768 bytes, counted from the file's begin, header included, of chunks
+//     blocks    32,768 bytes each, counted from the beginning of the file and so with the header; they consist of chunks
 //     chunk     CRC-32 of type and payload (4 bytes, little endian), length (2), type (1: whole, 2: first, 3: middle, 4: last),
-//     payload
+//               payload
 //
-// A chunk does not cross a block's end. Where fewer than 7 bytes are left, zeros fill them; where 7 are, an empty first
-// chunk may.
+// A chunk does not cross the end of a block. Fewer than 7 bytes before it are filled with zeros; 7 bytes may be filled with an
+// empty first chunk.
 // Source   LevelDB's log format; https://github.com/wandb/wandb/tree/main/core/pkg/leveldb for what differs
 #pragma once
 
@@ -21,15 +21,16 @@ namespace muon::track::wandb_log {
 
 extern const std::string_view file_header;
 
-/// The bytes that add a record to a file of `offset` bytes.
+/// The bytes to append to a file of `offset` bytes to add a record.
 std::string frame(std::string_view record, std::uint64_t offset);
 
-/// Takes a file's bytes as they come and gives its records.
+/// Splits the bytes of a file into records, as they are fed.
 class Reader {
  public:
   void feed(std::string_view bytes) { bytes_.feed(bytes); }
-  /// Empty: there is no further whole record in what was fed.
-  /// Errors   std::runtime_error, without the file's name: no such file, a wrong checksum, chunks out of order; with the offset.
+  /// The next record; empty if what was fed holds no further whole one.
+  /// Errors   std::runtime_error with the offset and without the file's name: not a W&B log, a wrong checksum, or chunks that are
+  ///          out of order
   std::optional<std::string> next();
   /// The end of the last whole record.
   std::uint64_t offset() const { return good_; }

@@ -7,7 +7,9 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
+#include <functional>
 #include <stdexcept>
+#include <variant>
 
 namespace muon::track::wandb_record {
 namespace {
@@ -15,7 +17,7 @@ namespace {
 using Writer = protozero::pbf_writer;
 using Reader = protozero::pbf_reader;
 
-/// A record of one kind. Its message is written apart, since a writer of an empty message writes nothing at all.
+/// A record of one kind. Its message is written separately, since protozero writes nothing at all for an empty nested message.
 std::string record(std::int64_t number, std::uint32_t kind, const std::function<void(Writer&)>& fill) {
   std::string message;
   Writer inner(message);
@@ -40,7 +42,7 @@ void add_time(Writer& writer, std::uint32_t field, Time time) {
   writer.add_message(field, message);
 }
 
-/// With `key`, as configs have it.
+/// An item with a plain key, as in configs.
 void add_item(Writer& writer, std::uint32_t field, const std::string& key, const std::string& json) {
   std::string message;
   Writer item(message);
@@ -53,7 +55,7 @@ void add_config(Writer& writer, const Object& config) {
   for (const auto& [key, value] : config) add_item(writer, 1, key, json_text(value, NonFinite::bare));
 }
 
-/// With nested keys, as rows and summaries have it.
+/// Items with nested keys, as in rows and summaries.
 void add_items(Writer& writer, const std::vector<Item>& items) {
   std::string message;
   for (const auto& [path, json] : items) {
@@ -123,6 +125,18 @@ void parse_message(Reader message, Parsed& parsed) {
 }
 
 }  // namespace
+
+void add_leaf(std::vector<Item>& items, const Leaf& leaf) {
+  const auto* const histogram = std::get_if<Histogram>(&leaf.value->get());
+  if (histogram == nullptr) {
+    items.emplace_back(leaf.path, json_text(*leaf.value, NonFinite::bare));
+    return;
+  }
+  for (const auto& [part, content] : histogram_object(*histogram)) {
+    items.emplace_back(leaf.path, json_text(content, NonFinite::bare));
+    items.back().first.push_back(part);
+  }
+}
 
 std::string header(std::int64_t number, const std::string& producer) {
   return record(number, header_kind, [&](Writer& header) {
@@ -225,7 +239,7 @@ Parsed parse(const std::string& record) {
       }
     }
   } catch (const protozero::exception& error) {
-    throw std::runtime_error(fmt::format("holds a record that is no message ({})", error.what()));
+    throw std::runtime_error(fmt::format("holds a record that is not a message ({})", error.what()));
   }
   return parsed;
 }

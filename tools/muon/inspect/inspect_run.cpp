@@ -4,6 +4,7 @@
 #include "cli/print.hpp"
 #include "cli/stop_signal.hpp"
 #include "cli/usage_error.hpp"
+#include "track/formats/non_finite.hpp"
 
 #include <muon/track/history.hpp>
 
@@ -27,7 +28,7 @@ constexpr int columns = 64, rows = 6;
 
 Json number_json(double value) {
   if (std::isfinite(value)) return value;
-  return std::isnan(value) ? "NaN" : value > 0 ? "Infinity" : "-Infinity";
+  return muon::track::non_finite_word(value);
 }
 
 Json json_of(const History& run) {

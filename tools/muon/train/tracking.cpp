@@ -29,8 +29,8 @@ using Json = nlohmann::ordered_json;
 track::Value value_of(const Json& json) {
   switch (json.type()) {
     case Json::value_t::boolean: return json.get<bool>();
-    case Json::value_t::number_integer:
-    case Json::value_t::number_unsigned: return json.get<std::int64_t>();
+    case Json::value_t::number_integer: return json.get<std::int64_t>();
+    case Json::value_t::number_unsigned: return json.get<std::uint64_t>();
     case Json::value_t::number_float: return json.get<double>();
     case Json::value_t::string: return json.get<std::string>();
     case Json::value_t::array: {
@@ -47,7 +47,7 @@ track::Value value_of(const Json& json) {
   }
 }
 
-/// A run that goes on begins a file of its own.
+/// A resumed run starts a new file.
 fs::path new_lines(const fs::path& folder) {
   fs::path file = folder / "metrics.jsonl";
   for (int i = 2; fs::exists(file); ++i) file = folder / fmt::format("metrics-{}.jsonl", i);
@@ -63,6 +63,13 @@ std::shared_ptr<track::Sink> make_sink(TrackFormat format, const fs::path& folde
   return track::jsonl(new_lines(folder));
 }
 
+/// Commands that show what a sink has written, for a shell.
+std::string how_to_view(const track::Sink& sink) {
+  const std::string path = shell_word(sink.path().string());
+  if (sink.name() == "wandb") return fmt::format("wandb sync {0}   or   wandb leet {0}", path);
+  return sink.name() == "tensorboard" ? fmt::format("tensorboard --logdir {}", path) : path;
+}
+
 /// "muon", "adamw"; a second group of a kind is "muon_2".
 std::vector<std::string> group_names(torch::optim::Optimizer& optimizer) {
   std::vector<std::string> names;
@@ -75,7 +82,7 @@ std::vector<std::string> group_names(torch::optim::Optimizer& optimizer) {
   return names;
 }
 
-/// Of all tensors as one vector.
+/// The norm of all tensors as one vector.
 double norm_of(const std::vector<torch::Tensor>& tensors) {
   double squares = 0;
   for (const torch::Tensor& tensor : tensors) squares += std::pow(tensor.norm(2, torch::kFloat).item<double>(), 2);
@@ -149,7 +156,7 @@ void Tracking::after_step(std::int64_t step, torch::optim::Optimizer& optimizer,
   }
   before_.clear();
   run_->log(row, step);
-  tell_problems();
+  report_problems();
 }
 
 void Tracking::epoch(const EpochResult& result) {
@@ -160,7 +167,7 @@ void Tracking::epoch(const EpochResult& result) {
              {"test/accuracy", result.test.accuracy},
              {"epoch_seconds", result.seconds}},
             result.step);
-  tell_problems();
+  report_problems();
 }
 
 void Tracking::finish(int exit_code) {
@@ -168,11 +175,7 @@ void Tracking::finish(int exit_code) {
   run_->finish(exit_code);
   const char* label = "tracked";
   for (const auto& sink : run_->sinks()) {
-    const std::string path = shell_word(sink->path().string());
-    const std::string how = sink->name() == "wandb"         ? fmt::format("wandb sync {0}   or   wandb leet {0}", path)
-                            : sink->name() == "tensorboard" ? fmt::format("tensorboard --logdir {}", path)
-                                                            : path;
-    print("{:<8} {}\n", label, how);
+    print("{:<8} {}\n", label, how_to_view(*sink));
     label = "";
   }
   if (!run_->sinks().empty()) print("{:<8} {} inspect {}\n", "", shell_word(program_), shell_word(run_->info().dir.string()));
@@ -180,9 +183,9 @@ void Tracking::finish(int exit_code) {
     print_error("muon: tracking lost something: {}\n", problem.to_string());
 }
 
-void Tracking::tell_problems() {
+void Tracking::report_problems() {
   for (const muon::track::Problem& problem : run_->problems()) {
-    if (told_.insert(problem.what).second)
+    if (reported_.insert(problem.what).second)
       print_error("\nmuon: tracking loses something, training goes on: {}\n", problem.to_string());
   }
 }

@@ -8,6 +8,8 @@
 #include "state/checkpoint_layout.hpp"
 #include "state/stored_schedules.hpp"
 
+#include <muon/version.hpp>
+
 #include <fmt/format.h>
 #include <torch/version.h>
 #include <zlib.h>
@@ -98,7 +100,7 @@ fs::path write(const fs::path& where, std::int64_t step, const NamedTensorList& 
   const fs::path file = folder ? file_for(where, step) : where;
   metadata[format_key] = format_name;
   metadata[version_key] = std::to_string(format_version);
-  metadata[library_key] = "muon " MUON_VERSION ", LibTorch " TORCH_VERSION;
+  metadata[library_key] = "muon " MUON_VERSION_STRING ", LibTorch " TORCH_VERSION;
   metadata[checksum_key] = fmt::format("crc32:{}", no_checksum);
   metadata[step_key] = std::to_string(step);
   try {

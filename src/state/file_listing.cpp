@@ -4,7 +4,7 @@
 #include "files/safetensors_header.hpp"
 #include "files/safetensors_tensors.hpp"
 #include "files/sizes.hpp"
-#include "state/python/python_file.hpp"
+#include "state/formats/python_file.hpp"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>

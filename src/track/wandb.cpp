@@ -10,6 +10,8 @@
 #include "track/host.hpp"
 #include "track/wandb_summary.hpp"
 
+#include <muon/version.hpp>
+
 #include <fmt/format.h>
 
 #include <optional>
@@ -92,7 +94,7 @@ class WandbOffline : public Sink {
     file_.emplace(folder_ / fmt::format("run-{}.wandb", info.id));
     file_->append(wandb_log::file_header);
     batch()
-        .add([](auto number) { return record::header(number, "muon.cpp " MUON_VERSION); })
+        .add([](auto number) { return record::header(number, "muon.cpp " MUON_VERSION_STRING); })
         .add([&](auto number) { return record::run(number, info, host_name(), config); })
         .write();
     link_latest(folder_);

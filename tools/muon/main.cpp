@@ -7,6 +7,8 @@
 #include "plan/plan_command.hpp"
 #include "train/train.hpp"
 
+#include <muon/version.hpp>
+
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 #include <torch/version.h>
@@ -21,7 +23,7 @@
 int main(int argc, char** argv) {
   std::signal(SIGXFSZ, SIG_IGN);  // a file that may not grow is an error with a name, not the end
   CLI::App app("Trains networks with the Muon optimizer, and says what it does.", "muon");
-  app.set_version_flag("--version", fmt::format("muon {} (LibTorch {})", MUON_VERSION, TORCH_VERSION));
+  app.set_version_flag("--version", fmt::format("muon {} (LibTorch {})", MUON_VERSION_STRING, TORCH_VERSION));
   app.require_subcommand(1);
 
   cli::TrainOptions train;

@@ -5,6 +5,8 @@
 // the one as the other. Orthogonalization and the scale of the learning rate read the view and never the tensor's own sizes.
 #pragma once
 
+#include <muon/export.hpp>
+
 #include <ATen/core/Tensor.h>
 #include <c10/util/ArrayRef.h>
 
@@ -57,7 +59,7 @@ struct MatrixBlock {
 /// type of the module and chooses one of these itself.
 ///
 /// Safety   A value; cheap to copy. Reads no tensor until `matrices` is called.
-class MatrixView {
+class MUON_API MatrixView {
  public:
   MatrixView() = default;
   [[nodiscard]] static MatrixView matrix();

@@ -1,6 +1,8 @@
 // muon/matrix/orthogonalize.hpp: replace a matrix by (nearly) its orthogonal polar factor.
 #pragma once
 
+#include <muon/export.hpp>
+
 #include <ATen/core/Tensor.h>
 
 #include <string_view>
@@ -24,26 +26,26 @@ struct NewtonSchulzStep {
 /// `count` equal steps (3.4445, -4.7750, 2.0315), steepest at zero. After five, singular values above 1.6e-3 of the norm are
 /// between 0.68 and 1.203; they settle around 1 and do not reach it.
 /// Source: K. Jordan, "Muon", 2024, https://kellerjordan.github.io/posts/muon/
-std::vector<NewtonSchulzStep> jordan_steps(int count = 5);
+MUON_API std::vector<NewtonSchulzStep> jordan_steps(int count = 5);
 
 /// Five steps, each with its own coefficients: closer to 1 at the same cost.
 /// Source: J. You, as used in https://github.com/microsoft/dion
-std::vector<NewtonSchulzStep> jiacheng_you_steps();
+MUON_API std::vector<NewtonSchulzStep> jiacheng_you_steps();
 
 /// Five steps of Polar Express for singular values down to 1e-3 of the norm, with the safety factor 1.02 that half precision
 /// needs; the division of the input by 1.02 times its norm is folded into the first step. Ends within 0.16 of 1.
 /// Source: Amsel et al., 2025, https://arxiv.org/abs/2505.16932; coefficients as in
 /// https://github.com/KellerJordan/modded-nanogpt
-std::vector<NewtonSchulzStep> polar_express_steps();
+MUON_API std::vector<NewtonSchulzStep> polar_express_steps();
 
 /// The paper's own list without a safety factor, for float32 and float64. From the eighth step on it is (1.875, -1.25, 0.375),
 /// which converges to 1.
 /// Source: as above, Algorithm 1 and its appendix.
-std::vector<NewtonSchulzStep> polar_express_paper_steps(int count = 8);
+MUON_API std::vector<NewtonSchulzStep> polar_express_paper_steps(int count = 8);
 
 /// `count` steps (2, -1.5, 0.5), which take every nonzero singular value to 1, small ones slowly (a doubling a step). For where
 /// accuracy matters more than time, and for tests.
-std::vector<NewtonSchulzStep> converging_steps(int count = 30);
+MUON_API std::vector<NewtonSchulzStep> converging_steps(int count = 30);
 
 /// How the factor is approximated. Costs are in multiply-adds, with m the shorter side, a = longer / shorter, and symmetric
 /// products computed by half.
@@ -72,10 +74,10 @@ enum class ComputeDtype { automatic, float32, float64, bfloat16 };
 /// How `eps` enters the division by the norm: PyTorch divides by max(norm, eps), Keller Jordan by norm + eps.
 enum class NormEps { clamp, add };
 
-std::string_view to_string(Method method);
-std::string_view to_string(NormBound bound);
-std::string_view to_string(ComputeDtype type);
-std::string_view to_string(NormEps rule);
+MUON_API std::string_view to_string(Method method);
+MUON_API std::string_view to_string(NormBound bound);
+MUON_API std::string_view to_string(ComputeDtype type);
+MUON_API std::string_view to_string(NormEps rule);
 
 struct OrthogonalizeOptions {
   /// The three rational methods do not read `steps`. On float32 they fall back to polar_express_steps() for a matrix whose Gram
@@ -112,6 +114,6 @@ struct OrthogonalizeOptions {
 /// Safety   Reads `matrix` only; records no autograd history; no global state, so calls from several threads are independent.
 ///
 /// Example  auto update = muon::orthogonalize(momentum, {.steps = muon::polar_express_steps()});
-at::Tensor orthogonalize(const at::Tensor& matrix, const OrthogonalizeOptions& options = {});
+MUON_API at::Tensor orthogonalize(const at::Tensor& matrix, const OrthogonalizeOptions& options = {});
 
 }  // namespace muon

@@ -21,23 +21,23 @@ namespace schedule {
 /// steps.
 /// Errors   std::invalid_argument: a negative step or span, warm-up (and decay) longer than `total`, a factor outside [0, 1].
 
-double constant(std::int64_t step);
+MUON_API double constant(std::int64_t step);
 
 /// From 1 / warmup at step 0 in a straight line to 1 at step warmup - 1, then 1. A `warmup` of 0 is constant.
-double linear_warmup(std::int64_t step, std::int64_t warmup);
+MUON_API double linear_warmup(std::int64_t step, std::int64_t warmup);
 
 /// Linear warm-up, then half a cosine from 1 down to `final_factor` at step `total`.
 /// Source   Loshchilov and Hutter, "SGDR", https://arxiv.org/abs/1608.03983
-double cosine(std::int64_t step, std::int64_t total, std::int64_t warmup = 0, double final_factor = 0);
+MUON_API double cosine(std::int64_t step, std::int64_t total, std::int64_t warmup = 0, double final_factor = 0);
 
 /// Linear warm-up, then 1, then a straight line to `final_factor` over the last `decay` steps.
 /// Source   Hu et al., "MiniCPM", https://arxiv.org/abs/2404.06395
-double warmup_stable_decay(std::int64_t step, std::int64_t total, std::int64_t warmup, std::int64_t decay,
+MUON_API double warmup_stable_decay(std::int64_t step, std::int64_t total, std::int64_t warmup, std::int64_t decay,
                            double final_factor = 0);
 
 /// A value, not a factor: from `from` in a straight line to `to` at step `warmup`, then `to`. For Muon's momentum.
 /// Source   https://github.com/KellerJordan/modded-nanogpt
-double momentum_warmup(std::int64_t step, std::int64_t warmup = 300, double from = 0.85, double to = 0.95);
+MUON_API double momentum_warmup(std::int64_t step, std::int64_t warmup = 300, double from = 0.85, double to = 0.95);
 
 }  // namespace schedule
 

@@ -4,6 +4,7 @@
 // (rule.hpp) do that, from these descriptions.
 #pragma once
 
+#include <muon/export.hpp>
 #include <muon/matrix/matrix_view.hpp>
 
 #include <ATen/core/Tensor.h>
@@ -71,11 +72,11 @@ struct Parameter {
 /// Safety   Does not change the model. The descriptions share the parameters' tensors.
 ///
 /// Example  for (const muon::Parameter& p : muon::describe(*model)) std::cout << p.name << ": " << p.reason << "\n";
-[[nodiscard]] std::vector<Parameter> describe(const torch::nn::Module& model);
-[[nodiscard]] std::vector<Parameter> describe(const torch::jit::Module& model);
+[[nodiscard]] MUON_API std::vector<Parameter> describe(const torch::nn::Module& model);
+[[nodiscard]] MUON_API std::vector<Parameter> describe(const torch::jit::Module& model);
 
 /// "hidden matrix", "output head", ... and "module type", "position", ...
-[[nodiscard]] std::string_view to_string(Role role);
-[[nodiscard]] std::string_view to_string(Evidence evidence);
+[[nodiscard]] MUON_API std::string_view to_string(Role role);
+[[nodiscard]] MUON_API std::string_view to_string(Evidence evidence);
 
 }  // namespace muon

@@ -6,6 +6,7 @@
 // stored before a single step is taken.
 #pragma once
 
+#include <muon/export.hpp>
 #include <muon/plan/options.hpp>
 #include <muon/plan/param_group.hpp>
 #include <muon/plan/parameter.hpp>
@@ -29,7 +30,7 @@ struct Assignment {
   std::shared_ptr<const torch::optim::OptimizerOptions> options;  ///< null when frozen
 };
 
-class Plan {
+class MUON_API Plan {
  public:
   /// Errors   std::invalid_argument that lists all of: no parameter at all; a parameter no rule matches; a rule that decides
   ///          nothing; a name or a tensor that occurs twice, or two that share memory; Muon on less than two dimensions, on an
@@ -59,14 +60,14 @@ class Plan {
   std::vector<Assignment> assignments_;
 };
 
-std::ostream& operator<<(std::ostream& out, const Plan& plan);
+MUON_API std::ostream& operator<<(std::ostream& out, const Plan& plan);
 
 /// Example  muon::Plan plan = muon::make_plan(*model);
 ///          std::cout << plan;
 ///          muon::MuonWithAuxAdam optimizer(plan);
-[[nodiscard]] Plan make_plan(const torch::nn::Module& model);
-[[nodiscard]] Plan make_plan(const torch::nn::Module& model, const std::vector<Rule>& rules);
-[[nodiscard]] Plan make_plan(const torch::jit::Module& model);
-[[nodiscard]] Plan make_plan(const torch::jit::Module& model, const std::vector<Rule>& rules);
+[[nodiscard]] MUON_API Plan make_plan(const torch::nn::Module& model);
+[[nodiscard]] MUON_API Plan make_plan(const torch::nn::Module& model, const std::vector<Rule>& rules);
+[[nodiscard]] MUON_API Plan make_plan(const torch::jit::Module& model);
+[[nodiscard]] MUON_API Plan make_plan(const torch::jit::Module& model, const std::vector<Rule>& rules);
 
 }  // namespace muon

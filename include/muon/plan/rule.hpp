@@ -3,6 +3,7 @@
 // A plan (plan.hpp) asks its rules in order; the first that matches a parameter decides who optimizes it.
 #pragma once
 
+#include <muon/export.hpp>
 #include <muon/matrix/matrix_view.hpp>
 #include <muon/plan/options.hpp>
 #include <muon/plan/parameter.hpp>
@@ -26,7 +27,7 @@ namespace muon {
 ///
 /// Safety   A value. `use`, `freeze`, `view` and `optional` leave the rule alone and return the changed one, so their result must
 ///          be kept: `rule = rule.optional();`. On a temporary they move instead of copying, and a chain costs no copies.
-class [[nodiscard]] Rule {
+class MUON_API Rule {
  public:
   using Predicate = std::function<bool(const Parameter&)>;
 
@@ -65,30 +66,30 @@ class [[nodiscard]] Rule {
 };
 
 /// Parameters whose whole name, or any of a tied parameter's names, matches a glob: `*` any text, `?` any one character.
-[[nodiscard]] Rule by_name(std::string glob);
+[[nodiscard]] MUON_API Rule by_name(std::string glob);
 /// Parameters of modules of this type: "Linear", "LayerNorm", "MultiheadAttention", or a class of the user's by its own name. A
 /// class derived from one of LibTorch's counts as that one.
-[[nodiscard]] Rule by_module(std::string type);
-[[nodiscard]] Rule by_role(Role role);
+[[nodiscard]] MUON_API Rule by_module(std::string type);
+[[nodiscard]] MUON_API Rule by_role(Role role);
 /// Parameters with `at_least` to `at_most` dimensions.
-[[nodiscard]] Rule by_dim(std::int64_t at_least, std::int64_t at_most = 64);
+[[nodiscard]] MUON_API Rule by_dim(std::int64_t at_least, std::int64_t at_most = 64);
 /// Parameters that meet any other condition; `label` names it in the table.
-[[nodiscard]] Rule where(std::string label, Rule::Predicate predicate);
+[[nodiscard]] MUON_API Rule where(std::string label, Rule::Predicate predicate);
 /// All the rest. May match nothing.
-[[nodiscard]] Rule otherwise();
+[[nodiscard]] MUON_API Rule otherwise();
 
 /// The built-in rules: embeddings, output head, everything below two dimensions, parameters without values, depthwise
 /// convolutions and matrices with a side of 1 -> AdamW; the other matrices -> Muon. They decide every real parameter that
 /// `describe` finds. The options are `default_muon()` and `keller_jordan_adam()` unless given.
 ///
 /// Source   K. Jordan, "Muon", 2024, https://kellerjordan.github.io/posts/muon/ (what Muon is for)
-[[nodiscard]] std::vector<Rule> default_rules();
-[[nodiscard]] std::vector<Rule> default_rules(const MuonOptions& muon, const torch::optim::AdamWOptions& adamw);
+[[nodiscard]] MUON_API std::vector<Rule> default_rules();
+[[nodiscard]] MUON_API std::vector<Rule> default_rules(const MuonOptions& muon, const torch::optim::AdamWOptions& adamw);
 
 /// `first`, then the built-in rules: to change a few parameters only.
 ///     auto rules = muon::with_default_rules({muon::by_name("value.weight").use(muon::keller_jordan_adam())});
-[[nodiscard]] std::vector<Rule> with_default_rules(std::vector<Rule> first);
-[[nodiscard]] std::vector<Rule> with_default_rules(std::vector<Rule> first, const MuonOptions& muon,
+[[nodiscard]] MUON_API std::vector<Rule> with_default_rules(std::vector<Rule> first);
+[[nodiscard]] MUON_API std::vector<Rule> with_default_rules(std::vector<Rule> first, const MuonOptions& muon,
                                                    const torch::optim::AdamWOptions& adamw);
 
 }  // namespace muon

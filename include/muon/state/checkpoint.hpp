@@ -9,6 +9,7 @@
 // from 1.13 to 2.14 reads it.
 #pragma once
 
+#include <muon/export.hpp>
 #include <muon/optim/grouped_optimizer.hpp>
 #include <muon/optim/schedule.hpp>
 
@@ -31,7 +32,7 @@ namespace muon {
 
 /// A model's parameters and buffers by name, a tied tensor once with all its names. Made from a model:
 ///     muon::NamedTensors(*model)
-class NamedTensors {
+class MUON_API NamedTensors {
  public:
   struct Entry {
     std::vector<std::string> names;  ///< one, or those of a tie
@@ -96,7 +97,7 @@ struct LoadResult {
 /// Safety   The new file appears complete or not at all, also if the process is killed. Such a process may leave one temporary
 ///          file (muon-*.tmp) in the folder, which the next save removes before it writes. One process writes to a folder.
 /// Returns  the file.
-std::filesystem::path save_checkpoint(const std::filesystem::path& where, const TrainingState& training, int keep = 0);
+MUON_API std::filesystem::path save_checkpoint(const std::filesystem::path& where, const TrainingState& training, int keep = 0);
 
 /// Restores a checkpoint: a file, or a folder, of which the newest is taken. Tensors are written in place.
 /// Learning rates and momentum are the file's, since schedules move them; all other options must be equal.
@@ -107,11 +108,11 @@ std::filesystem::path save_checkpoint(const std::filesystem::path& where, const 
 ///
 /// Example  auto restored = muon::load_checkpoint("runs/a", {.model = *model, .optimizer = &optimizer, .schedule = &scheduler});
 ///          for (std::int64_t step = restored.step; step < total; ++step) ...
-LoadResult load_checkpoint(const std::filesystem::path& where, const TrainingState& training, const LoadTolerance& allow = {});
+MUON_API LoadResult load_checkpoint(const std::filesystem::path& where, const TrainingState& training, const LoadTolerance& allow = {});
 
 /// The checkpoint of a folder that was written last, whatever its step and whatever the clock said; none if the folder has none
 /// or does not exist. The order is in the files' metadata, of which each is read.
-std::optional<std::filesystem::path> latest_checkpoint(const std::filesystem::path& folder);
+MUON_API std::optional<std::filesystem::path> latest_checkpoint(const std::filesystem::path& folder);
 
 /// What a checkpoint says of itself, without its tensors.
 struct CheckpointSummary {
@@ -139,6 +140,6 @@ struct CheckpointSummary {
 
 /// Errors   std::runtime_error: not a checkpoint, damaged, of a newer format. With `verify` every byte is read and compared with
 ///          the checksum.
-CheckpointSummary inspect_checkpoint(const std::filesystem::path& file, bool verify = false);
+MUON_API CheckpointSummary inspect_checkpoint(const std::filesystem::path& file, bool verify = false);
 
 }  // namespace muon

@@ -1,6 +1,7 @@
 // muon/state/model_file.hpp: what a checkpoint on disk holds, without loading it.
 #pragma once
 
+#include <muon/export.hpp>
 #include <muon/plan/parameter.hpp>
 #include <muon/state/safetensors.hpp>
 
@@ -32,6 +33,6 @@ struct ModelFile {
 ///          shape whose number of values does not fit in 64 bits. Control characters of names are escaped in its text.
 ///
 /// Example  muon::Plan plan(muon::describe_file("model.safetensors").parameters, muon::default_rules());
-[[nodiscard]] ModelFile describe_file(const std::filesystem::path& file, const std::string& key = "");
+[[nodiscard]] MUON_API ModelFile describe_file(const std::filesystem::path& file, const std::string& key = "");
 
 }  // namespace muon

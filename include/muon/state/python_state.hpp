@@ -13,6 +13,7 @@
 // docs/checkpoints.md shows whole programs for both sides.
 #pragma once
 
+#include <muon/export.hpp>
 #include <muon/plan/plan.hpp>
 #include <muon/state/checkpoint.hpp>
 
@@ -63,7 +64,7 @@ struct PythonModelOptions {
 /// Errors   std::runtime_error naming the file, and nothing is changed: damaged, a global that is not allowed (its name), no
 ///          optimizer under `key`, an unknown kind of group, counts, shapes or dtypes that differ, `maximize`, a state whose next
 ///          step would make NaN (NaN or infinity in it, a negative `exp_avg_sq`, a `step` that is no number of steps).
-void load_python_optimizer(const std::filesystem::path& file, GroupedOptimizer& optimizer,
+MUON_API void load_python_optimizer(const std::filesystem::path& file, GroupedOptimizer& optimizer,
                            const PythonOptimizerOptions& options = {});
 
 /// For Python's load_state_dict. What it is for follows from the groups: Muon alone, or `only` Muon: torch.optim.Muon. AdamW
@@ -76,19 +77,19 @@ void load_python_optimizer(const std::filesystem::path& file, GroupedOptimizer& 
 /// Lost     Python has no views and no methods: it will orthogonalize a parameter as one matrix, by its own polynomial.
 /// Errors   std::runtime_error naming the file and the reason. std::invalid_argument: no such groups; a name that `order` lacks;
 ///          options that the class there does not have (coefficients for each step, amsgrad, another scale).
-void save_python_optimizer(const std::filesystem::path& file, const GroupedOptimizer& optimizer,
+MUON_API void save_python_optimizer(const std::filesystem::path& file, const GroupedOptimizer& optimizer,
                            std::optional<Algorithm> only = std::nullopt, const std::vector<std::string>& order = {});
 
 /// A model's state_dict into a model, by name, in place. torch.compile's and DistributedDataParallel's prefixes ("_orig_mod.",
 /// "module.") are taken off where all names have them.
 /// Errors   std::runtime_error naming the file, with all names missing or extra, shapes and dtypes; nothing is changed then.
-void load_python_model(const std::filesystem::path& file, const NamedTensors& model, const PythonModelOptions& options = {});
+MUON_API void load_python_model(const std::filesystem::path& file, const NamedTensors& model, const PythonModelOptions& options = {});
 
 /// A dict of names and tensors for model.load_state_dict(torch.load(file)).
-void save_python_model(const std::filesystem::path& file, const NamedTensors& model);
+MUON_API void save_python_model(const std::filesystem::path& file, const NamedTensors& model);
 
 /// The tensors of a state_dict in a file, in its order, over the mapped file (see Safetensors for what that means).
-std::vector<std::pair<std::string, at::Tensor>> load_python_tensors(const std::filesystem::path& file,
+MUON_API std::vector<std::pair<std::string, at::Tensor>> load_python_tensors(const std::filesystem::path& file,
                                                                     const std::string& key = "");
 
 }  // namespace muon

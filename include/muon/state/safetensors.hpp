@@ -4,6 +4,8 @@
 // Source   https://huggingface.co/docs/safetensors
 #pragma once
 
+#include <muon/export.hpp>
+
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
@@ -36,7 +38,7 @@ struct TensorInfo {
 /// Example  const muon::Safetensors file("model.safetensors");
 ///          for (const auto& info : file.tensors()) std::cout << info.name << "\n";
 ///          torch::Tensor weight = file.tensor("fc1.weight");
-class Safetensors {
+class MUON_API Safetensors {
  public:
   explicit Safetensors(const std::filesystem::path& file);
 
@@ -61,7 +63,7 @@ class Safetensors {
 /// Cost     Beside the tensors themselves, one contiguous CPU copy at a time, and none for those that are so already.
 /// Errors   std::invalid_argument: a name twice, or "__metadata__"; an undefined or sparse tensor; a dtype the format does not
 ///          have. std::runtime_error naming the file and the reason; an existing file is then as it was.
-void write_safetensors(const std::filesystem::path& file, const std::vector<std::pair<std::string, at::Tensor>>& tensors,
+MUON_API void write_safetensors(const std::filesystem::path& file, const std::vector<std::pair<std::string, at::Tensor>>& tensors,
                        const std::map<std::string, std::string>& metadata = {});
 
 }  // namespace muon

@@ -10,6 +10,7 @@
 // Safety   not for several threads at once; the files may be written meanwhile
 #pragma once
 
+#include <muon/export.hpp>
 #include <muon/track/record.hpp>
 
 #include <cstdint>
@@ -22,7 +23,7 @@
 
 namespace muon::track {
 
-class History {
+class MUON_API History {
  public:
   /// Finds the files of a run and reads nothing yet. In a folder, the newest run in it or up to three levels below it is taken.
   /// Errors   std::runtime_error: `path` does not exist or holds no run

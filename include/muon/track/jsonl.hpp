@@ -10,6 +10,7 @@
 // A histogram is {"_type":"histogram","values":[counts],"bins":[edges]}. Every line is in the file when `log` returns.
 #pragma once
 
+#include <muon/export.hpp>
 #include <muon/track/sink.hpp>
 
 #include <filesystem>
@@ -19,6 +20,6 @@ namespace muon::track {
 
 /// Writes to `file`, which must not exist yet; if it is empty, to <dir>/<stamp>-<id>.jsonl (see RunInfo).
 /// Errors   when the run starts, std::runtime_error naming the file: it exists already or cannot be created
-[[nodiscard]] std::shared_ptr<Sink> jsonl(std::filesystem::path file = {});
+[[nodiscard]] MUON_API std::shared_ptr<Sink> jsonl(std::filesystem::path file = {});
 
 }  // namespace muon::track

@@ -13,6 +13,7 @@
 // the W&B sink; offline is the default, and online and dryrun mean offline here.
 #pragma once
 
+#include <muon/export.hpp>
 #include <muon/track/sink.hpp>
 #include <muon/track/wandb.hpp>
 
@@ -38,7 +39,7 @@ struct RunOptions {
 };
 
 /// Data that was lost while training went on.
-struct Problem {
+struct MUON_API Problem {
   std::string what;        ///< "wandb: rows not written"
   std::int64_t count = 0;  ///< how often it happened
   std::string first;       ///< the reason, the first time
@@ -60,7 +61,7 @@ struct Problem {
 /// Processes  A run belongs to the process that started it. In a forked child all calls do nothing and return at once, whatever
 ///            other threads were doing at the moment of the fork: nothing is written, and `config().values()` and `problems()`
 ///            are empty. The child's copy of the run and its sinks is never destroyed, so it costs the child memory.
-class Run {
+class MUON_API Run {
  public:
   Run(Run&&) noexcept;
   Run& operator=(Run&&) noexcept;
@@ -108,6 +109,6 @@ class Run {
 
 /// Starts a run and its sinks. If a sink fails to start, those before it are finished with exit code 1.
 /// Errors   std::invalid_argument naming the option; std::runtime_error from a sink
-[[nodiscard]] Run init(RunOptions options = {});
+[[nodiscard]] MUON_API Run init(RunOptions options = {});
 
 }  // namespace muon::track

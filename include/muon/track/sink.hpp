@@ -10,6 +10,7 @@
 // call is lost, the run continues, and Run::problems reports it; only `start` may fail the run.
 #pragma once
 
+#include <muon/export.hpp>
 #include <muon/track/record.hpp>
 #include <muon/track/value.hpp>
 
@@ -18,7 +19,7 @@
 
 namespace muon::track {
 
-class Sink {
+class MUON_API Sink {
  public:
   virtual ~Sink() = default;
   /// The name used in messages.

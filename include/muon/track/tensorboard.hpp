@@ -11,6 +11,7 @@
 // Source   https://github.com/tensorflow/tensorboard: compat/proto/event.proto, summary.proto, plugins/hparams
 #pragma once
 
+#include <muon/export.hpp>
 #include <muon/track/sink.hpp>
 
 #include <filesystem>
@@ -21,6 +22,6 @@ namespace muon::track {
 /// Writes a new file into `folder`, which TensorBoard shows as one run; if it is empty, into <dir>/tensorboard/<stamp>-<id> (see
 /// RunInfo). The folder may exist and hold other event files.
 /// Errors   when the run starts, std::runtime_error naming the folder or file that cannot be created
-[[nodiscard]] std::shared_ptr<Sink> tensorboard(std::filesystem::path folder = {});
+[[nodiscard]] MUON_API std::shared_ptr<Sink> tensorboard(std::filesystem::path folder = {});
 
 }  // namespace muon::track

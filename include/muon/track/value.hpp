@@ -5,6 +5,8 @@
 //     run.config().update({{"lr", 0.02}, {"data", muon::track::Object{{"name", "mnist"}, {"images", 60000}}}});
 #pragma once
 
+#include <muon/export.hpp>
+
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -31,7 +33,7 @@ using Object = std::vector<std::pair<std::string, Value>>;
 using List = std::vector<Value>;
 
 /// A number, a string, a boolean, a histogram, a list, an object, or nothing.
-class Value {
+class MUON_API Value {
  public:
   using Variant = std::variant<std::monostate, bool, std::int64_t, double, std::string, Histogram, List, Object>;
 
@@ -70,6 +72,6 @@ class Value {
 /// Cost     two passes over the tensor, about 4 ns per value on one CPU thread; on other devices the device counts, and only the
 ///          counts are copied
 /// Errors   std::invalid_argument: bins not in 1 to 512 (W&B's limit); an undefined or complex tensor
-Histogram histogram(const at::Tensor& tensor, std::int64_t bins = 64);
+MUON_API Histogram histogram(const at::Tensor& tensor, std::int64_t bins = 64);
 
 }  // namespace muon::track

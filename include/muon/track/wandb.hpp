@@ -12,6 +12,7 @@
 // Source   https://github.com/wandb/wandb: core/pkg/leveldb, wandb/proto/wandb_internal.proto
 #pragma once
 
+#include <muon/export.hpp>
 #include <muon/track/sink.hpp>
 
 #include <memory>
@@ -20,6 +21,6 @@ namespace muon::track {
 
 /// Writes to a new folder below RunInfo::dir.
 /// Errors   when the run starts, std::runtime_error naming the folder or file that exists already or cannot be created
-[[nodiscard]] std::shared_ptr<Sink> wandb_offline();
+[[nodiscard]] MUON_API std::shared_ptr<Sink> wandb_offline();
 
 }  // namespace muon::track

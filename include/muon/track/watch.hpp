@@ -12,6 +12,7 @@
 // Cost     two passes over each parameter on steps that are measured; on other steps a counter per parameter
 #pragma once
 
+#include <muon/export.hpp>
 #include <muon/track/run.hpp>
 
 #include <cstdint>
@@ -37,7 +38,7 @@ struct WatchOptions {
 ///
 /// Safety   Backward passes of one model must not run at the same time in several threads, and none may run during `unwatch` or
 ///          the destructor.
-class Watch {
+class MUON_API Watch {
  public:
   Watch(Watch&&) noexcept;
   Watch& operator=(Watch&&) noexcept;
@@ -59,6 +60,6 @@ class Watch {
 /// Starts to watch `model`. Parameters that require no gradient have none to watch, and complex parameters are left out. Tied
 /// parameters appear under their first name. A tensor that cannot be measured is reported by Run::problems.
 /// Errors   std::invalid_argument: log_freq below 1, start below 0, bins not in 1 to 512; std::logic_error: the run has finished
-[[nodiscard]] Watch watch(Run& run, const torch::nn::Module& model, WatchOptions options = {});
+[[nodiscard]] MUON_API Watch watch(Run& run, const torch::nn::Module& model, WatchOptions options = {});
 
 }  // namespace muon::track

@@ -4,7 +4,7 @@
 #include <muon/state/python_state.hpp>
 
 #include "optim/optimizer_state.hpp"
-#include "state/python/python_file.hpp"
+#include "state/formats/python_file.hpp"
 
 #include <nlohmann/json.hpp>
 

@@ -4,7 +4,7 @@
 #include "matrix/shape_text.hpp"
 #include "state/model_state.hpp"
 #include "optim/optimizer_state.hpp"
-#include "state/python/python_file.hpp"
+#include "state/formats/python_file.hpp"
 #include "state/python/python_optimizer.hpp"
 
 #include <ATen/ATen.h>

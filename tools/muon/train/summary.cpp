@@ -3,6 +3,8 @@
 #include "cli/json_text.hpp"
 #include "train/make_optimizer.hpp"
 
+#include <muon/version.hpp>
+
 #include <torch/torch.h>
 #include <torch/version.h>
 
@@ -73,7 +75,7 @@ Json options_json(const TrainOptions& o, std::int64_t steps) {
 
 std::string summary_json(const TrainOptions& options, const std::optional<muon::Plan>& plan, std::int64_t steps, double seconds,
                          const std::vector<EpochResult>& results) {
-  Json json{{"format", 1}, {"program", "muon " MUON_VERSION}, {"libtorch", TORCH_VERSION}};
+  Json json{{"format", 1}, {"program", "muon " MUON_VERSION_STRING}, {"libtorch", TORCH_VERSION}};
   json["options"] = options_json(options, steps);
   json["plan"] = plan ? Json::parse(plan->json()) : Json(nullptr);
   json["seed"] = options.seed;

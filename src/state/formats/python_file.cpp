@@ -1,4 +1,4 @@
-#include "state/python/python_file.hpp"
+#include "state/formats/python_file.hpp"
 
 #include "files/printable.hpp"
 #include "files/safetensors_tensors.hpp"

@@ -17,9 +17,13 @@ namespace {
 
 namespace fs = std::filesystem;
 
-const std::vector<std::string>& keys() {
-  static const std::vector<std::string> all = {"composerData:c", "bubbleId:c:1", "bubbleId:c:2", "bubbleId:c:3",
-                                               "composerData:d"};
+/// The table and the key of each line.
+const std::vector<std::pair<const char*, std::string>>& keys() {
+  static const std::vector<std::pair<const char*, std::string>> all = {
+      {"cursorDiskKV", "composerData:c"}, {"cursorDiskKV", "bubbleId:c:1"},
+      {"cursorDiskKV", "bubbleId:c:2"},   {"cursorDiskKV", "bubbleId:c:3"},
+      {"cursorDiskKV", "composerData:d"}, {"ItemTable", "workbench.panel.aichat.view.aichat.chatdata"},
+      {"composerHeaders", "c"},           {"ItemTable", "composer.composerHeaders"}};
   return all;
 }
 
@@ -38,17 +42,13 @@ void make_database(const fs::path& file, std::string_view text) {
   sqlite3_exec(database,
                "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; BEGIN; CREATE TABLE ItemTable (key TEXT UNIQUE ON CONFLICT "
                "REPLACE, value BLOB);"
-               "CREATE TABLE cursorDiskKV (key TEXT UNIQUE ON CONFLICT REPLACE, value BLOB)",
+               "CREATE TABLE cursorDiskKV (key TEXT UNIQUE ON CONFLICT REPLACE, value BLOB);"
+               "CREATE TABLE composerHeaders (composerId TEXT PRIMARY KEY, value TEXT)",
                nullptr, nullptr, nullptr);
-  for (std::size_t i = 0; i <= keys().size() && !text.empty(); ++i) {
+  for (std::size_t i = 0; i < keys().size() && !text.empty(); ++i) {
     const std::size_t end = std::min(text.find('\n'), text.size());
-    const std::string value(text.substr(0, end));
+    put(database, keys()[i].first, keys()[i].second, std::string(text.substr(0, end)));
     text.remove_prefix(std::min(end + 1, text.size()));
-    if (i < keys().size()) {
-      put(database, "cursorDiskKV", keys()[i], value);
-    } else {
-      put(database, "ItemTable", "workbench.panel.aichat.view.aichat.chatdata", value);
-    }
   }
   sqlite3_exec(database, "COMMIT", nullptr, nullptr, nullptr);
   sqlite3_close(database);

@@ -54,7 +54,8 @@ std::size_t element_at_start(std::string_view text, std::string_view tag) {
   const std::size_t closed = text.find(close), opened = text.find('>');
   if (opened == text.npos) return 0;
   const std::size_t end = closed == text.npos ? opened + 1 : closed + close.size();
-  return sentence_goes_on(text.substr(end)) ? 0 : end;
+  const bool more_lines = closed == text.npos && text.find_first_not_of(space, text.find('\n', end)) != text.npos;
+  return sentence_goes_on(text.substr(end)) || more_lines ? 0 : end;
 }
 
 std::string joined(const std::vector<std::string>& texts) {

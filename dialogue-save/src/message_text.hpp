@@ -26,7 +26,7 @@ std::string content_text(const Json& content, std::string_view (*clean)(std::str
 bool has_block(const Json& content, std::string_view type);
 
 /// The length of the element <tag ...>...</tag> that a program wrote at the start of `text`; 0 if there is none, or if a sentence
-/// goes on behind it, which then only mentions the tag. An element that is never closed is its first tag.
+/// goes on behind it, which then only mentions the tag. An element that is never closed is its first tag on the last line.
 std::size_t element_at_start(std::string_view text, std::string_view tag);
 
 /// `text` from its first character that is no white space.

@@ -70,6 +70,19 @@ TEST_F(Claude, NothingBetweenTwoCompactionsIsLost) {
   }
 }
 
+/// The same where the copies end before a typed row, and the next one is parented on the last copy.
+TEST_F(Claude, WhatFollowsACopyBehindACompactionIsNoRewind) {
+  ClaudeSession session;
+  session.ask("1").reply("one");
+  const std::string copies = session.text(), last_copy = session.last();
+  session.ask("2").reply("two").compact("first summary").ask("3").reply("three");
+  session.line(copies).rewind_to(last_copy).ask("/compact").compact("second summary").ask("4").reply("four");
+  const std::string fork = session.last();
+  session.ask("wrong").rewind_to(fork).ask("5");
+  EXPECT_THAT(texts(session),
+              ElementsAre("Q:1", "A:one", "Q:2", "A:two", "Q:3", "A:three", "Q:/compact", "Q:4", "A:four", "Q:5"));
+}
+
 TEST_F(Claude, ABranchThatGoesOnWithoutSomethingTypedIsNoRewind) {
   const Json hook = {{"subtype", "stop_hook_summary"}}, boundary = {{"subtype", "compact_boundary"}};
   for (const char* way : {"hook", "boundary", "answer", "notice"}) {

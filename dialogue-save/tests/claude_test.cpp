@@ -70,6 +70,8 @@ TEST_F(Claude, AQuestionThatOnlyMentionsANoticeStaysWhole) {
                                         "<system-reminder>x</system-reminder> is in my file",
                                         "<command-name>/x</command-name> is what it stores. Why?",
                                         "<ticket>12</ticket>",
+                                        "<task-notification>\nis at the top of my log, why?",
+
                                         "[Request interrupted by user] appears whenever I press Esc",
                                         "This session is being continued from a previous conversation, says the program. Why?",
                                         "Caveat: The messages below are mine"};

@@ -51,6 +51,7 @@ class Index {
   bool add(const Json& json, const JsonFile::Value& line) {
     if (claude_unknown(json)) ++report_.unknown;
     Record record = record_of(json, line.where);
+    compacted_ = compacted_ || text_member(json, "subtype") == "compact_boundary";
     if (repeated(record, line.text)) return false;
     if (record.kind == ClaudeKind::queue_row) {
       queue_.operation(json, records_.size());
@@ -80,16 +81,20 @@ class Index {
 
  private:
   bool repeated(const Record& record, std::string_view line) {
-    if (!record.uuid.empty()) return !seen_.insert(record.uuid).second;
-    if (record.kind == ClaudeKind::none) return true;
+    if (record.uuid.empty() && record.kind == ClaudeKind::none) return true;
+    if (record.uuid.empty() && record.tree.time.empty()) return false;
     // a line without a name is known by its text, which holds its time
-    return !record.tree.time.empty() && !seen_.insert(fmt::format("{}", std::hash<std::string_view>()(line))).second;
+    const std::string name = record.uuid.empty() ? fmt::format("{}", std::hash<std::string_view>()(line)) : record.uuid;
+    const auto [first, is_new] = seen_.emplace(name, records_.size());
+    if (!is_new && compacted_) records_[first->second].tree.copied = static_cast<int>(records_.size());
+    return !is_new;
   }
 
   Report& report_;
   ClaudeQueue queue_;
   std::vector<Record> records_;
-  std::set<std::string, std::less<>> seen_;
+  std::unordered_map<std::string, std::size_t> seen_;
+  bool compacted_ = false;
 };
 
 std::vector<Record> index_of(JsonFile& file, bool first_only, Report& report) {

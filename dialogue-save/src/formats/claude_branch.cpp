@@ -96,7 +96,8 @@ std::vector<bool> active_records(Records records) {
     if (rewound[at(node)] && records[at(node)].prompt) active[at(node)] = false;
     const std::vector<int>& children = forest.children[at(node)];
     const int main = latest(children, below);
-    const auto typed = [&](int child) { return below[at(child)].lead == Lead::typed; };
+    const int copied = records[at(node)].copied;
+    const auto typed = [&](int child) { return below[at(child)].lead == Lead::typed && (copied < 0 || child < copied); };
     for (const int child : children) {
       const bool other = child != main && below[at(child)].time != below[at(main)].time;
       rewound[at(child)] = rewound[at(node)] || (other && typed(child) && typed(main));

@@ -18,6 +18,7 @@ struct TreeRecord {
   bool turn = false;    // user or assistant
   bool prompt = false;  // typed by the user
   Lead lead = Lead::none;
+  int copied = -1;  // the record before which it was written once more, behind a compaction
   std::string time = {};
 };
 
@@ -26,8 +27,8 @@ struct TreeRecord {
 /// A rewind writes nothing: the next prompt just takes an earlier record for its parent, and the abandoned turns stay in the
 /// file. But parallel tool calls and hooks fork the tree too, parents are missing, and a compaction makes new roots, some of
 /// which continue a copy of an early record, so that following parents from the last record would lose text. Hence: only a fork
-/// whose branches begin with something typed, at different times, is a rewind. There the branch that was written to last is kept,
-/// and in the others the typed prompts with all that follows them are dropped.
+/// whose branches begin with something typed, at different times, is a rewind, unless what is typed follows such a copy. There
+/// the branch that was written to last is kept, and in the others the typed prompts with all that follows them are dropped.
 std::vector<bool> active_records(std::vector<TreeRecord> records);
 
 }  // namespace dialogue

@@ -9,7 +9,7 @@ void ClaudeQueue::operation(const Json& row, std::size_t index) {
   const std::string operation = text_member(row, "operation"), content = content_text(member(row, "content"));
   const std::string_view text = trimmed(content);
   if (operation == "enqueue") {
-    if (!text.empty()) texts_.push_back({std::string(text), index, index, true, claude_notice(text)});
+    texts_.push_back({std::string(text), index, index, true, text.empty() || claude_notice(text)});
   } else if (operation == "dequeue" || operation == "remove") {
     take(text, index, operation == "dequeue");
   } else if (operation == "popAll") {
@@ -56,7 +56,8 @@ void ClaudeQueue::told(const std::string& text, bool queued, bool submitted) {
   }
   if (!rest.empty()) parts.clear();
   for (Text& it : texts_) {
-    if (parts.empty() && submitted && it.submitted && !it.told) parts.push_back(&it);
+    const bool reworded = submitted && parts.empty() && it.submitted && !it.told;
+    if (reworded) parts.push_back(&it);
   }
   for (Text* const part : parts) part->told = true;
   if (parts.empty() && queued) early_.emplace(whole);

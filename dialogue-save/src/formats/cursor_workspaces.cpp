@@ -91,7 +91,7 @@ std::map<std::string, Json> composer_headers(SqliteStore& database, Report& repo
   if (database.has_table("ItemTable")) {
     const Json item =
         parse_json(database.value("ItemTable", "composer.composerHeaders").value_or("null"), report).value_or(Json());
-    const Json& all = member(item, "allComposers");
+    const Json& all = item.is_array() ? item : member(item, "allComposers");
     for (std::size_t i = 0; all.is_array() && i < all.size(); ++i) add(text_member(all[i], "composerId"), all[i]);
   }
   if (!database.has_table(table)) return headers;

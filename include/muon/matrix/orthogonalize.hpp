@@ -54,7 +54,7 @@ enum class Method {
   newton_schulz,  ///< Newton-Schulz with the coefficients in `steps`: T (3 a + 1) / 2 m^3 for T steps on a nearly square matrix,
                ///< (4 T - 3 + 3 a) / 2 m^3 from a = 1.5 on, where the steps are taken on the Gram matrix.
   dwh2,        ///< Two Halley steps on the Gram matrix, with Cholesky: (2 + 3 a / 2) m^3. Singular values above 1e-3 of the norm
-               ///< bound come within 0.02 of 1.
+               ///< bound come within 0.021 of 1.
   zolotarev2,  ///< The best rational function with two poles: (1 + 3 a / 2) m^3, within 0.21 of 1.
   zolotarev3,  ///< With three: (3 / 2 + 3 a / 2) m^3, within 0.07 of 1.
 };

@@ -81,7 +81,7 @@ void GroupedOptimizer::load(torch::serialize::InputArchive& archive) {
   PendingRestore prepared;
   try {
     const OptimizerState state = from_bytes(bytes.cpu().contiguous());
-    prepare_restore({this}, state, names_of(*this), {.options = OptionsFrom::file}, prepared);
+    prepare_restore({this}, state, names_of(*this), {}, StoredOptions::are_set, prepared);
   } catch (const std::exception& error) {
     throw std::runtime_error(fmt::format("[{}] the archive is damaged: {}", impl_->where, error.what()));
   }

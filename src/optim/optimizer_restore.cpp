@@ -37,8 +37,8 @@ struct Stored {
 
 class Restore {
  public:
-  Restore(const NamesOf& names, const Tolerance& tolerance, PendingRestore& prepared)
-      : names_(names), tolerance_(tolerance), prepared_(prepared) {}
+  Restore(const NamesOf& names, const LoadTolerance& tolerance, StoredOptions stored_options, PendingRestore& prepared)
+      : names_(names), tolerance_(tolerance), must_agree_(stored_options == StoredOptions::must_agree), prepared_(prepared) {}
 
   void run(const std::vector<torch::optim::Optimizer*>& optimizers, const OptimizerState& state) {
     for (const GroupState& group : state) {
@@ -129,7 +129,7 @@ class Restore {
       return problem(fmt::format("'{}' has shape {} there and {} here", name, shape_text(stored.parameter->shape),
                                  shape_text(parameter.sizes())));
     }
-    if (tolerance_.options == OptionsFrom::require_equal_except_schedule && stored.parameter->view != view) {
+    if (must_agree_ && !tolerance_.options && stored.parameter->view != view) {
       problem(fmt::format("'{}' was read as '{}' and is read as '{}' now", name, stored.parameter->view, view));
     }
     if (stored.parameter->tensors.empty()) return forget(parameter);
@@ -188,7 +188,7 @@ class Restore {
 
   void prepare_options(OptimizerOptions& options, std::size_t g, const GroupState& first,
                        const std::set<const GroupState*>& from) {
-    if (first.algorithm != algorithm_of(options) || tolerance_.options == OptionsFrom::optimizer) return;
+    if (first.algorithm != algorithm_of(options) || (must_agree_ && tolerance_.options)) return;
     for (const GroupState* other : from) {
       if (other->options != first.options)
         return problem(fmt::format("the parameters of {} were in groups with different options", group_name(g)));
@@ -199,7 +199,7 @@ class Restore {
     } catch (const std::runtime_error& error) {
       return problem(fmt::format("{}: {}", group_name(g), error.what()));
     }
-    if (tolerance_.options == OptionsFrom::require_equal_except_schedule) {
+    if (must_agree_) {
       const Json mine = options_json(options), theirs = options_json(*stored);
       for (const auto& [key, value] : theirs.items()) {
         if (key == "lr" || key == "momentum" || mine.at(key) == value) continue;
@@ -207,7 +207,7 @@ class Restore {
                             mine.at(key).dump()));
       }
     }
-    prepared_.changes.emplace_back([&options, stored, all = tolerance_.options == OptionsFrom::file] {
+    prepared_.changes.emplace_back([&options, stored, all = !must_agree_] {
       if (auto* muon = dynamic_cast<MuonOptions*>(&options)) {
         const auto& from_file = static_cast<const MuonOptions&>(*stored);
         if (all) *muon = from_file;
@@ -223,7 +223,8 @@ class Restore {
   torch::optim::Optimizer* optimizer_ = nullptr;  // that whose groups are being prepared
   std::string of_optimizer_;                      // which one it is, where there are several
   const NamesOf& names_;
-  const Tolerance& tolerance_;
+  const LoadTolerance& tolerance_;
+  const bool must_agree_;
   PendingRestore& prepared_;
   std::map<std::string, Stored> stored_;  // not yet taken
 };
@@ -231,8 +232,8 @@ class Restore {
 }  // namespace
 
 void prepare_restore(const std::vector<torch::optim::Optimizer*>& optimizers, const OptimizerState& state, const NamesOf& names,
-                     const Tolerance& tolerance, PendingRestore& prepared) {
-  Restore(names, tolerance, prepared).run(optimizers, state);
+                     const LoadTolerance& tolerance, StoredOptions stored_options, PendingRestore& prepared) {
+  Restore(names, tolerance, stored_options, prepared).run(optimizers, state);
 }
 
 }  // namespace muon

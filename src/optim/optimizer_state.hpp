@@ -2,6 +2,7 @@
 #pragma once
 
 #include <muon/optim/grouped_optimizer.hpp>
+#include <muon/optim/load_tolerance.hpp>
 
 #include "optim/optimizer_groups.hpp"
 #include "optim/pending_restore.hpp"
@@ -64,6 +65,6 @@ OptimizerState state_from_json(const nlohmann::ordered_json& json);
 
 /// `state` into the optimizers, by name, whichever of them has a parameter. Adds to `prepared`.
 void prepare_restore(const std::vector<torch::optim::Optimizer*>& optimizers, const OptimizerState& state, const NamesOf& names,
-                     const Tolerance& tolerance, PendingRestore& prepared);
+                     const LoadTolerance& tolerance, StoredOptions stored_options, PendingRestore& prepared);
 
 }  // namespace muon

@@ -17,18 +17,10 @@ struct PendingRestore {
   }
 };
 
-/// What the options of a file do to the optimizer's.
-enum class OptionsFrom {
-  file,               ///< all are set
-  require_equal_except_schedule,  ///< lr and momentum, which schedules move, are set; any other that differs is a problem
-  optimizer,          ///< all stay
-};
-
-struct Tolerance {
-  bool missing = false;  ///< what the file does not have stays as it is; state starts anew
-  bool extra = false;    ///< what only the file has is left out
-  bool dtype = false;    ///< tensors of another dtype are converted
-  OptionsFrom options = OptionsFrom::require_equal_except_schedule;
+/// What the options in a file do.
+enum class StoredOptions {
+  must_agree,  ///< lr and momentum, which schedules move, are set; any other that differs is a problem
+  are_set,     ///< all are set
 };
 
 }  // namespace muon

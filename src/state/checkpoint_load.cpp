@@ -55,7 +55,7 @@ class Loader {
       if (const auto name = behind(model_prefix, info.name))
         stored[*name] = {info.shape, [this, &info] { return file_.tensor(info.name); }};
     }
-    prepare_model(training_.model, stored, {allow_.missing, allow_.extra, allow_.dtype}, prepared_);
+    prepare_model(training_.model, stored, allow_, prepared_);
   }
 
   void optimizers() {
@@ -69,9 +69,7 @@ class Loader {
       if (name && !tensors.put(*name, file_.tensor(info.name)))
         problem(fmt::format("'{}' belongs to no parameter of the file's groups", info.name));
     }
-    const Tolerance tolerance{allow_.missing, allow_.extra, allow_.dtype,
-                              allow_.options ? OptionsFrom::optimizer : OptionsFrom::require_equal_except_schedule};
-    prepare_restore(parts_.optimizers(), *stored_, parts_.names_of(), tolerance, prepared_);
+    prepare_restore(parts_.optimizers(), *stored_, parts_.names_of(), allow_, StoredOptions::must_agree, prepared_);
   }
 
   void schedules() {

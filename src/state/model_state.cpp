@@ -28,7 +28,7 @@ bool are_equal(const at::Tensor& a, const at::Tensor& b) {
 using Stored = std::map<std::string, StoredTensor>;
 
 /// One tensor of the model. A file may have it under several of its names, as Python's state_dict has tied weights.
-void prepare_entry(const NamedTensors::Entry& entry, const Stored& stored, const Tolerance& tolerance, PendingRestore& prepared) {
+void prepare_entry(const NamedTensors::Entry& entry, const Stored& stored, const LoadTolerance& tolerance, PendingRestore& prepared) {
   const auto problem = [&](std::string text) { prepared.problems.push_back(std::move(text)); };
   at::Tensor from;
   const std::string* first = nullptr;
@@ -56,7 +56,7 @@ void prepare_entry(const NamedTensors::Entry& entry, const Stored& stored, const
 
 }  // namespace
 
-void prepare_model(const NamedTensors& model, const std::map<std::string, StoredTensor>& stored, const Tolerance& tolerance,
+void prepare_model(const NamedTensors& model, const std::map<std::string, StoredTensor>& stored, const LoadTolerance& tolerance,
                    PendingRestore& prepared) {
   std::set<std::string> used;
   for (const NamedTensors::Entry& entry : model.entries()) {

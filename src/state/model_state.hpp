@@ -19,7 +19,7 @@ struct StoredTensor {
 };
 
 /// `stored` into `model`: every tensor of the model by any of its names; under several they must be equal. Adds to `prepared`.
-void prepare_model(const NamedTensors& model, const std::map<std::string, StoredTensor>& stored, const Tolerance& tolerance,
+void prepare_model(const NamedTensors& model, const std::map<std::string, StoredTensor>& stored, const LoadTolerance& tolerance,
                    PendingRestore& prepared);
 
 }  // namespace muon

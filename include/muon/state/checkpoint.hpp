@@ -11,6 +11,7 @@
 
 #include <muon/export.hpp>
 #include <muon/optim/grouped_optimizer.hpp>
+#include <muon/optim/load_tolerance.hpp>
 #include <muon/optim/schedule.hpp>
 
 #include <cstdint>
@@ -69,14 +70,6 @@ struct TrainingState {
   bool random = true;                     ///< the state of LibTorch's default generators, CPU and CUDA
   /// Anything of yours: data order, options, version. `load_checkpoint` returns it.
   std::map<std::string, std::string> notes = {};
-};
-
-/// What `load_checkpoint` accepts although it differs. Shapes never may.
-struct LoadTolerance {
-  bool missing = false;  ///< the file lacks a part or a tensor: that stays as it is, or for optimizer state starts anew
-  bool extra = false;    ///< the file has more: that is left out
-  bool dtype = false;    ///< values are converted
-  bool options = false;  ///< the optimizer's and the schedule's own options are kept, learning rate and momentum included
 };
 
 struct LoadResult {

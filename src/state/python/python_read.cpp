@@ -175,7 +175,7 @@ void load_python_optimizer(const std::filesystem::path& path, GroupedOptimizer& 
       if (!options.only || *options.only == algorithm) matcher.match(state, algorithm);
     }
     PendingRestore prepared;
-    prepare_restore({&optimizer}, state, names, {.dtype = options.allow_dtype, .options = OptionsFrom::file}, prepared);
+    prepare_restore({&optimizer}, state, names, {.dtype = options.allow_dtype}, StoredOptions::are_set, prepared);
     apply(file, prepared);
   } catch (const c10::Error& error) {
     throw std::runtime_error(fmt::format("[python_state] {}: {}", path.string(), error.what_without_backtrace()));

@@ -1,0 +1,14 @@
+// muon/optim/load_tolerance.hpp: what may differ between a file and what it is loaded into.
+#pragma once
+
+namespace muon {
+
+/// What loading accepts although it differs. Shapes never may.
+struct LoadTolerance {
+  bool missing = false;  ///< the file lacks a part or a tensor: that stays as it is, and optimizer state starts anew
+  bool extra = false;    ///< the file has more: that is ignored
+  bool dtype = false;    ///< tensors of another dtype are converted
+  bool options = false;  ///< the optimizer's and the schedule's own options are kept, learning rate and momentum included
+};
+
+}  // namespace muon

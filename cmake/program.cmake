@@ -5,6 +5,7 @@ add_library(precompiled OBJECT ${PROJECT_BINARY_DIR}/precompiled.cpp)
 target_precompile_headers(precompiled PRIVATE <torch/torch.h> <fmt/format.h> <fmt/ranges.h>)
 
 function(muon_program_options target)
+  target_compile_features(${target} PRIVATE cxx_std_20)
   muon_warnings(${target})
   target_compile_options(${target} PRIVATE $<$<CONFIG:Release>:-O1>)
   target_link_libraries(${target} PRIVATE muon $<TARGET_NAME_IF_EXISTS:muon-track> fmt::fmt-header-only)

@@ -160,6 +160,8 @@ CheckpointSummary summary(const fs::path& path, const SafetensorsFile& file) {
     }
   } catch (const nlohmann::json::exception& json_error) {
     refuse(path, fmt::format("is damaged: its metadata is not what this library writes: {}", json_error.what()));
+  } catch (const std::runtime_error& unknown) {  // an algorithm that this version does not know
+    refuse(path, fmt::format("cannot be read: {}", unknown.what()));
   }
   return result;
 }

@@ -4,6 +4,7 @@
 #include "files/safetensors_header.hpp"
 #include "files/safetensors_tensors.hpp"
 #include "files/sizes.hpp"
+#include "state/checkpoint_layout.hpp"
 #include "state/formats/python_file.hpp"
 
 #include <fmt/format.h>
@@ -49,13 +50,12 @@ NamedTensor named(safetensors::Entry entry) {
 /// A checkpoint of this library holds an optimizer too; only the model's tensors are listed, by their names in the model.
 FileListing list_safetensors(const OpenedFile& file) {
   safetensors::Header header = header_of(file.path, *file.mapped);
-  const auto format = header.metadata.find("format");
-  const bool checkpoint = format != header.metadata.end() && format->second == "muon.cpp checkpoint";
-  constexpr std::string_view prefix = "model/";
-  FileListing listing{checkpoint ? "checkpoint of muon.cpp" : "safetensors", {}};
+  const bool is_ours = checkpoint::is_checkpoint(header.metadata);
+  constexpr std::string_view prefix = checkpoint::model_prefix;
+  FileListing listing{is_ours ? "checkpoint of muon.cpp" : "safetensors", {}};
   for (safetensors::Entry& entry : header.entries) {
-    if (checkpoint && !entry.name.starts_with(prefix)) continue;
-    if (checkpoint) entry.name.erase(0, prefix.size());
+    if (is_ours && !entry.name.starts_with(prefix)) continue;
+    if (is_ours) entry.name.erase(0, prefix.size());
     listing.tensors.push_back(named(std::move(entry)));
   }
   return listing;

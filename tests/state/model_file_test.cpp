@@ -24,6 +24,9 @@ struct Expected {
   bool low_confidence = false;
 };
 
+/// As the plan's table calls it.
+std::string title_of(muon::Algorithm algorithm) { return algorithm == muon::Algorithm::muon ? "Muon" : "AdamW"; }
+
 void expect(const std::string& family, const std::vector<Expected>& tensors) {
   Folder folder;
   std::vector<std::pair<std::string, torch::Tensor>> stored;
@@ -35,8 +38,7 @@ void expect(const std::string& family, const std::vector<Expected>& tensors) {
   for (const muon::Assignment& a : plan.assignments()) found[a.parameter.name] = &a;
   for (const Expected& e : tensors) {
     const auto a = found.find(e.name);
-    EXPECT_EQ(a == found.end() ? "left out" : std::string(to_string(a->second->algorithm)), e.algorithm)
-        << family << ": " << e.name;
+    EXPECT_EQ(a == found.end() ? "left out" : title_of(a->second->algorithm), e.algorithm) << family << ": " << e.name;
     if (a == found.end()) continue;
     if (e.algorithm == "Muon") {
       EXPECT_EQ(a->second->parameter.view.to_string(), e.view) << family << ": " << e.name;

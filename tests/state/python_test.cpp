@@ -217,7 +217,7 @@ TEST(Python, SaysWhatDoesNotFit) {
   muon::Muon two({p["first"], p["second"]}, 0.3), other({p["second"], p["first"], p["third"]}, 0.3);
   const fs::path file = stored_files / "muon_and_adamw.muon.pt";
   EXPECT_THAT(error_of([&] { muon::load_python_optimizer(file, two); }),
-              HasSubstr("the file has 3 parameters under Muon, and here are 2"));
+              HasSubstr("the file has 3 parameters under muon, and here are 2"));
   EXPECT_EQ(two.param_groups()[0].options().get_lr(), 0.3);
   EXPECT_THAT(error_of([&] { muon::load_python_optimizer(file, other); }),
               HasSubstr("number 0 has shape [8, 5] there and [3, 8] here"));

@@ -6,7 +6,6 @@
 namespace {
 
 using namespace training;
-using muon::Algorithm;
 using testing::AllOf;
 using testing::HasSubstr;
 
@@ -17,7 +16,7 @@ struct Pair {
     net = Net();
     const muon::Plan plan = muon::make_plan(*net);
     matrices = std::make_unique<muon::Muon>(plan);
-    adamw = std::make_unique<torch::optim::AdamW>(plan.param_groups(Algorithm::adamw));
+    adamw = std::make_unique<torch::optim::AdamW>(plan.adamw_groups());
     matrices_lr = std::make_unique<muon::LambdaLR>(*matrices, [](std::int64_t s) { return muon::schedule::cosine(s, total, 5); });
     adamw_lr = std::make_unique<muon::LambdaLR>(*adamw, [](std::int64_t s) { return muon::schedule::cosine(s, total, 9); });
   }

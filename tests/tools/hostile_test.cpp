@@ -41,11 +41,12 @@ class Hostile : public InFolder {
 TEST_F(Hostile, CheckpointsAreInspectedWithoutHarm) {
   const Json options{{"lr", 0.02}, {evil, evil}};
   const Json parameters = Json::array({Json{{"name", evil}, {"shape", {2}}, {"view", evil}}});
-  const Json groups = Json::array({Json{{"algorithm", evil}, {"options", options}, {"parameters", parameters}}});
+  const Json groups = Json::array({Json{{"algorithm", "muon"}, {"options", options}, {"parameters", parameters}}});
   const std::string file = evil + ".safetensors";
   muon::write_safetensors("plain.safetensors", {{"model/" + evil, torch::ones({2})}},
                           {{"format", "muon.cpp checkpoint"},
                            {"format_version", "1"},
+                           {"checksum", "crc32:00000000"},
                            {"step", "1"},
                            {"library", evil},
                            {"groups", groups.dump()},
@@ -58,7 +59,7 @@ TEST_F(Hostile, CheckpointsAreInspectedWithoutHarm) {
   const Result json = shell("$muon inspect --json " + word(file));
   expect_harmless(json, "json");
   EXPECT_EQ(Json::parse(json.out)["notes"][evil], evil);
-  expect_harmless(shell("$muon inspect --verify " + word(file)), "no checksum");
+  expect_harmless(shell("$muon inspect --verify " + word(file)), "a wrong checksum");
   expect_harmless(shell("$muon inspect --metric a " + word(file)), "a checkpoint has no metrics");
 }
 

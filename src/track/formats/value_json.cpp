@@ -3,6 +3,7 @@
 #include "track/formats/non_finite.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
 
 #include <array>

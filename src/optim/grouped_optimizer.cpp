@@ -101,9 +101,9 @@ std::vector<OptimizerGroup> GroupedOptimizer::Impl::groups() {
     for (OptimizerParamGroup& group : self.param_groups_) result.push_back({&group.options(), &group.params()});
     return result;
   }
-  const double lr = self.param_groups_.front().options().get_lr();
+  const double scale = self.param_groups_.front().options().get_lr() / reference;
   for (Part& part : parts) {
-    part.options->set_lr(lr * part.ratio);
+    part.options->set_lr(part.rate * scale);
     result.push_back({part.options.get(), &part.params});
   }
   return result;
@@ -201,26 +201,34 @@ void GroupedOptimizer::Impl::add(const ParamGroup& group) {
   order.reserve(number + 1);
   self.param_groups_.reserve(number + 1);
   members.reserve(members.size() + count);
-  members.merge(new_members);  // from here on nothing throws
+  self.param_groups_.push_back(std::move(added));  // LibTorch's group has no move, so this copies and may throw
+  members.merge(new_members);                      // from here on nothing throws
   order.push_back(std::move(new_order));
-  self.param_groups_.push_back(std::move(added));
 }
 
 void GroupedOptimizer::Impl::show_as_single() {
-  const double lr = self.param_groups_.front().options().get_lr();
   std::vector<torch::Tensor> all;
   std::vector<const c10::TensorImpl*> all_members;
   for (OptimizerParamGroup& group : self.param_groups_) {
-    const double own = group.options().get_lr();
-    if (lr == 0 && own != 0)
-      throw std::invalid_argument(fmt::format("[{}] the first learning rate is 0, so the others have no ratio to it", where));
-    parts.push_back({group.options().clone(), group.params(), lr == 0 ? 1 : own / lr});
+    parts.push_back({group.options().clone(), group.params(), group.options().get_lr()});
     all.insert(all.end(), group.params().begin(), group.params().end());
   }
   for (const auto& members_of_group : order) all_members.insert(all_members.end(), members_of_group.begin(), members_of_group.end());
   self.param_groups_.clear();
-  self.param_groups_.emplace_back(std::move(all), std::make_unique<SingleGroupOptions>(lr));
+  self.param_groups_.emplace_back(std::move(all), std::make_unique<SingleGroupOptions>(0));
   order = {std::move(all_members)};
+  take_rates_of_parts();
+}
+
+/// The group's rate becomes the first part's, or, where that is 0, the first that is not.
+void GroupedOptimizer::Impl::take_rates_of_parts() {
+  double first = 0;
+  for (Part& part : parts) {
+    part.rate = part.options->get_lr();
+    if (first == 0) first = part.rate;
+  }
+  reference = first == 0 ? 1 : first;
+  self.param_groups_.front().options().set_lr(first);
 }
 
 std::string place_text(std::size_t index, std::size_t group) { return fmt::format("parameter {} of group {}", index, group); }
@@ -236,14 +244,18 @@ std::vector<OptimizerGroup> GroupAccess::groups(const torch::optim::Optimizer& o
   return groups(const_cast<torch::optim::Optimizer&>(optimizer));
 }
 
-void GroupAccess::options_were_written(torch::optim::Optimizer& optimizer) {
+void GroupAccess::options_were_written(torch::optim::Optimizer& optimizer, const std::vector<OptimizerGroup>& written) {
   auto* const grouped = dynamic_cast<GroupedOptimizer*>(&optimizer);
-  if (grouped == nullptr || grouped->impl_->parts.empty()) return;
-  auto& parts = grouped->impl_->parts;
-  const double lr = parts.front().options->get_lr();
-  grouped->param_groups_.front().options().set_lr(lr);
-  if (lr == 0) return;  // as a schedule's end has it; the ratios stay
-  for (auto& part : parts) part.ratio = part.options->get_lr() / lr;
+  if (grouped == nullptr || grouped->impl_->parts.empty() || written.empty()) return;
+  GroupedOptimizer::Impl& impl = *grouped->impl_;
+  // a part whose rate is 0 only because the group's is keeps its own
+  const bool was_zero = impl.self.param_groups_.front().options().get_lr() == 0;
+  for (GroupedOptimizer::Impl::Part& part : impl.parts) {
+    const bool is_written =
+        std::any_of(written.begin(), written.end(), [&](const OptimizerGroup& group) { return group.options == part.options.get(); });
+    if (!is_written && was_zero) part.options->set_lr(part.rate);
+  }
+  impl.take_rates_of_parts();
 }
 
 }  // namespace muon

@@ -7,6 +7,7 @@
 #include "optim/optimizer_groups.hpp"
 #include "optim/update.hpp"
 
+#include <array>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -18,7 +19,8 @@
 
 namespace muon {
 
-/// The one group of Groups::single.
+/// The one group of Groups::single. As large as torch::optim::AdamWOptions, so that a host which casts to those, as LibTorch programs
+/// do, sets the learning rate and writes to nothing else.
 class SingleGroupOptions : public torch::optim::OptimizerCloneableOptions<SingleGroupOptions> {
  public:
   explicit SingleGroupOptions(double lr = 0) : lr_(lr) {}
@@ -27,6 +29,7 @@ class SingleGroupOptions : public torch::optim::OptimizerCloneableOptions<Single
 
  private:
   double lr_;
+  std::array<std::uint64_t, 5> unused_{};
 };
 
 struct GroupedOptimizer::Impl {
@@ -37,11 +40,11 @@ struct GroupedOptimizer::Impl {
     std::vector<std::int64_t> sizes;   // for which the blocks are
     std::vector<MatrixBlock> blocks;   // empty under AdamW
   };
-  /// A set of options of Groups::single with its parameters; its rate is `ratio` times the group's.
+  /// A set of options of Groups::single with its parameters. Its learning rate is `rate` where the group's is `reference`.
   struct Part {
     std::unique_ptr<torch::optim::OptimizerOptions> options;
     std::vector<torch::Tensor> params;
-    double ratio = 1;
+    double rate = 0;
   };
   /// A parameter that has a gradient.
   struct Update {
@@ -63,6 +66,7 @@ struct GroupedOptimizer::Impl {
   void check_fit(const torch::Tensor& parameter, const std::string& label, const MatrixView& view) const;
   void add(const ParamGroup& group);
   void show_as_single();
+  void take_rates_of_parts();
   void replace(const std::map<const c10::TensorImpl*, torch::Tensor>& replaced);
 
   // a step
@@ -79,6 +83,7 @@ struct GroupedOptimizer::Impl {
   std::unordered_map<const c10::TensorImpl*, Member> members;
   std::vector<std::vector<const c10::TensorImpl*>> order;  // the parameters of each group, as add_param_group took them
   std::vector<Part> parts;                                 // of Groups::single
+  double reference = 1;                                    // the learning rate of its one group that goes with the parts' rates
   NonFiniteGradient nonfinite = NonFiniteGradient::error;
   std::int64_t skipped_steps = 0;
   kernels::Workspace workspace;  // kept from one step to the next

@@ -1,6 +1,7 @@
 #include "optim/kernel_tensors.hpp"
 
 #include <ATen/ATen.h>
+#include <c10/core/GradMode.h>
 #include <c10/core/InferenceMode.h>
 
 namespace muon {
@@ -18,6 +19,7 @@ void KernelTensor::copy_in() const {
 void KernelTensor::copy_out() const {
   if (is_copied()) {
     const c10::InferenceMode write_any(c10::InferenceMode::is_enabled() || original_.is_inference());
+    const c10::NoGradGuard no_grad;  // InferenceMode(false) turns gradients on
     at::Tensor target = original_;
     target.copy_(tensor_);
   } else if (tensor_.defined() && !tensor_.is_inference()) {

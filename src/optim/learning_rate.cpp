@@ -9,6 +9,8 @@
 
 #include <cmath>
 #include <stdexcept>
+#include <tuple>
+#include <vector>
 
 namespace muon {
 namespace {
@@ -44,10 +46,14 @@ void set_lr(torch::optim::Optimizer& optimizer, const LearningRates& rates) {
           fmt::format("[learning_rate] got a rate for {}, of which the optimizer has no group; leave it out", name));
     }
   }
+  std::vector<OptimizerGroup> written;
   for (const OptimizerGroup& group : groups) {
-    if (const auto rate = rate_for(*group.options, rates)) group.options->set_lr(*rate);
+    const auto rate = rate_for(*group.options, rates);
+    if (!rate) continue;
+    group.options->set_lr(*rate);
+    written.push_back(group);
   }
-  GroupAccess::options_were_written(optimizer);
+  GroupAccess::options_were_written(optimizer, written);
 }
 
 void set_momentum(torch::optim::Optimizer& optimizer, double momentum) {

@@ -25,8 +25,8 @@ class GroupAccess {
   /// To be read only.
   static std::vector<OptimizerGroup> groups(const torch::optim::Optimizer& optimizer);
 
-  /// To be called after options from `groups` were written: the one group of Groups::single follows them.
-  static void options_were_written(torch::optim::Optimizer& optimizer);
+  /// To be called after the options of these groups were written: the one group of Groups::single follows them.
+  static void options_were_written(torch::optim::Optimizer& optimizer, const std::vector<OptimizerGroup>& written);
 };
 
 }  // namespace muon

@@ -52,7 +52,10 @@ class Restore {
       of_optimizer_ = optimizers.size() > 1 ? fmt::format(" of optimizer {}", k) : "";
       const std::vector<OptimizerGroup> groups = GroupAccess::groups(*optimizer_);
       for (std::size_t g = 0; g < groups.size(); ++g) group(groups[g], g);
-      prepared_.changes.emplace_back([this_optimizer = optimizer_] { GroupAccess::options_were_written(*this_optimizer); });
+      if (!(must_agree_ && tolerance_.options)) {
+        prepared_.changes.emplace_back(
+            [this_optimizer = optimizer_, groups] { GroupAccess::options_were_written(*this_optimizer, groups); });
+      }
     }
     if (tolerance_.extra || stored_.empty()) return;
     std::vector<std::string> rest;

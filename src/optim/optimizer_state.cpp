@@ -34,7 +34,8 @@ std::map<std::string, at::Tensor> tensors_of(const OptimizerParamState& state) {
   };
   if (const auto* momentum = dynamic_cast<const MuonParamState*>(&state)) {
     put("momentum_buffer", momentum->momentum_buffer());
-  } else if (const auto* moments = dynamic_cast<const AdamWParamState*>(&state)) {
+  } else if (const auto* moments = dynamic_cast<const AdamWParamState*>(&state);
+             moments != nullptr && moments->exp_avg().defined() && moments->exp_avg_sq().defined()) {
     put("exp_avg", moments->exp_avg());
     put("exp_avg_sq", moments->exp_avg_sq());
     put("max_exp_avg_sq", moments->max_exp_avg_sq());

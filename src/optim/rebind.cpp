@@ -23,19 +23,19 @@ void GroupedOptimizer::Impl::refresh_members(const OptimizerGroup& group) {
   const bool is_muon = algorithm_of(*group.options) == Algorithm::muon;
   for (const torch::Tensor& parameter : *group.params) {
     Member& member = members.at(parameter.unsafeGetTensorImpl());
-    const bool is_new_to_muon = is_muon && member.blocks.empty();
-    if (parameter.sizes() != c10::IntArrayRef(member.sizes) || is_new_to_muon) {
-      if (is_muon) {
-        check_fit(parameter, self.name_of(parameter), member.view);
-        member.blocks = member.view.blocks(parameter.sizes());
-      }
-      member.sizes = parameter.sizes().vec();
+    check_parameter(parameter, self.name_of(parameter));
+    if (!is_muon) {
+      member.blocks.clear();
+    } else if (member.blocks.empty() || parameter.sizes() != c10::IntArrayRef(member.sizes)) {
+      check_fit(parameter, self.name_of(parameter), member.view);
+      member.blocks = member.view.blocks(parameter.sizes());
     }
-    check_parameter(parameter, member.name ? *member.name : "");
+    if (parameter.sizes() != c10::IntArrayRef(member.sizes)) member.sizes = parameter.sizes().vec();
   }
 }
 
 void GroupedOptimizer::rebind(const torch::nn::Module& model) {
+  impl_->check_unchanged();
   std::map<std::string, torch::Tensor> found;
   for (const auto& entry : model.named_parameters()) found.emplace(entry.key(), entry.value());
   std::vector<std::string> problems;
@@ -54,9 +54,9 @@ void GroupedOptimizer::rebind(const torch::nn::Module& model) {
         continue;
       }
       const torch::Tensor& tensor = now->second;
-      if (tensor.sizes() != c10::IntArrayRef(member.sizes)) {
+      if (tensor.sizes() != parameter.sizes()) {
         problems.push_back(fmt::format("'{}' has shape {} in the model and {} here", *member.name, shape_text(tensor.sizes()),
-                                       shape_text(member.sizes)));
+                                       shape_text(parameter.sizes())));
       } else if (!taken.insert(tensor.unsafeGetTensorImpl()).second) {
         problems.push_back(fmt::format("'{}' is the same tensor as another parameter of the optimizer", *member.name));
       } else {
@@ -90,7 +90,7 @@ void GroupedOptimizer::Impl::replace(const std::map<const c10::TensorImpl*, torc
   for (OptimizerParamGroup& group : self.param_groups_) {
     for (const torch::Tensor& old : group.params()) {
       const auto known = self.state_.find(state_key(old));
-      if (known != self.state_.end()) new_state[state_key(replacement(old))] = known->second->clone();
+      if (known != self.state_.end() && known->second != nullptr) new_state[state_key(replacement(old))] = known->second->clone();
     }
   }
   members.swap(new_members);  // from here on nothing throws

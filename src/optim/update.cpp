@@ -4,6 +4,7 @@
 #include "optim/update_cpu.hpp"
 
 #include <ATen/ATen.h>
+#include <c10/core/GradMode.h>
 #include <c10/core/InferenceMode.h>
 #include <torch/optim/adamw.h>
 
@@ -17,6 +18,7 @@ namespace muon {
 
 void match_dtype_and_device_(at::Tensor& state, const at::Tensor& like) {
   const c10::InferenceMode normal_tensors(false);  // a state that is made under InferenceMode can be written after it too
+  const c10::NoGradGuard no_grad;                  // InferenceMode(false) turns gradients on
   if (!state.defined()) {
     state = at::zeros_like(like, like.options().requires_grad(false));
   } else if (state.scalar_type() != like.scalar_type() || state.device() != like.device()) {

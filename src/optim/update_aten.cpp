@@ -1,6 +1,7 @@
 #include "optim/update_aten.hpp"
 
 #include <ATen/ATen.h>
+#include <c10/core/GradMode.h>
 #include <c10/core/InferenceMode.h>
 #include <torch/optim/adamw.h>
 #if __has_include(<ATen/ops/_fused_adamw.h>)
@@ -21,11 +22,13 @@ namespace {
 /// A batch is cut when it holds this many values, so that the work space stays within some hundred MiB whatever the model.
 constexpr std::int64_t batch_values = std::int64_t{1} << 24;
 
-/// The update to orthogonalize, contiguous and safe to write. The buffer stays as it is. Half precision on a CPU is computed in
-/// float32, since LibTorch 1.13 has no lerp of float16 there.
+/// LibTorch 1.13 has no lerp of float16 on a CPU, so it is computed in float32.
+bool is_half_on_cpu(const MuonUpdate& u) { return u.parameter.is_cpu() && u.parameter.scalar_type() == at::kHalf; }
+
+/// The update to orthogonalize, contiguous and safe to write. The buffer stays as it is.
 at::Tensor momentum_of(const MuonUpdate& u) {
   const double momentum = u.options->momentum();
-  const bool convert = u.parameter.is_cpu() && u.parameter.scalar_type() == at::kHalf;
+  const bool convert = is_half_on_cpu(u);
   const at::Tensor gradient = convert ? u.gradient.to(at::kFloat) : u.gradient;
   const at::Tensor buffer = convert ? u.buffer.to(at::kFloat) : u.buffer;
   at::Tensor update = at::lerp(buffer, gradient, 1 - momentum);
@@ -82,7 +85,11 @@ void orthogonalize_(const std::vector<at::Tensor>& momenta, const std::vector<Mu
 class MuonAten : public PreparedUpdate {
  public:
   explicit MuonAten(std::vector<MuonUpdate> updates) : updates_(std::move(updates)) {
-    for (const MuonUpdate& u : updates_) factors_.push_back(momentum_of(u));
+    for (const MuonUpdate& u : updates_) {
+      factors_.push_back(momentum_of(u));
+      moved_.push_back(is_half_on_cpu(u) ? at::lerp(u.buffer.to(at::kFloat), u.gradient.to(at::kFloat), 1 - u.options->momentum())
+                                         : at::Tensor());
+    }
     orthogonalize_(factors_, updates_);
   }
 
@@ -91,24 +98,17 @@ class MuonAten : public PreparedUpdate {
       MuonUpdate& u = updates_[i];
       // in InferenceMode both normal tensors and those that were made under it can be written
       const c10::InferenceMode write_any(c10::InferenceMode::is_enabled() || u.buffer.is_inference() || u.parameter.is_inference());
-      move_buffer(u);
+      const c10::NoGradGuard no_grad;  // InferenceMode(false) turns gradients on
+      moved_[i].defined() ? u.buffer.copy_(moved_[i]) : u.buffer.lerp_(u.gradient, 1 - u.options->momentum());
       u.parameter.mul_(1 - u.options->lr() * u.options->weight_decay()).add_(factors_[i], -u.options->lr());
       factors_[i].reset();
     }
   }
 
  private:
-  static void move_buffer(MuonUpdate& u) {
-    const double weight = 1 - u.options->momentum();
-    if (u.parameter.is_cpu() && u.parameter.scalar_type() == at::kHalf) {
-      u.buffer.copy_(at::lerp(u.buffer.to(at::kFloat), u.gradient.to(at::kFloat), weight));
-    } else {
-      u.buffer.lerp_(u.gradient, weight);
-    }
-  }
-
   std::vector<MuonUpdate> updates_;
   std::vector<at::Tensor> factors_;
+  std::vector<at::Tensor> moved_;  // the buffers after the step, where they cannot be moved in place
 };
 
 void adamw_aten(const AdamWUpdate& update) {
@@ -136,30 +136,36 @@ bool same_layout(const AdamWUpdate& u) {
          alike(u.state->exp_avg_sq()) && (!u.options->amsgrad() || alike(u.state->max_exp_avg_sq()));
 }
 
-/// LibTorch's one kernel for many tensors, for those of one group, device and step.
-void adamw_fused(const std::vector<AdamWUpdate>& all) {
+/// What LibTorch's one kernel takes: many tensors of one group, device and step.
+struct FusedAdamW {
+  const torch::optim::AdamWOptions* options;
+  std::vector<at::Tensor> parameters, gradients, averages, squares, largest, steps;
+
+  void apply() {
+    const auto [beta1, beta2] = options->betas();
+    at::_fused_adamw_(parameters, gradients, averages, squares, largest, steps, options->lr(), beta1, beta2,
+                      options->weight_decay(), options->eps(), options->amsgrad(), /*maximize=*/false);
+  }
+};
+
+std::vector<FusedAdamW> fused_batches(const std::vector<AdamWUpdate>& all) {
   using Key = std::tuple<const torch::optim::AdamWOptions*, std::string, at::ScalarType, std::int64_t>;
-  std::map<Key, std::vector<const AdamWUpdate*>> buckets;
+  std::map<Key, FusedAdamW> buckets;
   for (const AdamWUpdate& u : all) {
-    buckets[{u.options, u.parameter.device().str(), u.parameter.scalar_type(), u.state->step()}].push_back(&u);
+    const std::int64_t step = u.state->step() + 1;
+    FusedAdamW& bucket = buckets[{u.options, u.parameter.device().str(), u.parameter.scalar_type(), step}];
+    bucket.options = u.options;
+    bucket.parameters.push_back(u.parameter.detach());
+    bucket.gradients.push_back(u.gradient);
+    bucket.averages.push_back(u.state->exp_avg());
+    bucket.squares.push_back(u.state->exp_avg_sq());
+    if (u.options->amsgrad()) bucket.largest.push_back(u.state->max_exp_avg_sq());
+    const auto scalar = u.parameter.options().dtype(at::kFloat).requires_grad(false);
+    bucket.steps.push_back(bucket.steps.empty() ? at::full({}, static_cast<double>(step), scalar) : bucket.steps.front());
   }
-  for (const auto& [key, updates] : buckets) {
-    const auto& options = *std::get<0>(key);
-    const at::Tensor step = at::full({}, static_cast<double>(std::get<3>(key)),
-                                     updates.front()->parameter.options().dtype(at::kFloat).requires_grad(false));
-    std::vector<at::Tensor> parameters, gradients, averages, squares, largest, steps;
-    for (const AdamWUpdate* u : updates) {
-      parameters.push_back(u->parameter.detach());
-      gradients.push_back(u->gradient);
-      averages.push_back(u->state->exp_avg());
-      squares.push_back(u->state->exp_avg_sq());
-      if (options.amsgrad()) largest.push_back(u->state->max_exp_avg_sq());
-      steps.push_back(step);
-    }
-    const auto [beta1, beta2] = options.betas();
-    at::_fused_adamw_(parameters, gradients, averages, squares, largest, steps, options.lr(), beta1, beta2,
-                      options.weight_decay(), options.eps(), options.amsgrad(), /*maximize=*/false);
-  }
+  std::vector<FusedAdamW> result;
+  for (auto& [key, bucket] : buckets) result.push_back(std::move(bucket));
+  return result;
 }
 #endif
 
@@ -168,6 +174,7 @@ class AdamWAten : public PreparedUpdate {
   explicit AdamWAten(std::vector<AdamWUpdate> updates) {
 #ifdef MUON_HAS_FUSED_ADAMW
     for (AdamWUpdate& u : updates) (u.parameter.is_cuda() && same_layout(u) ? fused_ : single_).push_back(std::move(u));
+    batches_ = fused_batches(fused_);
 #else
     single_ = std::move(updates);
 #endif
@@ -177,13 +184,16 @@ class AdamWAten : public PreparedUpdate {
     for (const AdamWUpdate& u : fused_) u.state->step(u.state->step() + 1);
     for (const AdamWUpdate& u : single_) u.state->step(u.state->step() + 1);
 #ifdef MUON_HAS_FUSED_ADAMW
-    adamw_fused(fused_);
+    for (FusedAdamW& batch : batches_) batch.apply();
 #endif
     for (const AdamWUpdate& u : single_) adamw_aten(u);
   }
 
  private:
   std::vector<AdamWUpdate> fused_, single_;
+#ifdef MUON_HAS_FUSED_ADAMW
+  std::vector<FusedAdamW> batches_;
+#endif
 };
 
 }  // namespace

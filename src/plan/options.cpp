@@ -84,7 +84,7 @@ void check_options(const MuonOptions& options, std::string_view where) {
   const Checks check(where);
   if (options.written_through_cast()) {
     throw std::invalid_argument(
-        fmt::format("[{}] these muon::MuonOptions were written through a cast to torch::optim::AdamWOptions; got lr {}; use "
+        fmt::format("[{}] these muon::MuonOptions were written through a cast to torch::optim::AdamWOptions; got lr {}; use"
                     " group.options().set_lr(), muon::set_lr() or muon::scale_lr()",
                     where, options.lr()));
   }

@@ -108,6 +108,7 @@ class Loader {
     if (!parts_.first_group_of(schedule.optimizer())) return match;
     const auto& here = schedule.optimizer().param_groups();
     for (std::size_t g = 0; g < here.size() && g < match.initial_rates.size(); ++g) {
+      bool known = false;  // the group's first parameter decides, as in an optimizer of Groups::single
       for (const at::Tensor& parameter : here[g].params()) {
         for (const std::string& name : parts_.names(parameter)) {
           const auto group = groups.find(name);
@@ -117,7 +118,8 @@ class Loader {
             const std::size_t place = group->second - *one.first_group;
             if (place >= one.initial_rates.size()) continue;
             match.steps.insert(one.step);
-            match.initial_rates[g] = one.initial_rates[place];
+            if (!known) match.initial_rates[g] = one.initial_rates[place];
+            known = true;
           }
         }
       }

@@ -2,6 +2,8 @@
 
 #include <muon/plan/options.hpp>
 
+#include "optim/optimizer_groups.hpp"
+
 #include <fmt/format.h>
 #include <torch/optim/adamw.h>
 
@@ -62,7 +64,7 @@ std::optional<std::size_t> TrainingParts::first_group_of(const torch::optim::Opt
   std::size_t first = 0;
   for (const torch::optim::Optimizer* one : optimizers_) {
     if (one == &optimizer) return first;
-    first += one->param_groups().size();
+    first += GroupAccess::groups(*one).size();
   }
   return std::nullopt;
 }

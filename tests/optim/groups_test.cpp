@@ -5,7 +5,11 @@
 #include <torch/torch.h>
 
 #include <functional>
+#include <limits>
 #include <memory>
+#include <optional>
+#include <sstream>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -44,8 +48,9 @@ void copy_gradients(const Tensors& from, const Tensors& to) {
   }
 }
 
-struct NetImpl : nn::Module {
-  NetImpl() {
+struct NetImpl final : nn::Cloneable<NetImpl> {
+  NetImpl() { reset(); }
+  void reset() override {
     body = register_module("body", nn::Linear(6, 5));
     head = register_module("head", nn::Linear(5, 2));
   }
@@ -165,6 +170,51 @@ TEST_F(Groups, RatesOfOneGroupAreSetByAlgorithm) {
   EXPECT_EQ(single.param_groups()[0].options().get_lr(), 0.125);
   random_gradients(net->parameters());
   copy_gradients(net->parameters(), twin->parameters());
+  single.step();
+  many.step();
+  EXPECT_TRUE(equal(net->parameters(), twin->parameters()));
+}
+
+TEST_F(Groups, ARateOfZeroIsNotTheOthers) {
+  Net net;
+  const auto twin = std::dynamic_pointer_cast<NetImpl>(net->clone());
+  muon::MuonWithAuxAdam single(muon::make_plan(*net), muon::Groups::single);
+  muon::MuonWithAuxAdam many(muon::make_plan(*twin));
+  const auto step_both = [&] {
+    random_gradients(net->parameters());
+    copy_gradients(net->parameters(), twin->parameters());
+    single.step();
+    many.step();
+    EXPECT_TRUE(equal(net->parameters(), twin->parameters()));
+  };
+  for (auto* optimizer : {&single, &many}) muon::set_lr(*optimizer, {0.0, 0.5});
+  step_both();
+  EXPECT_NE(single.param_groups()[0].options().get_lr(), 0);
+  for (auto* optimizer : {&single, &many}) muon::set_lr(*optimizer, {0.25, {}});
+  step_both();
+  for (auto* optimizer : {&single, &many}) muon::set_lr(*optimizer, {0.0, 0.0});
+  for (auto* optimizer : {&single, &many}) muon::set_lr(*optimizer, {0.125, 0.25});
+  step_both();
+}
+
+TEST_F(Groups, OneGroupIsSavedAsManyAre) {
+  Net net;
+  muon::MuonWithAuxAdam single(muon::make_plan(*net), muon::Groups::single);
+  random_gradients(net->parameters());
+  single.step();
+  muon::scale_lr(single, 0.5);
+  std::stringstream file;
+  torch::save(single, file);
+  const auto twin = std::dynamic_pointer_cast<NetImpl>(net->clone());
+  muon::MuonWithAuxAdam many(muon::make_plan(*twin));
+  torch::load(many, file);
+  EXPECT_EQ(many.param_groups()[0].options().get_lr(), 0.01);
+  EXPECT_EQ(many.param_groups()[1].options().get_lr(), 1.5e-4);
+  random_gradients(net->parameters());
+  copy_gradients(net->parameters(), twin->parameters());
+  std::stringstream back;
+  torch::save(many, back);
+  torch::load(single, back);
   single.step();
   many.step();
   EXPECT_TRUE(equal(net->parameters(), twin->parameters()));

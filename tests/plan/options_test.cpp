@@ -99,7 +99,9 @@ TEST(MuonOptions, EqualityLooksAtEveryOption) {
                                         MuonOptions().ns_steps(4),
                                         MuonOptions().adjust_lr_fn(AdjustLr::spectral_unclamped),
                                         MuonOptions().norm_eps(NormEps::add),
-                                        MuonOptions().compute_dtype(ComputeDtype::float64)};
+                                        MuonOptions().compute_dtype(ComputeDtype::float64),
+                                        MuonOptions().method(muon::Method::dwh2),
+                                        MuonOptions().norm_bound(muon::NormBound::schatten4)};
   EXPECT_EQ(MuonOptions(), MuonOptions());
   for (std::size_t i = 0; i < others.size(); ++i) EXPECT_FALSE(others[i] == MuonOptions()) << i;
 }

@@ -32,7 +32,7 @@ enum class NonFiniteGradient {
 enum class Groups {
   by_options,  ///< one group for each set of options, as LibTorch's optimizers have them
   single,      ///< one group of all parameters, whatever their algorithms, for hosts that insist on exactly one. Its learning rate
-               ///< is that of the first set of options; the other rates keep their ratio to it.
+               ///< is that of the first set of options that has one; the other rates keep their ratio to it.
 };
 
 /// The state of one parameter under Muon, in `state()`.
@@ -84,7 +84,7 @@ class MUON_API GroupedOptimizer : public torch::optim::Optimizer {
   /// that name takes its place, with its options, view and state.
   /// Errors   std::invalid_argument that lists everything that does not fit, and nothing is changed: parameters without names
   ///          (make the optimizer from a model or a plan), names that the model does not have, other shapes, tensors that the
-  ///          constructor would refuse.
+  ///          constructor would refuse. std::runtime_error if the groups were changed behind this object's back.
   void rebind(const torch::nn::Module& model);
 
   /// For torch::save(optimizer, file) and torch::load(optimizer, file): groups, all options and state, on every LibTorch the same.

@@ -12,6 +12,7 @@
 #include <cmath>
 #include <functional>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace {
@@ -30,6 +31,13 @@ Tensors alone(const Tensors& tensors) {
   Tensors result;
   for (const torch::Tensor& t : tensors) result.push_back(t.detach().clone(at::MemoryFormat::Contiguous).requires_grad_());
   return result;
+}
+
+/// A group for an optimizer's constructor.
+std::vector<muon::ParamGroup> viewed(const Tensors& parameters, const MuonOptions& options, std::vector<MatrixView> views) {
+  muon::ParamGroup group(parameters, options);
+  group.views = std::move(views);
+  return {group};
 }
 
 struct Case {
@@ -108,7 +116,7 @@ TEST_P(ViewStep, IsTheStepOnTheSameMatricesAlone) {
     const auto options = MuonOptions(0.05).weight_decay(0.1).adjust_lr_fn(rule);
     torch::Tensor whole = random(shape).requires_grad_();
     Tensors matrices = alone(cut(whole));
-    muon::Muon ours(Tensors{whole}, MuonOptions(options).views({view}));
+    muon::Muon ours(viewed({whole}, options, {view}));
     muon::Muon reference(matrices, options);
     for (int step = 0; step < 3; ++step) {
       whole.mutable_grad() = random(shape);
@@ -149,7 +157,7 @@ TEST_F(Views, TheRateIsScaledByTheViewsShape) {
     const torch::Tensor start = random(shape);
     torch::Tensor p = start.clone().requires_grad_();
     p.mutable_grad() = random(shape);
-    muon::Muon optimizer(Tensors{p}, MuonOptions(0.1).weight_decay(0).ns_preset(muon::converging_steps(60)).views({view}));
+    muon::Muon optimizer(viewed({p}, MuonOptions(0.1).weight_decay(0).ns_preset(muon::converging_steps(60)), {view}));
     optimizer.step();
     EXPECT_NEAR((p.detach() - start).norm().item<double>(), 0.1 * factor * size, tolerance) << view.to_string();
   }
@@ -162,10 +170,10 @@ TEST_F(Views, EqualShapesInOneGroupAreEachAsAlone) {
   Tensors together;
   for (const Sizes& shape : shapes) together.push_back(random(shape).requires_grad_());
   Tensors apart = alone(together);
-  muon::Muon one(together, MuonOptions(0.05).views(views));
+  muon::Muon one(viewed(together, MuonOptions(0.05), views));
   std::vector<std::unique_ptr<muon::Muon>> many;
   for (std::size_t i = 0; i < apart.size(); ++i) {
-    many.push_back(std::make_unique<muon::Muon>(Tensors{apart[i]}, MuonOptions(0.05).views({views[i]})));
+    many.push_back(std::make_unique<muon::Muon>(viewed({apart[i]}, MuonOptions(0.05), {views[i]})));
   }
   for (int step = 0; step < 3; ++step) {
     for (std::size_t i = 0; i < apart.size(); ++i) {

@@ -161,7 +161,7 @@ TEST_F(Forking, AChildOfASinkDoesNotGoOnToTheNext) {
     run.log({{"a", 1}});
     if (forks->child == 0) {
       run.log({{"a", 2}});
-      { const Run gone = std::move(run); }
+      { const muon::track::Run gone = std::move(run); }
       ::_exit(0);
     }
   }

@@ -1,5 +1,6 @@
 // Track a training run: for W&B and TensorBoard at once, and with a sink of your own.
 #include <muon/muon.hpp>
+#include <muon/track.hpp>
 
 #include <torch/torch.h>
 

@@ -5,6 +5,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include <cstdio>
 #include <string>
 
 namespace cli {
@@ -13,6 +14,11 @@ namespace cli {
 /// become U+FFFD.
 inline std::string json_text(const nlohmann::ordered_json& json, int indent = 2) {
   return muon::printable_lines(json.dump(indent, ' ', /*ensure_ascii=*/false, nlohmann::ordered_json::error_handler_t::replace));
+}
+
+/// To standard output. Not through `print`, which would make one line of it.
+inline void print_json(const nlohmann::ordered_json& json) {
+  std::fputs((json_text(json) + "\n").c_str(), stdout);
 }
 
 }  // namespace cli

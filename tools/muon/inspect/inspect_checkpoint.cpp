@@ -99,7 +99,7 @@ void inspect_checkpoint(const InspectOptions& o) {
   const muon::CheckpointSummary summary = muon::inspect_checkpoint(path, o.verify);
   const muon::Safetensors file(path);
   if (o.json) {
-    print("{}\n", json_text(contents(path, summary, file, o.verify)));
+    print_json(contents(path, summary, file, o.verify));
   } else {
     print_summary(path, summary, file, o.verify);
   }

@@ -190,7 +190,7 @@ void inspect_runs(const InspectOptions& o) {
   if (o.json) {
     Json json = Json::array();
     for (const History& run : runs) json.push_back(json_of(run));
-    print("{}\n", json_text(runs.size() == 1 ? json.front() : json));
+    print_json(runs.size() == 1 ? json.front() : json);
   } else if (runs.size() == 1) {
     print_run(o, runs.front());
   } else {

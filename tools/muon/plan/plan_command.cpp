@@ -98,7 +98,7 @@ void plan(const PlanOptions& o) {
     json["skipped"] = Json::array();
     for (const muon::TensorInfo& info : file.skipped)
       json["skipped"].push_back(Json{{"name", info.name}, {"dtype", info.dtype}, {"shape", info.shape}});
-    print("{}\n", json_text(json));
+    print_json(json);
   } else {
     print("{}  ({})\n\n{}", o.file, file.format, Lines{made->table()});
     print_skipped(file);

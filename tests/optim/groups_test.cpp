@@ -1,6 +1,8 @@
 // What an optimizer knows of its parameters: names, views, tensors that are replaced, and the one group of Groups::single.
 #include <muon/muon.hpp>
 
+#include "support/errors.hpp"
+
 #include <gtest/gtest.h>
 #include <torch/torch.h>
 
@@ -21,21 +23,6 @@ using muon::MuonOptions;
 using muon::ParamGroup;
 using torch::optim::AdamWOptions;
 using Tensors = std::vector<torch::Tensor>;
-
-template <typename Error>
-std::string message_of(const std::function<void()>& action) {
-  try {
-    action();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  ADD_FAILURE() << "nothing was thrown";
-  return "";
-}
-
-void expect_mentions(const std::string& text, const std::vector<std::string>& words) {
-  for (const std::string& word : words) EXPECT_NE(text.find(word), std::string::npos) << "no '" << word << "' in: " << text;
-}
 
 void random_gradients(const Tensors& parameters) {
   for (torch::Tensor p : parameters) p.mutable_grad() = torch::randn_like(p);

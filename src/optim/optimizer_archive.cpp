@@ -17,7 +17,7 @@
 namespace muon {
 namespace {
 
-constexpr const char* key = "muon_optimizer";
+constexpr const char* archive_key = "muon_optimizer";
 
 NamesOf names_of(const GroupedOptimizer& optimizer) {
   return [&optimizer](const at::Tensor& parameter) {
@@ -68,12 +68,12 @@ OptimizerState from_bytes(const at::Tensor& bytes) {
 }  // namespace
 
 void GroupedOptimizer::save(torch::serialize::OutputArchive& archive) const {
-  archive.write(key, to_bytes(state_of_optimizer(*this, names_of(*this))), /*is_buffer=*/true);
+  archive.write(archive_key, to_bytes(state_of_optimizer(*this, names_of(*this))), /*is_buffer=*/true);
 }
 
 void GroupedOptimizer::load(torch::serialize::InputArchive& archive) {
   at::Tensor bytes;
-  if (!archive.try_read(key, bytes, /*is_buffer=*/true)) {
+  if (!archive.try_read(archive_key, bytes, /*is_buffer=*/true)) {
     throw std::runtime_error(fmt::format(
         "[{}] the archive holds no state of a muon optimizer; states of LibTorch's own optimizers are not readable across its "
         "versions, and not here",

@@ -16,7 +16,7 @@
 namespace muon {
 namespace {
 
-using Json = nlohmann::ordered_json;
+using OrderedJson = nlohmann::ordered_json;
 
 const MuonOptions* muon_options(const Assignment& a) {
   return a.algorithm == Algorithm::muon ? &static_cast<const MuonOptions&>(*a.options) : nullptr;
@@ -117,9 +117,9 @@ Total total(const Plan& plan, Algorithm algorithm) {
   return sum;
 }
 
-Json assignment_json(const Assignment& a) {
+OrderedJson assignment_json(const Assignment& a) {
   const Parameter& p = a.parameter;
-  Json json;
+  OrderedJson json;
   json["name"] = p.name;
   json["aliases"] = p.aliases;
   json["shape"] = p.shape;
@@ -133,7 +133,7 @@ Json assignment_json(const Assignment& a) {
   if (a.algorithm == Algorithm::muon) {
     json["view"] = p.view.to_string();
     for (const MatrixShape& s : matrices(a)) {
-      json["matrices"].push_back(Json{{"count", s.count}, {"rows", s.rows}, {"cols", s.cols}});
+      json["matrices"].push_back(OrderedJson{{"count", s.count}, {"rows", s.rows}, {"cols", s.cols}});
     }
   }
   if (a.algorithm != Algorithm::frozen) {
@@ -184,16 +184,16 @@ std::string Plan::table() const {
 }
 
 std::string Plan::json() const {
-  Json json;
+  OrderedJson json;
   json["format"] = 1;
-  json["parameters"] = Json::array();
+  json["parameters"] = OrderedJson::array();
   for (const Assignment& a : assignments_) json["parameters"].push_back(assignment_json(a));
   for (const Algorithm algorithm : algorithms) {
     const Total sum = total(*this, algorithm);
-    json["totals"][std::string(to_string(algorithm))] = Json{{"parameters", sum.parameters}, {"values", sum.values}};
+    json["totals"][std::string(to_string(algorithm))] = OrderedJson{{"parameters", sum.parameters}, {"values", sum.values}};
   }
   // a name may hold any bytes; JSON may not
-  return json.dump(2, ' ', false, Json::error_handler_t::replace);
+  return json.dump(2, ' ', false, OrderedJson::error_handler_t::replace);
 }
 
 }  // namespace muon

@@ -14,24 +14,21 @@
 #include <utility>
 
 namespace muon::track {
-namespace {
-
-/// A parameter that the watch does not keep alive.
-struct Watched {
-  std::string name;
-  c10::weak_intrusive_ptr<c10::TensorImpl, c10::UndefinedTensorImpl> tensor;
-  std::optional<unsigned> hook;
-  std::int64_t backwards = 0;  // so far
-
-  at::Tensor get() const {
-    auto strong = tensor.lock();
-    return strong.defined() ? at::Tensor(std::move(strong)) : at::Tensor();
-  }
-};
-
-}  // namespace
 
 struct Watch::State {
+  /// A parameter that the watch does not keep alive.
+  struct Watched {
+    std::string name;
+    c10::weak_intrusive_ptr<c10::TensorImpl, c10::UndefinedTensorImpl> tensor;
+    std::optional<unsigned> hook;
+    std::int64_t backwards = 0;  // so far
+
+    at::Tensor get() const {
+      auto strong = tensor.lock();
+      return strong.defined() ? at::Tensor(std::move(strong)) : at::Tensor();
+    }
+  };
+
   std::weak_ptr<Run::State> run;
   WatchOptions options;
   std::string prefix;
@@ -78,7 +75,7 @@ Watch::~Watch() = default;
 void Watch::step() {
   if (state_ == nullptr || state_->options.log == Log::gradients) return;
   if (++state_->steps % state_->options.log_freq != 0) return;
-  for (const Watched& parameter : state_->parameters) state_->measure("parameter", parameter.name, parameter.get());
+  for (const State::Watched& parameter : state_->parameters) state_->measure("parameter", parameter.name, parameter.get());
 }
 
 void Watch::unwatch() {
@@ -104,7 +101,7 @@ Watch Watch::begin(Run& run, const torch::nn::Module& model, const WatchOptions&
     if (!entry.value().defined() || entry.value().is_complex() || !known.insert(entry.value().unsafeGetTensorImpl()).second)
       continue;
     state->parameters.push_back(
-        {entry.key(), decltype(Watched::tensor)(entry.value().getIntrusivePtr()), std::nullopt, options.start});
+        {entry.key(), decltype(State::Watched::tensor)(entry.value().getIntrusivePtr()), std::nullopt, options.start});
   }
   if (options.log == Log::parameters) return Watch(std::move(state));
   for (std::size_t i = 0; i < state->parameters.size(); ++i) {

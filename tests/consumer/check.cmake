@@ -30,7 +30,7 @@ if(HOW STREQUAL installed)
   endif()
 else()
   # shared, so that what the headers promise must be exported; not optimized, since the library is only linked and tried
-  run(${configure} -DMUON_SOURCE=${SOURCE} -DBUILD_SHARED_LIBS=ON -DCMAKE_BUILD_TYPE=None -DCMAKE_CXX_FLAGS=-O0)
+  run(${configure} -DMUON_SOURCE=${SOURCE} -DBUILD_SHARED_LIBS=ON -DCMAKE_UNITY_BUILD=ON -DCMAKE_BUILD_TYPE=None -DCMAKE_CXX_FLAGS=-O0)
 endif()
 run(${CMAKE_COMMAND} --build ${WORK}/build)
 run(${WORK}/build/app)

@@ -43,7 +43,7 @@ constexpr std::array<Type, 18> types{{{"FloatStorage", "float32", "F32"},
                                       {"", "float8_e4m3fnuz", "F8_E4M3FNUZ"},
                                       {"", "float8_e5m2fnuz", "F8_E5M2FNUZ"}}};
 
-std::shared_ptr<MappedFile> mapped_file(const std::filesystem::path& file) {
+std::shared_ptr<MappedFile> map_python_file(const std::filesystem::path& file) {
   try {
     return std::make_shared<MappedFile>(file);
   } catch (const std::runtime_error& error) {
@@ -82,7 +82,7 @@ void PythonFile::fail_unchanged(const std::string& what) const {
   fail(fmt::format("does not fit; nothing was changed:\n  {}", what));
 }
 
-PythonFile::PythonFile(const std::filesystem::path& file) : PythonFile(file.string(), mapped_file(file), nullptr) {}
+PythonFile::PythonFile(const std::filesystem::path& file) : PythonFile(file.string(), map_python_file(file), nullptr) {}
 
 PythonFile::PythonFile(std::string name, std::shared_ptr<MappedFile> mapped, std::unique_ptr<ZipReader> zip)
     : name_(std::move(name)), mapped_(std::move(mapped)), zip_(std::move(zip)) {

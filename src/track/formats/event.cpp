@@ -14,7 +14,6 @@ namespace {
 using Writer = protozero::pbf_writer;
 constexpr const char* start_tag = "_hparams_/session_start_info";
 constexpr const char* end_tag = "_hparams_/session_end_info";
-enum DataType { float32 = 1, text_type = 7 };
 
 std::string message(const std::function<void(Writer&)>& fill) {
   std::string bytes;
@@ -58,7 +57,7 @@ void add_text(Writer& summary, const std::string& tag, const std::string& text) 
   add_value(summary, tag + "/text_summary", [&](Writer& value) {
     add_metadata(value, "text", "");
     value.add_message(8, message([&](Writer& tensor) {
-                        tensor.add_enum(1, text_type);
+                        tensor.add_enum(1, tensor_string);
                         const std::string one = message([](Writer& dim) { dim.add_int64(1, 1); });
                         tensor.add_message(2, message([&](Writer& shape) { shape.add_message(2, one); }));
                         tensor.add_bytes(8, text);
@@ -122,7 +121,7 @@ void add_hparams(Writer& summary, const char* tag, const std::function<void(Writ
   add_value(summary, tag, [&](Writer& value) {
     add_metadata(value, "hparams", message(content));
     value.add_message(8, message([](Writer& tensor) {
-                        tensor.add_enum(1, float32);
+                        tensor.add_enum(1, tensor_float);
                         const std::string none = message([](Writer& dim) { dim.add_int64(1, 0); });
                         tensor.add_message(2, message([&](Writer& shape) { shape.add_message(2, none); }));
                       }));

@@ -13,6 +13,9 @@
 
 namespace muon::track::event {
 
+/// The element types of a TensorProto (types.proto: DT_FLOAT, DT_DOUBLE, DT_STRING).
+enum TensorType { tensor_float = 1, tensor_double = 2, tensor_string = 7 };
+
 /// The first event of a file.
 std::string version(double time);
 /// All values of a row, in one event.

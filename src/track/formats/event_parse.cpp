@@ -17,7 +17,6 @@ namespace muon::track::event {
 namespace {
 
 using Reader = protozero::pbf_reader;
-enum DataType { float32 = 1, float64 = 2 };
 
 std::string json_of(Reader value) {
   std::string json = "null";
@@ -103,9 +102,9 @@ std::optional<double> tensor_scalar(Reader tensor) {
       tensor.skip();
     }
   }
-  if (type == float32 && content.size() == sizeof(float))
+  if (type == tensor_float && content.size() == sizeof(float))
     values = {static_cast<double>(std::bit_cast<float>(static_cast<std::uint32_t>(little_endian<4>(content))))};
-  if (type == float64 && content.size() == sizeof(double)) values = {std::bit_cast<double>(little_endian<8>(content))};
+  if (type == tensor_double && content.size() == sizeof(double)) values = {std::bit_cast<double>(little_endian<8>(content))};
   return values.size() == 1 ? std::optional(values.front()) : std::nullopt;
 }
 

@@ -1,25 +1,28 @@
 #include "cli/choices.hpp"
 
-#include <initializer_list>
+#include "plan/enum_names.hpp"
 
 namespace cli {
 namespace {
 
-/// The library's own words, by its `to_string`.
-template <class E>
-Words<E> words_of(std::initializer_list<E> values) {
-  Words<E> result;
-  for (const E value : values) result.emplace_back(to_string(value), value);
+/// The library's own words.
+template <class Enum>
+Words<Enum> library_words() {
+  Words<Enum> result;
+  for (const auto& [value, name] : muon::enum_names<Enum>) result.emplace_back(name, value);
   return result;
 }
 
 Words<MethodChoice> method_words() {
-  using muon::Method;
-  Words<MethodChoice> result{{to_string(Method::automatic), MethodChoice{Method::automatic}},
-                             {"jordan", MethodChoice{Method::newton_schulz}},
-                             {"polar_express", MethodChoice{Method::newton_schulz, true}}};
-  for (const auto& [word, method] : words_of({Method::dwh2, Method::zolotarev2, Method::zolotarev3}))
-    result.emplace_back(word, MethodChoice{method});
+  Words<MethodChoice> result;
+  for (const auto& [word, method] : library_words<muon::Method>()) {
+    if (method == muon::Method::newton_schulz) {
+      result.emplace_back("jordan", MethodChoice{method});
+      result.emplace_back("polar_express", MethodChoice{method, true});
+    } else {
+      result.emplace_back(word, MethodChoice{method});
+    }
+  }
   return result;
 }
 
@@ -59,8 +62,7 @@ const Words<MethodChoice>& words<MethodChoice>() {
 
 template <>
 const Words<muon::AdjustLr>& words<muon::AdjustLr>() {
-  using muon::AdjustLr;
-  static const Words<AdjustLr> all = words_of({AdjustLr::original, AdjustLr::match_rms_adamw, AdjustLr::spectral_unclamped});
+  static const Words<muon::AdjustLr> all = library_words<muon::AdjustLr>();
   return all;
 }
 

@@ -1,4 +1,5 @@
-// Times of several ways to do one thing, taken in turn in one run: whatever else the machine does, it does to all of them.
+// Times of several ways to do one thing, taken in turn in one run: whatever else the machine does,
+// it does to all of them.
 #pragma once
 
 #include <benchmark/benchmark.h>
@@ -37,9 +38,10 @@ struct Pairs {
   }
 };
 
-/// Runs subject and other in turn as often as the benchmark asks; the subject's time is the benchmark's. Every benchmark here
-/// uses UseManualTime.
-inline Pairs take_turns(benchmark::State& state, const std::function<void()>& subject, const std::function<void()>& other) {
+/// Runs subject and other in turn as often as the benchmark asks; the subject's time is the
+/// benchmark's. Every benchmark here uses UseManualTime.
+inline Pairs take_turns(benchmark::State& state, const std::function<void()>& subject,
+                        const std::function<void()>& other) {
   subject();  // the first call allocates
   other();
   Pairs pairs;

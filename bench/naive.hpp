@@ -1,4 +1,5 @@
-// The plain way, which the ratios are relative to: float32 Newton-Schulz, three products a step through ATen.
+// The plain way, which the ratios are relative to: float32 Newton-Schulz, three products a step
+// through ATen.
 #pragma once
 
 #include <torch/torch.h>
@@ -18,7 +19,8 @@ inline torch::Tensor naive_newton_schulz(const torch::Tensor& matrix) {
 }
 
 /// Muon as a LibTorch user writes it today, parameter by parameter.
-inline void naive_step(std::vector<torch::Tensor>& parameters, std::vector<torch::Tensor>& buffers, double lr) {
+inline void naive_step(std::vector<torch::Tensor>& parameters, std::vector<torch::Tensor>& buffers,
+                       double lr) {
   const torch::NoGradGuard no_grad;
   for (std::size_t i = 0; i < parameters.size(); ++i) {
     const torch::Tensor& gradient = parameters[i].grad();
@@ -26,7 +28,8 @@ inline void naive_step(std::vector<torch::Tensor>& parameters, std::vector<torch
     const torch::Tensor update = at::lerp(gradient, buffers[i], 0.95);
     const torch::Tensor flat = update.view({update.size(0), -1});
     const torch::Tensor factor = naive_newton_schulz(flat);
-    const double scale = std::sqrt(std::max(1.0, static_cast<double>(flat.size(0)) / static_cast<double>(flat.size(1))));
+    const double scale = std::sqrt(
+        std::max(1.0, static_cast<double>(flat.size(0)) / static_cast<double>(flat.size(1))));
     parameters[i].mul_(1 - lr * 0.1).add_(factor.reshape(parameters[i].sizes()), -lr * scale);
   }
 }

@@ -1,4 +1,5 @@
-// What tracking costs: the time and the bytes of a log call, and a watched step of GPT-2's 124 million parameters.
+// What tracking costs: the time and the bytes of a log call, and a watched step of GPT-2's 124
+// million parameters.
 #include <muon/track/jsonl.hpp>
 #include <muon/track/run.hpp>
 #include <muon/track/tensorboard.hpp>
@@ -29,22 +30,27 @@ std::uintmax_t bytes_in(const fs::path& folder) {
 }
 
 /// Logs rows of `scalars` numbers to one sink.
-void log(benchmark::State& state, const std::function<std::shared_ptr<track::Sink>()>& sink, int scalars) {
+void log(benchmark::State& state, const std::function<std::shared_ptr<track::Sink>()>& sink,
+         int scalars) {
   const fs::path folder = fs::temp_directory_path() / "muon_bench_track";
   fs::remove_all(folder);
   {
     auto run = track::init({.dir = folder, .sinks = {sink()}});
     track::Object row;
-    for (int i = 0; i < scalars; ++i) row.emplace_back("train/metric_" + std::to_string(i), 0.1234567 * i);
+    for (int i = 0; i < scalars; ++i)
+      row.emplace_back("train/metric_" + std::to_string(i), 0.1234567 * i);
     for (auto _ : state) run.log(row);
   }
-  state.counters["us_a_scalar"] = benchmark::Counter(static_cast<double>(state.iterations() * scalars) / 1e6,
-                                                     benchmark::Counter::kIsRate | benchmark::Counter::kInvert);
-  state.counters["bytes_a_row"] = static_cast<double>(bytes_in(folder)) / static_cast<double>(state.iterations());
+  state.counters["us_a_scalar"] =
+      benchmark::Counter(static_cast<double>(state.iterations() * scalars) / 1e6,
+                         benchmark::Counter::kIsRate | benchmark::Counter::kInvert);
+  state.counters["bytes_a_row"] =
+      static_cast<double>(bytes_in(folder)) / static_cast<double>(state.iterations());
   fs::remove_all(folder);
 }
 
-/// The shapes of GPT-2 124M, without their network: each parameter's gradient is random and of its shape.
+/// The shapes of GPT-2 124M, without their network: each parameter's gradient is random and of its
+/// shape.
 struct ShapesImpl : torch::nn::Module {
   ShapesImpl() {
     add("wte", {50257, 768});
@@ -58,7 +64,9 @@ struct ShapesImpl : torch::nn::Module {
       add(prefix + "mlp_proj", {768, 3072});
     }
   }
-  void add(const std::string& name, std::vector<std::int64_t> shape) { register_parameter(name, torch::randn(shape) * 0.02); }
+  void add(const std::string& name, std::vector<std::int64_t> shape) {
+    register_parameter(name, torch::randn(shape) * 0.02);
+  }
 };
 
 /// A backward pass that gives every parameter a gradient. `every` 0: not watched.
@@ -70,7 +78,8 @@ void backward(benchmark::State& state) {
   if (every > 0) watch.emplace(track::watch(run, model, {.log_freq = every}));
   for (auto _ : state) {
     torch::Tensor sum = torch::zeros({});
-    for (const torch::Tensor& parameter : model.parameters()) sum = sum + (parameter * parameter).sum();
+    for (const torch::Tensor& parameter : model.parameters())
+      sum = sum + (parameter * parameter).sum();
     sum.backward();
     model.zero_grad();
     if (every > 0) run.log({{"x", 1}});
@@ -91,8 +100,10 @@ const bool registered = [] {
   using benchmark::RegisterBenchmark;
   for (const int scalars : {1, 10, 100}) {
     const std::string count = "/" + std::to_string(scalars);
-    const auto add = [&](const std::string& name, const std::function<std::shared_ptr<track::Sink>()>& sink) {
-      RegisterBenchmark(("log/" + name + count).c_str(), [=](benchmark::State& state) { log(state, sink, scalars); });
+    const auto add = [&](const std::string& name,
+                         const std::function<std::shared_ptr<track::Sink>()>& sink) {
+      RegisterBenchmark(("log/" + name + count).c_str(),
+                        [=](benchmark::State& state) { log(state, sink, scalars); });
     };
     add("wandb", [] { return track::wandb_offline(); });
     add("tensorboard", [] { return track::tensorboard(); });
@@ -100,7 +111,10 @@ const bool registered = [] {
   }
   RegisterBenchmark("watch/gpt2_124m_parameters", watched_step)->Unit(benchmark::kMillisecond);
   for (const int every : {0, 10, 1})
-    RegisterBenchmark("backward/gpt2_124m_watched_every", backward)->Arg(every)->Unit(benchmark::kMillisecond)->MinTime(4);
+    RegisterBenchmark("backward/gpt2_124m_watched_every", backward)
+        ->Arg(every)
+        ->Unit(benchmark::kMillisecond)
+        ->MinTime(4);
   return true;
 }();
 

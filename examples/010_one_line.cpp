@@ -10,7 +10,8 @@
 
 int main() {
   torch::manual_seed(0);
-  torch::nn::Sequential model(torch::nn::Linear(20, 64), torch::nn::ReLU(), torch::nn::Linear(64, 32), torch::nn::ReLU(),
+  torch::nn::Sequential model(torch::nn::Linear(20, 64), torch::nn::ReLU(),
+                              torch::nn::Linear(64, 32), torch::nn::ReLU(),
                               torch::nn::Linear(32, 4));
   const torch::Tensor x = torch::randn({128, 20});
   const torch::Tensor y = torch::randint(4, {128});
@@ -26,5 +27,6 @@ int main() {
     optimizer.step();
     (step == 0 ? first : last) = loss.item<double>();
   }
-  std::cout << "loss after 100 steps below a tenth of the first: " << (last < first / 10 ? "yes" : "no") << "\n";
+  std::cout << "loss after 100 steps below a tenth of the first: "
+            << (last < first / 10 ? "yes" : "no") << "\n";
 }

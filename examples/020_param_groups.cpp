@@ -1,5 +1,6 @@
-// Parameter groups made by hand, as in the README of Keller Jordan's Muon: hidden weights to Muon; embedding, gains, biases and
-// head to AdamW. The type of a group's options says which of the two it is for.
+// Parameter groups made by hand, as in the README of Keller Jordan's Muon: hidden weights to Muon;
+// embedding, gains, biases and head to AdamW. The type of a group's options says which of the two
+// it is for.
 #include <muon/muon.hpp>
 
 #include <torch/torch.h>
@@ -12,7 +13,8 @@ struct Net : torch::nn::Module {
   Net()
       : embed(register_module("embed", torch::nn::Embedding(100, 32))),
         body(register_module(
-            "body", torch::nn::Sequential(torch::nn::Linear(32, 64), torch::nn::LayerNorm(torch::nn::LayerNormOptions({64})),
+            "body", torch::nn::Sequential(torch::nn::Linear(32, 64),
+                                          torch::nn::LayerNorm(torch::nn::LayerNormOptions({64})),
                                           torch::nn::ReLU(), torch::nn::Linear(64, 32)))),
         head(register_module("head", torch::nn::Linear(32, 100))) {}
 
@@ -36,8 +38,10 @@ int main() {
   nonhidden.insert(nonhidden.end(), gains_biases.begin(), gains_biases.end());
 
   muon::MuonWithAuxAdam optimizer({
-      {hidden_weights, std::make_unique<muon::MuonOptions>(muon::keller_jordan_muon(0.02).weight_decay(0.01))},
-      {nonhidden, std::make_unique<torch::optim::AdamWOptions>(muon::keller_jordan_adam(3e-3).weight_decay(0.01))},
+      {hidden_weights,
+       std::make_unique<muon::MuonOptions>(muon::keller_jordan_muon(0.02).weight_decay(0.01))},
+      {nonhidden, std::make_unique<torch::optim::AdamWOptions>(
+                      muon::keller_jordan_adam(3e-3).weight_decay(0.01))},
   });
   for (const auto& group : optimizer.param_groups()) {
     std::cout << group.params().size() << " parameters, lr " << group.options().get_lr() << "\n";
@@ -55,6 +59,7 @@ int main() {
     scheduler.step();
     (step == 0 ? first : last) = loss.item<double>();
   }
-  for (const auto& group : optimizer.param_groups()) std::cout << "lr after 80 steps " << group.options().get_lr() << "\n";
+  for (const auto& group : optimizer.param_groups())
+    std::cout << "lr after 80 steps " << group.options().get_lr() << "\n";
   std::cout << "loss below a tenth of the first: " << (last < first / 10 ? "yes" : "no") << "\n";
 }

@@ -1,5 +1,6 @@
-// By name: one group for every name with "weight" in it, one for "bias", one for the rest. Rules are tried in order, the first
-// match wins; a rule that matches nothing, and a parameter that no rule matches, are errors.
+// By name: one group for every name with "weight" in it, one for "bias", one for the rest. Rules
+// are tried in order, the first match wins; a rule that matches nothing, and a parameter that no
+// rule matches, are errors.
 #include <muon/muon.hpp>
 
 #include <torch/torch.h>
@@ -31,7 +32,8 @@ int main() {
   std::cout << optimizer.param_groups().size() << " groups\n";
 
   try {
-    (void)muon::make_plan(model, {muon::by_name("fc1.wieght").use(muon::MuonOptions(0.02)), muon::otherwise().freeze()});
+    (void)muon::make_plan(model, {muon::by_name("fc1.wieght").use(muon::MuonOptions(0.02)),
+                                  muon::otherwise().freeze()});
   } catch (const std::invalid_argument& error) {
     std::cout << error.what() << "\n";
   }

@@ -1,4 +1,5 @@
-// Two optimizers side by side: Muon for the hidden layer's weight, LibTorch's own AdamW for the rest.
+// Two optimizers side by side: Muon for the hidden layer's weight, LibTorch's own AdamW for the
+// rest.
 #include <muon/muon.hpp>
 
 #include <torch/torch.h>
@@ -29,7 +30,8 @@ int main() {
   }
 
   muon::Muon muon({model.fc1->weight}, muon::MuonOptions(0.02).weight_decay(0.01));
-  torch::optim::AdamW adamw({model.fc1->bias, model.fc2->weight, model.fc2->bias}, torch::optim::AdamWOptions(1e-2));
+  torch::optim::AdamW adamw({model.fc1->bias, model.fc2->weight, model.fc2->bias},
+                            torch::optim::AdamWOptions(1e-2));
 
   double first = 0, last = 0;
   for (int step = 0; step < 100; ++step) {
@@ -41,5 +43,6 @@ int main() {
     adamw.step();
     (step == 0 ? first : last) = loss.item<double>();
   }
-  std::cout << "loss after 100 steps below a tenth of the first: " << (last < first / 10 ? "yes" : "no") << "\n";
+  std::cout << "loss after 100 steps below a tenth of the first: "
+            << (last < first / 10 ? "yes" : "no") << "\n";
 }

@@ -1,6 +1,6 @@
-// Convolutions, and views by hand. A kernel [out, in, kh, kw] is one matrix out x (in*kh*kw); a grouped one is a matrix a group;
-// a depthwise one holds no matrix and goes to AdamW. A fused query-key-value Linear of your own is one matrix unless you say
-// more.
+// Convolutions, and views by hand. A kernel [out, in, kh, kw] is one matrix out x (in*kh*kw); a
+// grouped one is a matrix a group; a depthwise one holds no matrix and goes to AdamW. A fused
+// query-key-value Linear of your own is one matrix unless you say more.
 #include <muon/muon.hpp>
 
 #include <torch/torch.h>
@@ -11,8 +11,10 @@ struct Net : torch::nn::Module {
   Net() {
     namespace nn = torch::nn;
     stem = register_module("stem", nn::Conv2d(nn::Conv2dOptions(3, 16, 3).padding(1)));
-    grouped = register_module("grouped", nn::Conv2d(nn::Conv2dOptions(16, 32, 3).groups(2).stride(2).padding(1)));
-    depthwise = register_module("depthwise", nn::Conv2d(nn::Conv2dOptions(32, 32, 3).groups(32).padding(1)));
+    grouped = register_module(
+        "grouped", nn::Conv2d(nn::Conv2dOptions(16, 32, 3).groups(2).stride(2).padding(1)));
+    depthwise = register_module("depthwise",
+                                nn::Conv2d(nn::Conv2dOptions(32, 32, 3).groups(32).padding(1)));
     qkv = register_module("qkv", nn::Linear(nn::LinearOptions(32, 96).bias(false)));
     head = register_module("head", nn::Linear(32, 10));
   }
@@ -21,7 +23,8 @@ struct Net : torch::nn::Module {
     torch::Tensor x = torch::relu(depthwise(torch::relu(grouped(torch::relu(stem(images))))));
     x = x.flatten(2).transpose(1, 2);  // [n, places, 32]
     const auto parts = qkv(x).chunk(3, -1);
-    const torch::Tensor weights = torch::softmax(parts[0].matmul(parts[1].transpose(1, 2)) / 5.66, -1);
+    const torch::Tensor weights =
+        torch::softmax(parts[0].matmul(parts[1].transpose(1, 2)) / 5.66, -1);
     return head((x + weights.matmul(parts[2])).mean(1));
   }
 
@@ -37,8 +40,9 @@ int main() {
 
   // The built-in rules, with one of our own in front: query, key and value are three matrices.
   const muon::MuonOptions hidden = muon::keller_jordan_muon(0.02);
-  const auto rules = muon::with_default_rules({muon::by_name("qkv.weight").view(muon::MatrixView::matrix().chunk_rows(3)).use(hidden)},
-                                              hidden, muon::keller_jordan_adam(3e-3));
+  const auto rules = muon::with_default_rules(
+      {muon::by_name("qkv.weight").view(muon::MatrixView::matrix().chunk_rows(3)).use(hidden)},
+      hidden, muon::keller_jordan_adam(3e-3));
   const muon::Plan plan = muon::make_plan(model, rules);
   std::cout << plan;
 
@@ -51,5 +55,6 @@ int main() {
     optimizer.step();
     (step == 0 ? first : last) = loss.item<double>();
   }
-  std::cout << "loss after 150 steps below half of the first: " << (last < first / 2 ? "yes" : "no") << "\n";
+  std::cout << "loss after 150 steps below half of the first: " << (last < first / 2 ? "yes" : "no")
+            << "\n";
 }

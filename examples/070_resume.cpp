@@ -7,16 +7,21 @@
 #include <iostream>
 
 struct Training {
-  Training() : model(torch::nn::Linear(8, 16), torch::nn::ReLU(), torch::nn::Linear(16, 2)), optimizer(*model) {}
+  Training()
+      : model(torch::nn::Linear(8, 16), torch::nn::ReLU(), torch::nn::Linear(16, 2)),
+        optimizer(*model) {}
 
   /// What a checkpoint holds.
-  muon::TrainingState parts() { return {.model = *model, .optimizer = &optimizer, .schedule = &schedule, .step = step}; }
+  muon::TrainingState parts() {
+    return {.model = *model, .optimizer = &optimizer, .schedule = &schedule, .step = step};
+  }
 
   void train_to(std::int64_t last) {
     for (; step < last; ++step) {
       optimizer.zero_grad();
       const torch::Tensor x = torch::randn({32, 8});
-      torch::nn::functional::cross_entropy(model->forward(x), (x.sum(1) > 0).to(torch::kInt64)).backward();
+      torch::nn::functional::cross_entropy(model->forward(x), (x.sum(1) > 0).to(torch::kInt64))
+          .backward();
       optimizer.step();
       schedule.step();
     }
@@ -24,7 +29,8 @@ struct Training {
 
   torch::nn::Sequential model;
   muon::MuonWithAuxAdam optimizer;
-  muon::LambdaLR schedule{optimizer, [](std::int64_t s) { return muon::schedule::cosine(s, 100, 10); }};
+  muon::LambdaLR schedule{optimizer,
+                          [](std::int64_t s) { return muon::schedule::cosine(s, 100, 10); }};
   std::int64_t step = 0;
 };
 
@@ -50,7 +56,8 @@ int main() {
   }
   std::cout << "the same to the last bit: " << (same ? "yes" : "no") << "\n";
 
-  // A checkpoint of another model is refused, with everything that does not fit, and changes nothing.
+  // A checkpoint of another model is refused, with everything that does not fit, and changes
+  // nothing.
   torch::nn::Sequential other(torch::nn::Linear(8, 99));
   try {
     muon::load_checkpoint(file, {.model = *other});

@@ -1,14 +1,17 @@
 // Tells the thread sanitizer what GCC's OpenMP library orders.
 //
-// libgomp is not instrumented and waits by futexes of its own, so the sanitizer does not know that a parallel region begins after
-// what was before it, or that a barrier separates two loops, and reports every use of OpenMP as a race. This library stands
-// before libgomp (LD_PRELOAD): each entry point tells the sanitizer of the order that it makes, and calls libgomp's own.
+// libgomp is not instrumented and waits by futexes of its own, so the sanitizer does not know that
+// a parallel region begins after what was before it, or that a barrier separates two loops, and
+// reports every use of OpenMP as a race. This library stands before libgomp (LD_PRELOAD): each
+// entry point tells the sanitizer of the order that it makes, and calls libgomp's own.
 //
-// Known are the entry points of parallel regions, worksharing loops, sections, barriers, critical sections and atomics, which is
-// what the library and LibTorch's headers use. Not known are tasks and omp_set_lock, for which reports would be false.
+// Known are the entry points of parallel regions, worksharing loops, sections, barriers, critical
+// sections and atomics, which is what the library and LibTorch's headers use. Not known are tasks
+// and omp_set_lock, for which reports would be false.
 //
-// Nothing is hidden that OpenMP does not order: the order of a barrier is told a little too wide (a thread that has already left
-// one barrier and comes to the next of the same region is ordered before one that is still leaving the first), never too narrow.
+// Nothing is hidden that OpenMP does not order: the order of a barrier is told a little too wide (a
+// thread that has already left one barrier and comes to the next of the same region is ordered
+// before one that is still leaving the first), never too narrow.
 //
 // A program without the sanitizer runs as ever: the two functions below are then not there.
 #ifndef _GNU_SOURCE
@@ -46,8 +49,8 @@ Function* next(const char* name) {
   return reinterpret_cast<Function*>(found);
 }
 
-/// A parallel region: what its threads call instead of the program's function. The addresses of the last three stand for the
-/// order.
+/// A parallel region: what its threads call instead of the program's function. The addresses of the
+/// last three stand for the order.
 struct Region {
   void (*function)(void*);
   void* data;
@@ -103,15 +106,21 @@ void GOMP_parallel(Work* work, void* data, unsigned threads, unsigned flags) {
   run(work, data, [&](Region* region) { real(in_region, region, threads, flags); });
 }
 
-void GOMP_parallel_sections(Work* work, void* data, unsigned threads, unsigned count, unsigned flags) {
-  static auto* const real = next<void(Work*, void*, unsigned, unsigned, unsigned)>("GOMP_parallel_sections");
+void GOMP_parallel_sections(Work* work, void* data, unsigned threads, unsigned count,
+                            unsigned flags) {
+  static auto* const real =
+      next<void(Work*, void*, unsigned, unsigned, unsigned)>("GOMP_parallel_sections");
   run(work, data, [&](Region* region) { real(in_region, region, threads, count, flags); });
 }
 
-#define LOOP_WITH_CHUNK(name)                                                                                        \
-  void name(Work* work, void* data, unsigned threads, long start, long end, long step, long chunk, unsigned flags) { \
-    static auto* const real = next<void(Work*, void*, unsigned, long, long, long, long, unsigned)>(#name);           \
-    run(work, data, [&](Region* region) { real(in_region, region, threads, start, end, step, chunk, flags); });      \
+#define LOOP_WITH_CHUNK(name)                                                                      \
+  void name(Work* work, void* data, unsigned threads, long start, long end, long step, long chunk, \
+            unsigned flags) {                                                                      \
+    static auto* const real =                                                                      \
+        next<void(Work*, void*, unsigned, long, long, long, long, unsigned)>(#name);               \
+    run(work, data, [&](Region* region) {                                                          \
+      real(in_region, region, threads, start, end, step, chunk, flags);                            \
+    });                                                                                            \
   }
 LOOP_WITH_CHUNK(GOMP_parallel_loop_static)
 LOOP_WITH_CHUNK(GOMP_parallel_loop_dynamic)
@@ -119,10 +128,13 @@ LOOP_WITH_CHUNK(GOMP_parallel_loop_guided)
 LOOP_WITH_CHUNK(GOMP_parallel_loop_nonmonotonic_dynamic)
 LOOP_WITH_CHUNK(GOMP_parallel_loop_nonmonotonic_guided)
 
-#define LOOP_AT_RUN_TIME(name)                                                                           \
-  void name(Work* work, void* data, unsigned threads, long start, long end, long step, unsigned flags) { \
-    static auto* const real = next<void(Work*, void*, unsigned, long, long, long, unsigned)>(#name);     \
-    run(work, data, [&](Region* region) { real(in_region, region, threads, start, end, step, flags); }); \
+#define LOOP_AT_RUN_TIME(name)                                                               \
+  void name(Work* work, void* data, unsigned threads, long start, long end, long step,       \
+            unsigned flags) {                                                                \
+    static auto* const real =                                                                \
+        next<void(Work*, void*, unsigned, long, long, long, unsigned)>(#name);               \
+    run(work, data,                                                                          \
+        [&](Region* region) { real(in_region, region, threads, start, end, step, flags); }); \
   }
 LOOP_AT_RUN_TIME(GOMP_parallel_loop_runtime)
 LOOP_AT_RUN_TIME(GOMP_parallel_loop_nonmonotonic_runtime)

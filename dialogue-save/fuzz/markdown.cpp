@@ -9,7 +9,9 @@
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const std::string text(reinterpret_cast<const char*>(data), size);
   const dialogue::Layout layout = dialogue::layout_of(text);
-  if (!layout.closer.empty() && !dialogue::layout_of(text + "\n" + layout.closer).closer.empty()) std::abort();
-  if (dialogue::count_secrets(dialogue::redacted(text)) > dialogue::count_secrets(text)) std::abort();
+  if (!layout.closer.empty() && !dialogue::layout_of(text + "\n" + layout.closer).closer.empty())
+    std::abort();
+  if (dialogue::count_secrets(dialogue::redacted(text)) > dialogue::count_secrets(text))
+    std::abort();
   return 0;
 }

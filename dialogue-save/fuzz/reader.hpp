@@ -1,4 +1,5 @@
-// What must hold for any file a reader is given: no crash, no endless loop, and the bytes of every message in the Markdown.
+// What must hold for any file a reader is given: no crash, no endless loop, and the bytes of every
+// message in the Markdown.
 #pragma once
 
 #include "format.hpp"
@@ -30,10 +31,12 @@ class MemoryFile {
   int file_;
 };
 
-inline void check_conversation(const Format& format, const Conversation& conversation, const ReadOptions& options, bool raw) {
+inline void check_conversation(const Format& format, const Conversation& conversation,
+                               const ReadOptions& options, bool raw) {
   Report report;
   std::string markdown;
-  RoundWriter rounds([&](std::string_view bytes) { markdown += bytes; }, "2025-10-16 18:40:38", {.raw = raw}, report);
+  RoundWriter rounds([&](std::string_view bytes) { markdown += bytes; }, "2025-10-16 18:40:38",
+                     {.raw = raw}, report);
   std::size_t at = 0;
   format.read(conversation, options, report, [&](Message&& message) {
     rounds.add(message);
@@ -52,7 +55,9 @@ inline void check_reader(const Format& format, const std::string& path) {
   try {
     for (const Conversation& conversation : format.in_file(path, report)) {
       check_conversation(format, conversation, {}, false);
-      check_conversation(format, conversation, {.all_branches = true, .sidechains = true, .commands = Commands::full}, true);
+      check_conversation(format, conversation,
+                         {.all_branches = true, .sidechains = true, .commands = Commands::full},
+                         true);
       check_conversation(format, conversation, {.commands = Commands::typed}, false);
       if (format.title) format.title(conversation);
     }

@@ -20,15 +20,19 @@ namespace {
 
 namespace fs = std::filesystem;
 
-bool wanted(const Format& format, const Options& options) { return options.from == "auto" || options.from == format.name; }
+bool wanted(const Format& format, const Options& options) {
+  return options.from == "auto" || options.from == format.name;
+}
 
-std::vector<Candidate> in_stores(const Workspace& workspace, const Options& options, Report& report, bool only_running = false) {
+std::vector<Candidate> in_stores(const Workspace& workspace, const Options& options, Report& report,
+                                 bool only_running = false) {
   std::vector<Candidate> found;
   for (const Format& format : formats()) {
     if (!wanted(format, options) || !format.in_stores) continue;
     if (only_running && (!format.running_id || environment(format.running_id).empty())) continue;
     try {
-      for (Conversation& conversation : format.in_stores(workspace, report)) found.push_back({std::move(conversation), &format});
+      for (Conversation& conversation : format.in_stores(workspace, report))
+        found.push_back({std::move(conversation), &format});
     } catch (const Failure& failure) {
       report.failed.emplace_back(failure.what());
     } catch (const fs::filesystem_error& error) {
@@ -38,14 +42,15 @@ std::vector<Candidate> in_stores(const Workspace& workspace, const Options& opti
   return found;
 }
 
-/// The next folder above in which a conversation on this one may have begun, or nothing: a repository is a project of its own,
-/// and the home, what is above it and the folder for temporary files hold many.
+/// The next folder above in which a conversation on this one may have begun, or nothing: a
+/// repository is a project of its own, and the home, what is above it and the folder for temporary
+/// files hold many.
 Workspace folder_above(const fs::path& folder) {
   std::error_code error;
   const fs::path above = folder.parent_path(), own = resolved(home());
   const bool inside_home = own.string().starts_with(above.string() + '/');
-  if (fs::exists(folder / ".git", error) || above == folder || above == above.root_path() || above == own || inside_home ||
-      above == resolved(fs::temp_directory_path(error))) {
+  if (fs::exists(folder / ".git", error) || above == folder || above == above.root_path() ||
+      above == own || inside_home || above == resolved(fs::temp_directory_path(error))) {
     return std::nullopt;
   }
   return above;
@@ -65,8 +70,11 @@ bool holds_question(const Candidate& candidate, const ReadOptions& options) {
 }
 
 std::vector<Candidate> of_this_place(const Options& options, Report& report) {
-  if (options.workspace || !options.session.empty()) return in_stores(options.workspace, options, report);
-  const auto holds = [&](const Candidate& candidate) { return holds_question(candidate, options.read); };
+  if (options.workspace || !options.session.empty())
+    return in_stores(options.workspace, options, report);
+  const auto holds = [&](const Candidate& candidate) {
+    return holds_question(candidate, options.read);
+  };
   std::vector<Candidate> found;
   for (Workspace folder = resolved(fs::current_path()); folder; folder = folder_above(*folder)) {
     std::vector<Candidate> here = in_stores(folder, options, report);
@@ -84,20 +92,27 @@ std::vector<Candidate> of_this_place(const Options& options, Report& report) {
 
 std::string line_of(const Candidate& candidate, const std::string& title) {
   const Conversation& it = candidate.conversation;
-  return fmt::format("{:19}  {:8}  {}  {}\n", it.updated ? time_text(*it.updated, false) : "-", it.format, printable(it.id),
-                     title);
+  return fmt::format("{:19}  {:8}  {}  {}\n", it.updated ? time_text(*it.updated, false) : "-",
+                     it.format, printable(it.id), title);
 }
 
 [[noreturn]] void nothing_found(const Options& options, const Report& report) {
-  std::string what = options.file.empty() ? "no conversation" : fmt::format("no question in '{}'", options.file.string());
-  if (!options.session.empty()) what += fmt::format(" with an id that begins with '{}'", options.session);
+  std::string what = options.file.empty()
+                         ? "no conversation"
+                         : fmt::format("no question in '{}'", options.file.string());
+  if (!options.session.empty())
+    what += fmt::format(" with an id that begins with '{}'", options.session);
   if (options.file.empty() && options.session.empty()) {
-    what += options.workspace ? fmt::format(" of '{}'", options.workspace->string())
-                              : fmt::format(" of '{}' or a folder above it", fs::current_path().string());
+    what += options.workspace
+                ? fmt::format(" of '{}'", options.workspace->string())
+                : fmt::format(" of '{}' or a folder above it", fs::current_path().string());
   }
-  if (!report.searched.empty()) what += fmt::format("; searched\n  {}", fmt::join(report.searched, "\n  "));
-  if (!report.failed.empty()) what += fmt::format("\nnot readable\n  {}", fmt::join(report.failed, "\n  "));
-  if (report.damaged > 0) what += fmt::format("\n{} damaged records were skipped; is the file complete?", report.damaged);
+  if (!report.searched.empty())
+    what += fmt::format("; searched\n  {}", fmt::join(report.searched, "\n  "));
+  if (!report.failed.empty())
+    what += fmt::format("\nnot readable\n  {}", fmt::join(report.failed, "\n  "));
+  if (report.damaged > 0)
+    what += fmt::format("\n{} damaged records were skipped; is the file complete?", report.damaged);
   const bool unread = !report.failed.empty() || report.damaged > 0;
   throw Failure(unread ? Exit::unreadable : Exit::nothing_found,
                 fmt::format("[find] {}\nName a FILE, or another folder with --workspace", what));
@@ -105,17 +120,20 @@ std::string line_of(const Candidate& candidate, const std::string& title) {
 
 [[noreturn]] void ambiguous(const std::vector<Candidate>& matching, const std::string& session) {
   std::string list;
-  for (const Candidate& candidate : matching) list += "\n  " + line_of(candidate, candidate.conversation.title);
-  throw Failure(Exit::usage,
-                fmt::format("[find] --session must name one conversation; '{}' begins the ids of {}; give more of one:{}",
-                            session, matching.size(), list));
+  for (const Candidate& candidate : matching)
+    list += "\n  " + line_of(candidate, candidate.conversation.title);
+  throw Failure(Exit::usage, fmt::format("[find] --session must name one conversation; '{}' begins "
+                                         "the ids of {}; give more of one:{}",
+                                         session, matching.size(), list));
 }
 
-std::vector<Candidate> matching(const std::vector<Candidate>& candidates, const std::string& session) {
+std::vector<Candidate> matching(const std::vector<Candidate>& candidates,
+                                const std::string& session) {
   std::vector<Candidate> found;
   for (const Candidate& candidate : candidates) {
     if (candidate.conversation.id == session) return {candidate};
-    if (candidate.conversation.id.starts_with(session) && !candidate.conversation.subagent) found.push_back(candidate);
+    if (candidate.conversation.id.starts_with(session) && !candidate.conversation.subagent)
+      found.push_back(candidate);
   }
   return found;
 }
@@ -132,10 +150,13 @@ std::string shortened(std::string text) {
   return text.substr(0, end) + "...";
 }
 
-/// Cursor keeps a transcript beside what is in its database, which came first; but there it may be empty. Of an id, the first
-/// copy that holds a question stays, or the last. That a sub-agent held it, only the database says.
+/// Cursor keeps a transcript beside what is in its database, which came first; but there it may be
+/// empty. Of an id, the first copy that holds a question stays, or the last. That a sub-agent held
+/// it, only the database says.
 void drop_copies(std::vector<Candidate>& found, const ReadOptions& options) {
-  const auto name = [](const Candidate& candidate) { return candidate.conversation.format + ' ' + candidate.conversation.id; };
+  const auto name = [](const Candidate& candidate) {
+    return candidate.conversation.format + ' ' + candidate.conversation.id;
+  };
   std::map<std::string, std::size_t> left;
   std::set<std::string> kept, subagents;
   for (const Candidate& candidate : found) {
@@ -144,7 +165,8 @@ void drop_copies(std::vector<Candidate>& found, const ReadOptions& options) {
   }
   std::erase_if(found, [&](Candidate& candidate) {
     const bool last = --left[name(candidate)] == 0;
-    if (kept.count(name(candidate)) > 0 || (!last && !holds_question(candidate, options))) return true;
+    if (kept.count(name(candidate)) > 0 || (!last && !holds_question(candidate, options)))
+      return true;
     candidate.conversation.subagent = subagents.count(name(candidate)) > 0;
     kept.insert(name(candidate));
     return false;
@@ -153,7 +175,8 @@ void drop_copies(std::vector<Candidate>& found, const ReadOptions& options) {
 
 /// `/exit` and its like, but no path.
 bool is_command(std::string_view text) {
-  return text.starts_with('/') && text.substr(0, text.find_first_of(" \t\r\n")).find('/', 1) == text.npos;
+  return text.starts_with('/') &&
+         text.substr(0, text.find_first_of(" \t\r\n")).find('/', 1) == text.npos;
 }
 
 /// Whether more was said than commands to the assistant's program, such as /exit and /clear.
@@ -167,15 +190,18 @@ bool holds_more_than_commands(const Candidate& candidate, const ReadOptions& opt
   return more;
 }
 
-/// The newest in which something was asked; if that was only commands, one before it in which more was said.
-std::optional<Candidate> newest(const std::vector<Candidate>& candidates, const ReadOptions& options, Report& report) {
+/// The newest in which something was asked; if that was only commands, one before it in which more
+/// was said.
+std::optional<Candidate> newest(const std::vector<Candidate>& candidates,
+                                const ReadOptions& options, Report& report) {
   std::optional<Candidate> second_best;
   for (const Candidate& candidate : candidates) {
     if (candidate.conversation.subagent) continue;
     try {
       const std::optional<std::string> question = first_question(candidate, options);
       if (!question) continue;
-      if (!is_command(trimmed(*question)) || holds_more_than_commands(candidate, options)) return candidate;
+      if (!is_command(trimmed(*question)) || holds_more_than_commands(candidate, options))
+        return candidate;
       if (!second_best) second_best = candidate;
     } catch (const Failure& failure) {
       report.failed.emplace_back(failure.what());
@@ -198,7 +224,8 @@ std::vector<Candidate> find_candidates(const Options& options, Report& report) {
     found = of_this_place(options, report);
   } else {
     const Format& format = format_of(options);
-    for (Conversation& conversation : format.in_file(options.file, report)) found.push_back({std::move(conversation), &format});
+    for (Conversation& conversation : format.in_file(options.file, report))
+      found.push_back({std::move(conversation), &format});
   }
   drop_repeated(report.searched);
   drop_repeated(report.failed);
@@ -208,7 +235,8 @@ std::vector<Candidate> find_candidates(const Options& options, Report& report) {
     if (options.redact) title = redacted(title);
     make_printable(title);
   }
-  std::reverse(found.begin(), found.end());  // where there is no time, what was written last is taken for the newest
+  // where there is no time, what was written last is taken for the newest
+  std::reverse(found.begin(), found.end());
   std::stable_sort(found.begin(), found.end(), [](const Candidate& a, const Candidate& b) {
     return a.conversation.updated.value_or(0) > b.conversation.updated.value_or(0);
   });
@@ -236,12 +264,15 @@ Candidate choose(const std::vector<Candidate>& candidates, const Options& option
   }
   const auto running = std::find_if(candidates.begin(), candidates.end(), is_running);
   if (options.file.empty() && running != candidates.end()) return *running;
-  if (candidates.size() == 1 && !candidates.front().conversation.subagent) return candidates.front();
-  if (const std::optional<Candidate> found = newest(candidates, options.read, report)) return *found;
+  if (candidates.size() == 1 && !candidates.front().conversation.subagent)
+    return candidates.front();
+  if (const std::optional<Candidate> found = newest(candidates, options.read, report))
+    return *found;
   nothing_found(options, report);
 }
 
-std::string list_text(const std::vector<Candidate>& candidates, const Options& options, Report& report) {
+std::string list_text(const std::vector<Candidate>& candidates, const Options& options,
+                      Report& report) {
   std::string text;
   Json json = Json::array();
   for (const Candidate& candidate : candidates) {
@@ -250,11 +281,15 @@ std::string list_text(const std::vector<Candidate>& candidates, const Options& o
     try {
       const std::optional<std::string> question = first_question(candidate, options.read);
       if (!question) continue;
-      std::string title = it.title.empty() && candidate.format->title ? candidate.format->title(it) : it.title;
+      std::string title =
+          it.title.empty() && candidate.format->title ? candidate.format->title(it) : it.title;
       if (title.empty()) title = *question;
       if (options.redact) title = redacted(title);
       text += line_of(candidate, shortened(title));
-      json.push_back({{"format", it.format}, {"id", it.id}, {"title", shortened(title)}, {"file", it.file.string()}});
+      json.push_back({{"format", it.format},
+                      {"id", it.id},
+                      {"title", shortened(title)},
+                      {"file", it.file.string()}});
       if (it.updated) json.back()["updated"] = time_text(*it.updated, true);
     } catch (const Failure& failure) {
       report.failed.emplace_back(failure.what());

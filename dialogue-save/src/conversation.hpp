@@ -16,7 +16,8 @@ enum class Role { user, assistant };
 
 struct Message {
   Role role = Role::user;
-  std::string text = {};                      // UTF-8, as it was typed or answered; may hold any character, NUL too
+  // UTF-8, as it was typed or answered; may hold any character, NUL too
+  std::string text = {};
   std::optional<Millis> time = std::nullopt;  // absent where the source has none; never made up
   std::string id = {};
 };
@@ -37,8 +38,9 @@ struct Conversation {
   std::string id;
   std::string title = {};
   std::optional<Millis> updated = std::nullopt;
-  Span part = {};         // of the file, for formats that keep many conversations in one
-  bool subagent = false;  // held by an assistant with another one, or one of several tries: meant only if it is named
+  Span part = {};  // of the file, for formats that keep many conversations in one
+  // held by an assistant with another one, or one of several tries: meant only if it is named
+  bool subagent = false;
 };
 
 }  // namespace dialogue

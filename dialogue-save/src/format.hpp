@@ -27,7 +27,8 @@ struct ReadOptions {
   bool all_branches = false;  // rewound, edited and regenerated turns too
   bool sidechains = false;    // what subagents were asked and answered
   Commands commands = Commands::as_stored;
-  bool first_only = false;  // only the first question is wanted, even if it was rewound: a reader need not look further
+  // only the first question is wanted, even if it was rewound: a reader need not look further
+  bool first_only = false;
 };
 
 struct Format {
@@ -37,11 +38,13 @@ struct Format {
   std::vector<Conversation> (*in_file)(const std::filesystem::path&, Report&);
   /// Those that the assistant keeps on this machine; null where there is no such place.
   std::vector<Conversation> (*in_stores)(const Workspace&, Report&);
-  /// Gives the messages to the sink. Memory is bounded by the largest record, not by the conversation.
+  /// Gives the messages to the sink. Memory is bounded by the largest record, not by the
+  /// conversation.
   void (*read)(const Conversation&, const ReadOptions&, Report&, const Sink&);
   /// The title where finding it takes reading the file; null where it came with the conversation.
   std::string (*title)(const Conversation&) = nullptr;
-  /// The environment variable in which the assistant tells programs that it runs which conversation is its own, or null.
+  /// The environment variable in which the assistant tells programs that it runs which conversation
+  /// is its own, or null.
   const char* running_id = nullptr;
 };
 

@@ -2,9 +2,11 @@
 
 #include <array>
 
-// The known formats, in the order in which they are tried on a file. A new one is a file in formats/ and a name here.
-#define DIALOGUE_FORMATS(each) \
-  each(claude) each(cursor) each(cursor_transcript) each(codex) each(chatgpt) each(claude_ai) each(messages)
+// The known formats, in the order in which they are tried on a file. A new one is a file in
+// formats/ and a name here.
+#define DIALOGUE_FORMATS(each)                                                                \
+  each(claude) each(cursor) each(cursor_transcript) each(codex) each(chatgpt) each(claude_ai) \
+      each(messages)
 
 namespace dialogue {
 

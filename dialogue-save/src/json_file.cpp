@@ -28,7 +28,8 @@ struct LineBuffer {
   ~LineBuffer() { std::free(data); }
 };
 
-/// Cuts a stream of JSON into its outermost values, or into those of the outermost array, by counting brackets.
+/// Cuts a stream of JSON into its outermost values, or into those of the outermost array, by
+/// counting brackets.
 class Splitter {
  public:
   explicit Splitter(const JsonFile::Visit& visit) : visit_(visit) {}
@@ -56,7 +57,8 @@ class Splitter {
     return true;
   }
 
-  /// What was cut off, even if it is only the end of the array, is given as a value that cannot be parsed.
+  /// What was cut off, even if it is only the end of the array, is given as a value that cannot be
+  /// parsed.
   void finish() {
     if (depth_ > 0) visit_({{begin_, value_.size()}, value_});
   }
@@ -99,11 +101,15 @@ class Splitter {
 
 JsonFile::JsonFile(const std::filesystem::path& path) : path_(path.string()) {
   struct stat status {};
-  const bool there = ::stat(path_.c_str(), &status) == 0, regular = there && S_ISREG(status.st_mode);
-  if (regular) file_.reset(std::fopen(path_.c_str(), "rb"));  // opening a pipe would wait for whoever writes to it
+  const bool there = ::stat(path_.c_str(), &status) == 0,
+             regular = there && S_ISREG(status.st_mode);
+  // opening a pipe would wait for whoever writes to it
+  if (regular) file_.reset(std::fopen(path_.c_str(), "rb"));
   if (file_) return;
-  throw Failure(Exit::unreadable, fmt::format("[read] cannot read '{}'; got {}; name a file that you may read", path_,
-                                              there && !regular ? "something that is not a file" : std::strerror(errno)));
+  throw Failure(
+      Exit::unreadable,
+      fmt::format("[read] cannot read '{}'; got {}; name a file that you may read", path_,
+                  there && !regular ? "something that is not a file" : std::strerror(errno)));
 }
 
 void JsonFile::seek(std::uint64_t offset) {
@@ -114,7 +120,8 @@ void JsonFile::seek(std::uint64_t offset) {
 void JsonFile::check() const {
   if (!std::ferror(file_.get())) return;
   throw Failure(Exit::unreadable,
-                fmt::format("[read] '{}' could not be read to its end; got {}; check the disk", path_, std::strerror(errno)));
+                fmt::format("[read] '{}' could not be read to its end; got {}; check the disk",
+                            path_, std::strerror(errno)));
 }
 
 void JsonFile::each_line(const Visit& visit) {
@@ -126,7 +133,8 @@ void JsonFile::each_line(const Visit& visit) {
     std::string_view text(line.data, static_cast<std::size_t>(length));
     const Span where{offset, text.size()};
     offset += text.size();
-    if (where.offset == 0 && text.starts_with(byte_order_mark)) text.remove_prefix(byte_order_mark.size());
+    if (where.offset == 0 && text.starts_with(byte_order_mark))
+      text.remove_prefix(byte_order_mark.size());
     if (text.find_first_not_of(blanks) == text.npos) continue;
     if (!visit({where, text, !text.ends_with('\n')})) return;
   }
@@ -156,12 +164,14 @@ void JsonFile::each_value(const Visit& visit) {
 bool JsonFile::has_lines() {
   const std::string start = head(1 << 10);
   const std::size_t first = start.find_first_not_of(blanks);
-  if (first == start.npos || start[first] != '{') return false;  // an array may be one line as long as the file
+  // an array may be one line as long as the file
+  if (first == start.npos || start[first] != '{') return false;
   int lines = 0;
   bool by_lines = false;
   each_line([&](const Value& line) {
     const std::string_view text = line.text.substr(line.text.find_first_not_of(blanks));
-    by_lines = lines == 0 ? nlohmann::json::accept(text.begin(), text.end()) : text.starts_with('{');
+    by_lines =
+        lines == 0 ? nlohmann::json::accept(text.begin(), text.end()) : text.starts_with('{');
     return ++lines < 2 && !by_lines;
   });
   return by_lines;

@@ -14,7 +14,8 @@ namespace dialogue {
 
 class JsonFile {
  public:
-  /// One value of the file. `growing`: the last line, without its newline; it may still be being written.
+  /// One value of the file. `growing`: the last line, without its newline; it may still be being
+  /// written.
   struct Value {
     Span where;
     std::string_view text;
@@ -28,7 +29,8 @@ class JsonFile {
 
   /// One value a line. A damaged line leaves the others readable.
   void each_line(const Visit& visit);
-  /// The elements of an array, or values one after the other, however the lines are broken. Only objects and arrays are visited.
+  /// The elements of an array, or values one after the other, however the lines are broken. Only
+  /// objects and arrays are visited.
   void each_value(const Visit& visit);
   /// By lines where the file begins with a line that is an object, else by values.
   void each(const Visit& visit);

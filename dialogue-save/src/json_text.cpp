@@ -13,16 +13,21 @@ constexpr int deepest_json = 1000;
 
 constexpr std::string_view replacement = "\xEF\xBF\xBD";
 
-unsigned byte_at(std::string_view text, std::size_t at) { return at < text.size() ? static_cast<unsigned char>(text[at]) : 0u; }
+unsigned byte_at(std::string_view text, std::size_t at) {
+  return at < text.size() ? static_cast<unsigned char>(text[at]) : 0u;
+}
 bool continues(unsigned byte) { return (byte & 0xC0) == 0x80; }
 
-/// Bytes of the character at `at`, 0 if there is no valid one (RFC 3629: shortest form, no surrogates).
+/// Bytes of the character at `at`, 0 if there is no valid one (RFC 3629: shortest form, no
+/// surrogates).
 std::size_t utf8_length(std::string_view text, std::size_t at) {
   const unsigned a = byte_at(text, at), b = byte_at(text, at + 1);
   if (a < 0x80) return 1;
   if (a < 0xC2 || a > 0xF4 || !continues(b)) return 0;
   if (a < 0xE0) return 2;
-  if ((a == 0xE0 && b < 0xA0) || (a == 0xED && b > 0x9F) || (a == 0xF0 && b < 0x90) || (a == 0xF4 && b > 0x8F)) return 0;
+  if ((a == 0xE0 && b < 0xA0) || (a == 0xED && b > 0x9F) || (a == 0xF0 && b < 0x90) ||
+      (a == 0xF4 && b > 0x8F))
+    return 0;
   if (!continues(byte_at(text, at + 2))) return 0;
   if (a < 0xF0) return 3;
   return continues(byte_at(text, at + 3)) ? 4 : 0;
@@ -31,7 +36,9 @@ std::size_t utf8_length(std::string_view text, std::size_t at) {
 /// The surrogate whose three bytes are at `at`, 0 if there is none.
 unsigned encoded_surrogate(std::string_view text, std::size_t at) {
   const unsigned b = byte_at(text, at + 1), c = byte_at(text, at + 2);
-  return byte_at(text, at) == 0xED && b >= 0xA0 && b <= 0xBF && continues(c) ? 0xD000 | (b & 0x3F) << 6 | (c & 0x3F) : 0;
+  return byte_at(text, at) == 0xED && b >= 0xA0 && b <= 0xBF && continues(c)
+             ? 0xD000 | (b & 0x3F) << 6 | (c & 0x3F)
+             : 0;
 }
 
 bool is_high(unsigned unit) { return unit >= 0xD800 && unit <= 0xDBFF; }
@@ -90,7 +97,8 @@ class Repair {
   }
 
   void bytes() {
-    const unsigned first = encoded_surrogate(text_, at_), second = first ? encoded_surrogate(text_, at_ + 3) : 0;
+    const unsigned first = encoded_surrogate(text_, at_),
+                   second = first ? encoded_surrogate(text_, at_ + 3) : 0;
     if (is_high(first) && is_low(second)) {
       replace(6, utf8_of(first, second), report_.repaired);
     } else {
@@ -123,7 +131,8 @@ std::optional<int> digits(std::string_view text, std::size_t at, std::size_t cou
 /// Minutes east of UTC in what follows the seconds: "Z", "+02:00", "" (taken for UTC).
 int zone_minutes(std::string_view zone) {
   if (zone.empty() || (zone[0] != '+' && zone[0] != '-')) return 0;
-  const int minutes = digits(zone, 1, 2).value_or(0) * 60 + digits(zone, zone.find(':') == 3 ? 4 : 3, 2).value_or(0);
+  const int minutes = digits(zone, 1, 2).value_or(0) * 60 +
+                      digits(zone, zone.find(':') == 3 ? 4 : 3, 2).value_or(0);
   return zone[0] == '-' ? -minutes : minutes;
 }
 
@@ -168,9 +177,11 @@ std::optional<Millis> parse_time(std::string_view iso) {
   namespace chrono = std::chrono;
   const auto year = digits(iso, 0, 4), month = digits(iso, 5, 2), day = digits(iso, 8, 2);
   const auto hour = digits(iso, 11, 2), minute = digits(iso, 14, 2), second = digits(iso, 17, 2);
-  if (!year || !month || !day || !hour || !minute || !second || iso[4] != '-' || iso[7] != '-' || iso[13] != ':')
+  if (!year || !month || !day || !hour || !minute || !second || iso[4] != '-' || iso[7] != '-' ||
+      iso[13] != ':')
     return std::nullopt;
-  const chrono::year_month_day date(chrono::year(*year), chrono::month(static_cast<unsigned>(*month)),
+  const chrono::year_month_day date(chrono::year(*year),
+                                    chrono::month(static_cast<unsigned>(*month)),
                                     chrono::day(static_cast<unsigned>(*day)));
   if (!date.ok() || *hour > 23 || *minute > 59 || *second > 60) return std::nullopt;
   std::string_view rest = iso.substr(19);
@@ -180,8 +191,8 @@ std::optional<Millis> parse_time(std::string_view iso) {
     for (std::size_t i = 1; i <= 3; ++i) fraction = fraction * 10 + (i < end ? rest[i] - '0' : 0);
     rest.remove_prefix(end);
   }
-  const Millis minutes =
-      Millis{chrono::sys_days(date).time_since_epoch().count()} * 1440 + *hour * 60 + *minute - zone_minutes(rest);
+  const Millis minutes = Millis{chrono::sys_days(date).time_since_epoch().count()} * 1440 +
+                         *hour * 60 + *minute - zone_minutes(rest);
   return (minutes * 60 + *second) * 1000 + fraction;
 }
 

@@ -41,7 +41,8 @@ int run(dialogue::Options& options) {
   } catch (const dialogue::Failure& failure) {
     dialogue::tell(failure.what());
     status = failure.status();
-    // assistants understand a hook's status 2 as a veto, and show every other one as an error, also where nothing was said
+    // assistants understand a hook's status 2 as a veto, and show every other one as an error, also
+    // where nothing was said
     if (options.hook && status == Exit::usage) status = Exit::unreadable;
     if (options.hook && status == Exit::nothing_found) status = Exit::done;
   } catch (const std::exception& error) {
@@ -54,7 +55,8 @@ int run(dialogue::Options& options) {
 
 int main(int argc, char** argv) {
   dialogue::open_standard_streams();
-  CLI::App app("Writes a coding assistant's conversation to Markdown, byte for byte.", "dialogue-save");
+  CLI::App app("Writes a coding assistant's conversation to Markdown, byte for byte.",
+               "dialogue-save");
   app.set_version_flag("--version", "dialogue-save " DIALOGUE_SAVE_VERSION);
   dialogue::Options options;
   dialogue::add_options(app, options);
@@ -62,10 +64,12 @@ int main(int argc, char** argv) {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     // the options may not be filled in yet
-    const bool hook = std::any_of(argv, argv + argc, [](const char* word) { return std::string_view(word) == "--hook"; });
+    const bool hook = std::any_of(
+        argv, argv + argc, [](const char* word) { return std::string_view(word) == "--hook"; });
     return app.exit(error) == 0 ? 0 : static_cast<int>(hook ? Exit::unreadable : Exit::usage);
   }
-  // a file that grows beyond the limit is then an error of write(), and the temporary file is removed
+  // a file that grows beyond the limit is then an error of write(), and the temporary file is
+  // removed
   std::signal(SIGXFSZ, SIG_IGN);
   // and so is a pipe that no one reads: what is told on standard error must not stop the saving
   std::signal(SIGPIPE, SIG_IGN);

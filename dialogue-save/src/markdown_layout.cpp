@@ -51,7 +51,8 @@ class LineCursor {
 
 std::string_view unindented(LineCursor cursor) { return cursor.skip_indent().rest(); }
 
-/// Each container looks at the rest of the line again, so that a line of nothing but marks must not open ever more of them.
+/// Each container looks at the rest of the line again, so that a line of nothing but marks must not
+/// open ever more of them.
 constexpr std::size_t deepest = 100;
 
 /// A quote, or an item of a list with the column at which its content begins.
@@ -77,8 +78,10 @@ class BlockReader {
       leaf_ = Leaf::none;
       return begin(false);
     }
-    std::vector<Container> opened = open_containers(cursor, matched, all && leaf_ == Leaf::paragraph);
-    if (opened.empty() && leaf_ == Leaf::paragraph && continues_paragraph(cursor, all)) return paragraph_line(cursor, all);
+    std::vector<Container> opened =
+        open_containers(cursor, matched, all && leaf_ == Leaf::paragraph);
+    if (opened.empty() && leaf_ == Leaf::paragraph && continues_paragraph(cursor, all))
+      return paragraph_line(cursor, all);
     if (!opened.empty() || !all) leaf_ = Leaf::none;
     close_from(matched);
     containers_.insert(containers_.end(), opened.begin(), opened.end());
@@ -93,12 +96,15 @@ class BlockReader {
     if (top && leaf_ == Leaf::fence) layout.closer = std::string(fence_.length, fence_.mark);
     if (top && leaf_ == Leaf::html) layout.closer = html_end_;
     const bool open_html = leaf_ == Leaf::html && html_end_.empty();
-    layout.absorbs_next = !top || leaf_ == Leaf::table || open_html || (leaf_ == Leaf::paragraph && definition_);
+    layout.absorbs_next =
+        !top || leaf_ == Leaf::table || open_html || (leaf_ == Leaf::paragraph && definition_);
     return layout;
   }
 
  private:
-  static LineCursor after_quote_mark(LineCursor cursor) { return cursor.skip_indent().skip_mark(1).skip_columns(1); }
+  static LineCursor after_quote_mark(LineCursor cursor) {
+    return cursor.skip_indent().skip_mark(1).skip_columns(1);
+  }
 
   /// How many of the open containers the line belongs to; `cursor` moves behind their marks.
   std::size_t match_containers(LineCursor& cursor) {
@@ -120,11 +126,13 @@ class BlockReader {
   }
 
   void close_from(std::size_t matched) {
-    containers_.erase(containers_.begin() + static_cast<std::ptrdiff_t>(matched), containers_.end());
+    containers_.erase(containers_.begin() + static_cast<std::ptrdiff_t>(matched),
+                      containers_.end());
   }
 
   /// The containers that begin in what is left of the line, inside of those that are open.
-  static std::vector<Container> open_containers(LineCursor& cursor, std::size_t open, bool in_paragraph) {
+  static std::vector<Container> open_containers(LineCursor& cursor, std::size_t open,
+                                                bool in_paragraph) {
     std::vector<Container> opened;
     while (open + opened.size() < deepest && cursor.indent() <= 3 && !cursor.blank()) {
       const std::string_view rest = unindented(cursor);
@@ -135,10 +143,13 @@ class BlockReader {
       }
       const auto marker = list_marker(rest);
       const bool interrupting = in_paragraph && opened.empty();
-      if (!marker || thematic_break(rest) || (interrupting && (!marker->interrupts || setext_underline(rest)))) break;
+      if (!marker || thematic_break(rest) ||
+          (interrupting && (!marker->interrupts || setext_underline(rest))))
+        break;
       const std::size_t begin = cursor.column();
       cursor.skip_indent().skip_mark(marker->length);
-      const bool one = cursor.indent() > 4 || cursor.blank();  // the rest is indented code, or the item begins with an empty line
+      // the rest is indented code, or the item begins with an empty line
+      const bool one = cursor.indent() > 4 || cursor.blank();
       const std::size_t mark_end = cursor.column();
       const bool empty = cursor.blank();
       cursor.skip_columns(one ? 1 : cursor.indent());
@@ -147,13 +158,15 @@ class BlockReader {
     return opened;
   }
 
-  /// `all`: the line is in the paragraph's own containers. Otherwise it may still continue it lazily.
+  /// `all`: the line is in the paragraph's own containers. Otherwise it may still continue it
+  /// lazily.
   static bool continues_paragraph(const LineCursor& cursor, bool all) {
     if (cursor.indent() > 3) return true;
     const std::string_view rest = unindented(cursor);
     if (all && setext_underline(rest)) return true;
     const auto html = html_start(rest);
-    return !atx_heading(rest) && !opening_fence(rest) && !thematic_break(rest) && !(html && (html->interrupts || !all));
+    return !atx_heading(rest) && !opening_fence(rest) && !thematic_break(rest) &&
+           !(html && (html->interrupts || !all));
   }
 
   void paragraph_line(const LineCursor& cursor, bool all) {
@@ -192,7 +205,8 @@ class BlockReader {
     }
   }
 
-  /// A block has begun, or an empty line is there. What is not a paragraph at the very start must not share a line with a label.
+  /// A block has begun, or an empty line is there. What is not a paragraph at the very start must
+  /// not share a line with a label.
   void begin(bool paragraph) {
     first_paragraph_ = !begun_ && paragraph;
     if (!begun_ && !paragraph) starts_block_ = true;
@@ -228,7 +242,8 @@ class BlockReader {
 Layout layout_of(std::string_view text) {
   BlockReader reader;
   while (!text.empty()) {
-    const auto newline = std::find_if(text.begin(), text.end(), [](char c) { return c == '\n' || c == '\r'; });
+    const auto newline =
+        std::find_if(text.begin(), text.end(), [](char c) { return c == '\n' || c == '\r'; });
     const auto end = static_cast<std::size_t>(newline - text.begin());
     reader.line(text.substr(0, end));
     const std::size_t next = end + (text.substr(end).starts_with("\r\n") ? 2 : 1);

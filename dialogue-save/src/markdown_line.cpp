@@ -13,23 +13,29 @@ bool blank(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; }
 /// What ends a mark or a name; a line of form feeds is not blank.
 bool space(char c) { return blank(c) || c == '\v' || c == '\f'; }
 
-std::size_t run_of(std::string_view line, char c) { return std::min(line.find_first_not_of(c), line.size()); }
+std::size_t run_of(std::string_view line, char c) {
+  return std::min(line.find_first_not_of(c), line.size());
+}
 
 /// Elements that begin a block wherever they begin a line.
 constexpr std::array<std::string_view, 62> block_tags = {
-    "address",  "article",    "aside",  "base",    "basefont", "blockquote", "body",     "caption",  "center",
-    "col",      "colgroup",   "dd",     "details", "dialog",   "dir",        "div",      "dl",       "dt",
-    "fieldset", "figcaption", "figure", "footer",  "form",     "frame",      "frameset", "h1",       "h2",
-    "h3",       "h4",         "h5",     "h6",      "head",     "header",     "hr",       "html",     "iframe",
-    "legend",   "li",         "link",   "main",    "menu",     "menuitem",   "nav",      "noframes", "ol",
-    "optgroup", "option",     "p",      "param",   "section",  "source",     "summary",  "table",    "tbody",
-    "td",       "tfoot",      "th",     "thead",   "title",    "tr",         "track",    "ul"};
+    "address",  "article",  "aside",    "base",       "basefont", "blockquote", "body",   "caption",
+    "center",   "col",      "colgroup", "dd",         "details",  "dialog",     "dir",    "div",
+    "dl",       "dt",       "fieldset", "figcaption", "figure",   "footer",     "form",   "frame",
+    "frameset", "h1",       "h2",       "h3",         "h4",       "h5",         "h6",     "head",
+    "header",   "hr",       "html",     "iframe",     "legend",   "li",         "link",   "main",
+    "menu",     "menuitem", "nav",      "noframes",   "ol",       "optgroup",   "option", "p",
+    "param",    "section",  "source",   "summary",    "table",    "tbody",      "td",     "tfoot",
+    "th",       "thead",    "title",    "tr",         "track",    "ul"};
 
-/// Whether the line is one whole tag and nothing else: attributes are taken for whatever is between name and '>'.
+/// Whether the line is one whole tag and nothing else: attributes are taken for whatever is between
+/// name and '>'.
 bool lone_tag(std::string_view line) {
   const std::size_t close = line.find('>');
   const std::size_t name = line.starts_with("</") ? 2 : 1;
-  if (close == line.npos || close <= name || !letter(line[name]) || !blank_line(line.substr(close + 1))) return false;
+  if (close == line.npos || close <= name || !letter(line[name]) ||
+      !blank_line(line.substr(close + 1)))
+    return false;
   std::size_t end = name;
   while (end < close && (letter(line[end]) || digit(line[end]) || line[end] == '-')) ++end;
   return end == close || space(line[end]) || (line[end] == '/' && end + 1 == close);
@@ -54,7 +60,8 @@ bool closes(const Fence& fence, std::string_view line) {
 bool thematic_break(std::string_view line) {
   if (line.empty() || (line[0] != '-' && line[0] != '_' && line[0] != '*')) return false;
   const auto marks = std::count(line.begin(), line.end(), line[0]);
-  return marks >= 3 && std::all_of(line.begin(), line.end(), [&](char c) { return c == line[0] || blank(c); });
+  return marks >= 3 &&
+         std::all_of(line.begin(), line.end(), [&](char c) { return c == line[0] || blank(c); });
 }
 
 bool atx_heading(std::string_view line) {
@@ -80,7 +87,8 @@ bool table_delimiter(std::string_view line) {
 std::size_t table_cells(std::string_view line) {
   while (!line.empty() && space(line.back())) line.remove_suffix(1);
   std::size_t cells = 1;
-  for (std::size_t i = 1; i + 1 < line.size(); ++i) {  // the bars between cells: not the first and last byte, not escaped ones
+  // the bars between cells: not the first and last byte, not escaped ones
+  for (std::size_t i = 1; i + 1 < line.size(); ++i) {
     if (line[i] == '|' && line[i - 1] != '\\') ++cells;
   }
   return cells;
@@ -93,7 +101,8 @@ std::optional<Marker> list_marker(std::string_view line) {
   if (digit(line[0])) {
     while (length < line.size() && digit(line[length])) ++length;
     first = length == 1 && line[0] == '1';
-    if (length > 9 || length == line.size() || (line[length] != '.' && line[length] != ')')) return std::nullopt;
+    if (length > 9 || length == line.size() || (line[length] != '.' && line[length] != ')'))
+      return std::nullopt;
     ++length;
   } else if (line[0] != '-' && line[0] != '+' && line[0] != '*') {
     return std::nullopt;
@@ -109,7 +118,8 @@ bool contains_ignoring_case(std::string_view text, std::string_view lower_case) 
                      [](char a, char b) { return lower(a) == b; }) != text.end();
 }
 
-constexpr std::array<std::string_view, 4> verbatim_ends = {"</script>", "</pre>", "</style>", "</textarea>"};
+constexpr std::array<std::string_view, 4> verbatim_ends = {"</script>", "</pre>", "</style>",
+                                                           "</textarea>"};
 
 }  // namespace
 
@@ -126,14 +136,17 @@ std::optional<Html> html_start(std::string_view line) {
   if (line.starts_with("<?")) return Html{"?>"};
   if (line.starts_with("<![CDATA[")) return Html{"]]>"};
   if (line.starts_with("<!"))
-    return line.size() > 2 && line[2] >= 'A' && line[2] <= 'Z' ? std::optional(Html{">"}) : std::nullopt;
+    return line.size() > 2 && line[2] >= 'A' && line[2] <= 'Z' ? std::optional(Html{">"})
+                                                               : std::nullopt;
   const bool closing = line[1] == '/';
   std::string name;
   std::size_t end = closing ? 2 : 1;
-  while (end < line.size() && (letter(line[end]) || digit(line[end])) && name.size() < 12) name += lower(line[end++]);
+  while (end < line.size() && (letter(line[end]) || digit(line[end])) && name.size() < 12)
+    name += lower(line[end++]);
   const bool ends_well = end == line.size() || space(line[end]) || line[end] == '>';
   const std::string close = "</" + name + ">";
-  const bool verbatim = std::find(verbatim_ends.begin(), verbatim_ends.end(), close) != verbatim_ends.end();
+  const bool verbatim =
+      std::find(verbatim_ends.begin(), verbatim_ends.end(), close) != verbatim_ends.end();
   if (!closing && ends_well && verbatim) return Html{close};
   const bool block = std::find(block_tags.begin(), block_tags.end(), name) != block_tags.end();
   if (block && (ends_well || line.substr(end).starts_with("/>"))) return Html{""};

@@ -37,7 +37,8 @@ struct Html {
   bool interrupts = true;  // a paragraph
 };
 std::optional<Html> html_start(std::string_view line);
-/// Whether the line holds what ends a block with this `end`: for </pre>, </script>, </style> and </textarea> any of them.
+/// Whether the line holds what ends a block with this `end`: for </pre>, </script>, </style> and
+/// </textarea> any of them.
 bool ends_html(std::string_view end, std::string_view line);
 
 }  // namespace dialogue

@@ -8,7 +8,8 @@ namespace {
 
 constexpr std::string_view space = " \t\n\v\f\r";
 
-/// Whether the line goes on with words. A program's element ends its line, or another element or a word without a space follows.
+/// Whether the line goes on with words. A program's element ends its line, or another element or a
+/// word without a space follows.
 bool sentence_goes_on(std::string_view rest) {
   constexpr std::string_view marks = ",.;:?!)'\"";
   rest = rest.substr(0, rest.find_first_of("\r\n"));
@@ -25,11 +26,13 @@ std::size_t wrapper_at_end(std::string_view text, std::string_view tag) {
 }
 
 std::string marker(const Json& block, std::string_view type) {
-  if (type == "image" || type == "image_url" || type == "input_image" || type == "local_image" || type == "image_asset_pointer")
+  if (type == "image" || type == "image_url" || type == "input_image" || type == "local_image" ||
+      type == "image_asset_pointer")
     return "[image]";
   if (type != "file" && type != "input_file" && type != "document") return {};
   for (const char* key : {"name", "filename", "file_name", "title"}) {
-    if (const std::string name = text_member(block, key); !name.empty()) return fmt::format("[file: {}]", name);
+    if (const std::string name = text_member(block, key); !name.empty())
+      return fmt::format("[file: {}]", name);
   }
   return "[file]";
 }
@@ -49,12 +52,14 @@ std::string_view without_indent(std::string_view text) {
 
 std::size_t element_at_start(std::string_view text, std::string_view tag) {
   const bool opens = text.starts_with(fmt::format("<{}", tag)) && text.size() > tag.size() + 1;
-  if (!opens || std::string_view("> \t\r\n").find(text[tag.size() + 1]) == std::string_view::npos) return 0;
+  if (!opens || std::string_view("> \t\r\n").find(text[tag.size() + 1]) == std::string_view::npos)
+    return 0;
   const std::string close = fmt::format("</{}>", tag);
   const std::size_t closed = text.find(close), opened = text.find('>');
   if (opened == text.npos) return 0;
   const std::size_t end = closed == text.npos ? opened + 1 : closed + close.size();
-  const bool more_lines = closed == text.npos && text.find_first_not_of(space, text.find('\n', end)) != text.npos;
+  const bool more_lines =
+      closed == text.npos && text.find_first_not_of(space, text.find('\n', end)) != text.npos;
   return sentence_goes_on(text.substr(end)) || more_lines ? 0 : end;
 }
 
@@ -78,7 +83,8 @@ std::string content_text(const Json& content, std::string_view (*clean)(std::str
   std::vector<std::string> texts, markers;
   for (const Json& block : content) {
     const std::string type = block.is_string() ? "text" : text_member(block, "type");
-    if (type == "text" || type == "input_text" || type == "output_text" || type == "Text" || type.empty()) {
+    if (type == "text" || type == "input_text" || type == "output_text" || type == "Text" ||
+        type.empty()) {
       texts.push_back(cleaned(block.is_string() ? block : member(block, "text")));
     } else if (std::string line = marker(block, type); !line.empty()) {
       markers.push_back(std::move(line));

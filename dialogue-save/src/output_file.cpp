@@ -52,9 +52,11 @@ OutputFile::~OutputFile() {
 
 void OutputFile::fail(const char* what) const {
   const int code = errno;
-  const std::string where = file_ == STDOUT_FILENO ? "standard output" : fs::absolute(temporary_.parent_path()).string();
-  throw Failure(Exit::unreadable, fmt::format("[write] {}: '{}'; got {}; choose another place with --out-dir or -o", what, where,
-                                              std::strerror(code)));
+  const std::string where =
+      file_ == STDOUT_FILENO ? "standard output" : fs::absolute(temporary_.parent_path()).string();
+  throw Failure(Exit::unreadable,
+                fmt::format("[write] {}: '{}'; got {}; choose another place with --out-dir or -o",
+                            what, where, std::strerror(code)));
 }
 
 void OutputFile::write(std::string_view bytes) {

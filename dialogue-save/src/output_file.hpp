@@ -7,8 +7,9 @@
 
 namespace dialogue {
 
-/// Writes to a temporary file in the target's folder, which is made if there is none; without publish() it disappears.
-/// All of it throws Failure (Exit::unreadable) where the folder, the disk or the limits do not allow it.
+/// Writes to a temporary file in the target's folder, which is made if there is none; without
+/// publish() it disappears. All of it throws Failure (Exit::unreadable) where the folder, the disk
+/// or the limits do not allow it.
 class OutputFile {
  public:
   explicit OutputFile(const std::filesystem::path& folder);

@@ -23,11 +23,14 @@ fs::path home() {
 std::vector<fs::path> entries(const fs::path& folder, Report* report) {
   std::error_code error;
   std::vector<fs::path> all;
-  for (fs::directory_iterator i(folder, error), end; !error && i != end; i.increment(error)) all.push_back(i->path());
+  for (fs::directory_iterator i(folder, error), end; !error && i != end; i.increment(error))
+    all.push_back(i->path());
   std::sort(all.begin(), all.end());
-  if (report && error && error != std::errc::no_such_file_or_directory && error != std::errc::not_a_directory) {
+  if (report && error && error != std::errc::no_such_file_or_directory &&
+      error != std::errc::not_a_directory) {
     report->failed.push_back(
-        fmt::format("[find] cannot read the folder '{}'; got {}; check that you may read it", folder.string(), error.message()));
+        fmt::format("[find] cannot read the folder '{}'; got {}; check that you may read it",
+                    folder.string(), error.message()));
   }
   return all;
 }
@@ -63,7 +66,8 @@ std::string slug(const fs::path& path) {
 
 std::string folded_slug(const fs::path& path) {
   std::string name = slug(path);
-  const auto end = std::unique(name.begin(), name.end(), [](char a, char b) { return a == '-' && b == '-'; });
+  const auto end =
+      std::unique(name.begin(), name.end(), [](char a, char b) { return a == '-' && b == '-'; });
   name.erase(end, name.end());
   if (name.ends_with('-')) name.pop_back();
   return name.starts_with('-') ? name.substr(1) : name;

@@ -21,7 +21,8 @@ class Failure : public std::runtime_error {
 };
 
 struct Report {
-  std::size_t damaged = 0;   // records that could not be parsed, or that the conversation names and the store lacks
+  // records that could not be parsed, or that the conversation names and the store lacks
+  std::size_t damaged = 0;
   std::size_t replaced = 0;  // invalid bytes and lone surrogates that became U+FFFD
   std::size_t repaired = 0;  // characters that were stored as two encoded surrogates
   std::size_t unknown = 0;   // records of a type this program does not know

@@ -16,14 +16,17 @@ constexpr std::string_view rule = "\n---\n";
 bool asks_to_save(const Message& message) {
   const std::string_view text = trimmed(message.text);
   for (const std::string_view command : {"/dialogue_save", "/dialogue-save"}) {
-    if (message.role == Role::user && text.starts_with(command) && is_blank(text.substr(command.size(), 1))) return true;
+    if (message.role == Role::user && text.starts_with(command) &&
+        is_blank(text.substr(command.size(), 1)))
+      return true;
   }
   return false;
 }
 
 }  // namespace
 
-RoundWriter::RoundWriter(Write write, const std::string& time, const RoundOptions& options, Report& report)
+RoundWriter::RoundWriter(Write write, const std::string& time, const RoundOptions& options,
+                         Report& report)
     : write_(std::move(write)), options_(options), report_(report) {
   write_(fmt::format("# Chat Dialogue Log\n\n## 对话时间\n{}\n{}\n## 对话内容\n\n", time, rule));
 }
@@ -47,7 +50,8 @@ void RoundWriter::write_message(const Message& message) {
     begin_round(text, message);
   } else {
     if (rounds_ == 0) {
-      report_.warnings.emplace_back("the conversation begins with an answer: round 1 has no question");
+      report_.warnings.emplace_back(
+          "the conversation begins with an answer: round 1 has no question");
       begin_round("", message);
     }
     add_answer(text, message);
@@ -87,8 +91,9 @@ void RoundWriter::add_answer(std::string_view answer, const Message& message) {
 
 void RoundWriter::write_closer(const std::string& closer, const Message& message) {
   write_(closer);
-  report_.warnings.push_back(fmt::format("the {} of round {} leaves a block open; it is closed by a line '{}' after it",
-                                         message.role == Role::user ? "question" : "answer", rounds_, closer));
+  report_.warnings.push_back(
+      fmt::format("the {} of round {} leaves a block open; it is closed by a line '{}' after it",
+                  message.role == Role::user ? "question" : "answer", rounds_, closer));
 }
 
 std::size_t RoundWriter::finish() {

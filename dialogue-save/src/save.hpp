@@ -5,7 +5,8 @@
 
 namespace dialogue {
 
-/// Prints the list, or the path of the file that it writes. Failure where there is nothing to save or it cannot be saved.
+/// Prints the list, or the path of the file that it writes. Failure where there is nothing to save
+/// or it cannot be saved.
 void save(const Options& options, Report& report);
 
 }  // namespace dialogue

@@ -9,8 +9,8 @@
 namespace dialogue {
 namespace {
 
-/// A secret begins with `prefix`, in which '?' is any letter, and goes on with at least `tail` letters, digits, '-', '_' (and '.'
-/// in a JWT).
+/// A secret begins with `prefix`, in which '?' is any letter, and goes on with at least `tail`
+/// letters, digits, '-', '_' (and '.' in a JWT).
 struct Kind {
   std::string_view label;
   std::string_view prefix;
@@ -33,7 +33,9 @@ constexpr std::array<Kind, 12> kinds = {{{"GITHUB_TOKEN", "github_pat_", 20},
 
 constexpr std::string_view key_begin = "-----BEGIN ", key_end = "-----END ", dashes = "-----";
 
-bool alphanumeric(char c) { return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z'); }
+bool alphanumeric(char c) {
+  return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
+}
 
 struct Found {
   std::size_t length;
@@ -53,13 +55,15 @@ std::optional<Found> private_key(std::string_view text) {
 }
 
 bool begins_with(std::string_view text, std::string_view prefix) {
-  return text.size() >= prefix.size() && std::equal(prefix.begin(), prefix.end(), text.begin(), [](char want, char c) {
+  return text.size() >= prefix.size() &&
+         std::equal(prefix.begin(), prefix.end(), text.begin(), [](char want, char c) {
            return want == '?' ? alphanumeric(c) && !(c >= '0' && c <= '9') : want == c;
          });
 }
 
-/// Finds what begins at a position. It remembers how far a text was searched in vain for the dots of a JWT: one that begins later
-/// in the same run of characters has no more of them, and looking again from each beginning would take quadratic time.
+/// Finds what begins at a position. It remembers how far a text was searched in vain for the dots
+/// of a JWT: one that begins later in the same run of characters has no more of them, and looking
+/// again from each beginning would take quadratic time.
 class Finder {
  public:
   explicit Finder(std::string_view text) : text_(text) {}
@@ -70,7 +74,8 @@ class Finder {
     if (!begins_word(position)) return std::nullopt;
     for (const Kind& kind : kinds) {
       if (!begins_with(text, kind.prefix)) continue;
-      const std::size_t length = kind.label == "JWT" ? token_length(position) : run_length(text, false);
+      const std::size_t length =
+          kind.label == "JWT" ? token_length(position) : run_length(text, false);
       if (length >= kind.prefix.size() + kind.tail) return Found{length, kind.label};
     }
     return std::nullopt;
@@ -81,12 +86,14 @@ class Finder {
   bool begins_word(std::size_t position) const {
     if (position == 0 || !alphanumeric(text_[position - 1])) return true;
     const char before = text_[position - 1];
-    return position > 1 && text_[position - 2] == '\\' && (before == 'n' || before == 'r' || before == 't');
+    return position > 1 && text_[position - 2] == '\\' &&
+           (before == 'n' || before == 'r' || before == 't');
   }
 
   static std::size_t run_length(std::string_view text, bool dotted) {
-    const auto end = std::find_if(text.begin(), text.end(),
-                                  [dotted](char c) { return !alphanumeric(c) && c != '-' && c != '_' && !(dotted && c == '.'); });
+    const auto end = std::find_if(text.begin(), text.end(), [dotted](char c) {
+      return !alphanumeric(c) && c != '-' && c != '_' && !(dotted && c == '.');
+    });
     return static_cast<std::size_t>(end - text.begin());
   }
 
@@ -104,7 +111,9 @@ class Finder {
 };
 
 /// The first bytes of all prefixes.
-bool may_begin(char c) { return c == 'g' || c == 's' || c == 'A' || c == 'x' || c == 'e' || c == '-'; }
+bool may_begin(char c) {
+  return c == 'g' || c == 's' || c == 'A' || c == 'x' || c == 'e' || c == '-';
+}
 
 /// Calls visit(position, found) for each secret; a prefix within a word is none.
 template <class Visit>

@@ -8,7 +8,8 @@
 namespace dialogue {
 namespace {
 
-/// How many bytes a control character at the start of `text` has: those of ASCII one, U+0080 to U+009F two.
+/// How many bytes a control character at the start of `text` has: those of ASCII one, U+0080 to
+/// U+009F two.
 std::size_t control_at(std::string_view text) {
   const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
   if (byte(0) < ' ' || byte(0) == 0x7F) return 1;
@@ -41,7 +42,8 @@ void tell(std::string_view text) {
 void open_standard_streams() {
   for (const int stream : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
     if (::fcntl(stream, F_GETFD) >= 0) continue;
-    // the lowest free number is this one; reading what is to be written fails as it would from a closed stream
+    // the lowest free number is this one; reading what is to be written fails as it would from a
+    // closed stream
     if (::open("/dev/null", stream == STDIN_FILENO ? O_WRONLY : O_RDONLY) < 0) return;
   }
 }

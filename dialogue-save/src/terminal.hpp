@@ -6,15 +6,17 @@
 
 namespace dialogue {
 
-/// Titles, ids and paths come from files: a control character in one must not reach the terminal. Each becomes a space.
+/// Titles, ids and paths come from files: a control character in one must not reach the terminal.
+/// Each becomes a space.
 void make_printable(std::string& text);
 std::string printable(std::string text);
 
-/// One line or more on standard error, made printable but for its newlines. Whether anyone can read it never matters: nothing
-/// fails.
+/// One line or more on standard error, made printable but for its newlines. Whether anyone can read
+/// it never matters: nothing fails.
 void tell(std::string_view text);
 
-/// Opens closed standard streams on /dev/null, so that no file takes their place and gets what is meant for them.
+/// Opens closed standard streams on /dev/null, so that no file takes their place and gets what is
+/// meant for them.
 void open_standard_streams();
 
 }  // namespace dialogue

@@ -1,4 +1,5 @@
-// Whatever the messages hold, their bytes are in the output, in their order, and every reader gives back what was stored.
+// Whatever the messages hold, their bytes are in the output, in their order, and every reader gives
+// back what was stored.
 #include "message_text.hpp"
 #include "program.hpp"
 #include "reading.hpp"
@@ -41,7 +42,8 @@ std::string random_text(std::mt19937& random) {
 Turns random_turns(std::mt19937& random) {
   Turns turns;
   const std::size_t count = 1 + random() % 6;
-  for (std::size_t i = 0; i < count; ++i) turns.push_back({i == 0 || random() % 2 == 0, random_text(random)});
+  for (std::size_t i = 0; i < count; ++i)
+    turns.push_back({i == 0 || random() % 2 == 0, random_text(random)});
   return turns;
 }
 
@@ -52,7 +54,8 @@ std::vector<std::string> store_all(const Turns& turns, int round) {
   write_file("conversations.json", chatgpt_export(turns));
   write_file("array.json", messages_array(turns));
   write_file("lines.jsonl", messages_jsonl(turns));
-  std::vector<std::string> files = {"session.jsonl", "transcript.jsonl", "conversations.json", "array.json", "lines.jsonl"};
+  std::vector<std::string> files = {"session.jsonl", "transcript.jsonl", "conversations.json",
+                                    "array.json", "lines.jsonl"};
   if (round % 10 == 0) {  // a database takes longer to make than all the others
     std::filesystem::remove("state.vscdb");
     CursorDatabase("state.vscdb").put_composer("c", turns);
@@ -64,7 +67,9 @@ std::vector<std::string> store_all(const Turns& turns, int round) {
 /// What a message may lose, said once more: the tool's own function must not be its judge.
 std::string_view without_ends(std::string_view text) {
   while (!text.empty() && (text.front() == '\n' || text.front() == '\r')) text.remove_prefix(1);
-  while (!text.empty() && std::string_view(" \t\n\v\f\r").find(text.back()) != std::string_view::npos) text.remove_suffix(1);
+  while (!text.empty() &&
+         std::string_view(" \t\n\v\f\r").find(text.back()) != std::string_view::npos)
+    text.remove_suffix(1);
   return text;
 }
 
@@ -106,11 +111,13 @@ TEST_F(Bytes, OfTheProgramAreThoseOfItsFunctions) {
 }
 
 TEST_F(Bytes, OfTheGrammarAndNothingElseWithRaw) {
-  const std::string text = markdown_of(
-      {{dialogue::Role::user, "\n- a\n- b \n"}, {dialogue::Role::assistant, "```\nopen"}, {dialogue::Role::assistant, "x"}},
-      {.raw = true});
+  const std::string text = markdown_of({{dialogue::Role::user, "\n- a\n- b \n"},
+                                        {dialogue::Role::assistant, "```\nopen"},
+                                        {dialogue::Role::assistant, "x"}},
+                                       {.raw = true});
   EXPECT_EQ(text,
-            "# Chat Dialogue Log\n\n## 对话时间\n2025-10-16 18:40:38\n\n---\n\n## 对话内容\n\n### 问题 1\n用户：- a\n- b  "
+            "# Chat Dialogue Log\n\n## 对话时间\n2025-10-16 18:40:38\n\n---\n\n## 对话内容\n\n### "
+            "问题 1\n用户：- a\n- b  "
             "\n助手：```\nopen\n\nx\n");
 }
 
@@ -122,7 +129,8 @@ TEST_F(Bytes, AreTheSameInEveryLocaleAndForTheSameTime) {
   EXPECT_EQ(shell("LC_ALL=de_DE.UTF-8 " + options).out, text);
   EXPECT_EQ(shell("LC_ALL=C " + options).out, text);
   EXPECT_NE(shell(options + " --utc").out.find("2025-10-16 10:00:01"), text.npos);
-  EXPECT_NE(shell("$tool session.jsonl -o - --time=last").out.find("2025-10-16 18:00:03"), text.npos);
+  EXPECT_NE(shell("$tool session.jsonl -o - --time=last").out.find("2025-10-16 18:00:03"),
+            text.npos);
 }
 
 }  // namespace

@@ -12,18 +12,29 @@ TEST_F(Claude, ARewoundTurnIsDroppedWithAllThatFollowedIt) {
   ClaudeSession session;
   session.ask("1").reply("one");
   const std::string fork = session.last();
-  session.ask("2 wrong").reply("two wrong").ask("3 wrong").rewind_to(fork).ask("2 right").reply("two right");
+  session.ask("2 wrong")
+      .reply("two wrong")
+      .ask("3 wrong")
+      .rewind_to(fork)
+      .ask("2 right")
+      .reply("two right");
   EXPECT_THAT(texts(session), ElementsAre("Q:1", "A:one", "Q:2 right", "A:two right"));
   EXPECT_THAT(texts(session, {.all_branches = true}),
-              ElementsAre("Q:1", "A:one", "Q:2 wrong", "A:two wrong", "Q:3 wrong", "Q:2 right", "A:two right"));
+              ElementsAre("Q:1", "A:one", "Q:2 wrong", "A:two wrong", "Q:3 wrong", "Q:2 right",
+                          "A:two right"));
 }
 
 TEST_F(Claude, ForksThatAreNoRewindsLoseNothing) {
   ClaudeSession session;
   session.ask("1");
   const std::string fork = session.last();
-  session.reply("first of two parallel steps").rewind_to(fork).reply("second of them").ask("2").reply("two");
-  EXPECT_THAT(texts(session), ElementsAre("Q:1", "A:first of two parallel steps", "A:second of them", "Q:2", "A:two"));
+  session.reply("first of two parallel steps")
+      .rewind_to(fork)
+      .reply("second of them")
+      .ask("2")
+      .reply("two");
+  EXPECT_THAT(texts(session), ElementsAre("Q:1", "A:first of two parallel steps",
+                                          "A:second of them", "Q:2", "A:two"));
 }
 
 TEST_F(Claude, AReplayOfTheSameTimeIsKept) {
@@ -44,15 +55,16 @@ TEST_F(Claude, DanglingParentsCompactionsAndCirclesLoseNothing) {
   session.ask("1").reply("one");
   session.rewind_to("no such record").ask("2").reply("two");
   session.rewind_to("")
-      .add("system", nullptr, {{"subtype", "compact_boundary"}, {"logicalParentUuid", session.last()}})
+      .add("system", nullptr,
+           {{"subtype", "compact_boundary"}, {"logicalParentUuid", session.last()}})
       .ask("3")
       .reply("three");
   session.add("user", {{"content", "4"}}, {{"uuid", "circle"}, {"parentUuid", "circle"}});
   EXPECT_THAT(texts(session), ElementsAre("Q:1", "A:one", "Q:2", "A:two", "Q:3", "A:three", "Q:4"));
 }
 
-/// Two compactions in one process: before the second, the program writes copies of what the first one summed up, and the
-/// second boundary continues behind the last of them (claude-code#92089).
+/// Two compactions in one process: before the second, the program writes copies of what the first
+/// one summed up, and the second boundary continues behind the last of them (claude-code#92089).
 TEST_F(Claude, NothingBetweenTwoCompactionsIsLost) {
   for (const bool typed_behind_the_copies : {false, true}) {
     ClaudeSession session;
@@ -61,10 +73,12 @@ TEST_F(Claude, NothingBetweenTwoCompactionsIsLost) {
     const std::string copies = session.text();
     const std::string last_copy = session.last();
     session.reply("one").compact("first summary").ask("2").reply("two").ask("3").reply("three");
-    session.line(copies).rewind_to(last_copy).add("system", nullptr, {{"subtype", "stop_hook_summary"}});
+    session.line(copies).rewind_to(last_copy).add("system", nullptr,
+                                                  {{"subtype", "stop_hook_summary"}});
     if (typed_behind_the_copies) session.ask("/compact");
     session.compact("second summary").ask("4").reply("four");
-    std::vector<std::string> expected = {"Q:1", "A:one", "Q:2", "A:two", "Q:3", "A:three", "Q:4", "A:four"};
+    std::vector<std::string> expected = {"Q:1", "A:one",   "Q:2", "A:two",
+                                         "Q:3", "A:three", "Q:4", "A:four"};
     if (typed_behind_the_copies) expected.insert(expected.end() - 2, "Q:/compact");
     EXPECT_EQ(texts(session), expected);
   }
@@ -76,15 +90,21 @@ TEST_F(Claude, WhatFollowsACopyBehindACompactionIsNoRewind) {
   session.ask("1").reply("one");
   const std::string copies = session.text(), last_copy = session.last();
   session.ask("2").reply("two").compact("first summary").ask("3").reply("three");
-  session.line(copies).rewind_to(last_copy).ask("/compact").compact("second summary").ask("4").reply("four");
+  session.line(copies)
+      .rewind_to(last_copy)
+      .ask("/compact")
+      .compact("second summary")
+      .ask("4")
+      .reply("four");
   const std::string fork = session.last();
   session.ask("wrong").rewind_to(fork).ask("5");
-  EXPECT_THAT(texts(session),
-              ElementsAre("Q:1", "A:one", "Q:2", "A:two", "Q:3", "A:three", "Q:/compact", "Q:4", "A:four", "Q:5"));
+  EXPECT_THAT(texts(session), ElementsAre("Q:1", "A:one", "Q:2", "A:two", "Q:3", "A:three",
+                                          "Q:/compact", "Q:4", "A:four", "Q:5"));
 }
 
 TEST_F(Claude, ABranchThatGoesOnWithoutSomethingTypedIsNoRewind) {
-  const Json hook = {{"subtype", "stop_hook_summary"}}, boundary = {{"subtype", "compact_boundary"}};
+  const Json hook = {{"subtype", "stop_hook_summary"}},
+             boundary = {{"subtype", "compact_boundary"}};
   for (const char* way : {"hook", "boundary", "answer", "notice"}) {
     ClaudeSession session;
     session.ask("1").reply("one");
@@ -96,7 +116,9 @@ TEST_F(Claude, ABranchThatGoesOnWithoutSomethingTypedIsNoRewind) {
     if (way == std::string("notice"))
       session.ask("<task-notification>\n<status>done</status>\n</task-notification>").reply("more");
     session.ask("3").reply("three");
-    EXPECT_THAT(texts(session), testing::IsSupersetOf({"Q:1", "A:one", "Q:2", "A:two", "Q:3", "A:three"})) << way;
+    EXPECT_THAT(texts(session),
+                testing::IsSupersetOf({"Q:1", "A:one", "Q:2", "A:two", "Q:3", "A:three"}))
+        << way;
   }
 }
 
@@ -106,7 +128,8 @@ TEST_F(Claude, ARewindIsOneBehindHooksAndLocalCommandsToo) {
   const std::string fork = session.last();
   session.add("system", nullptr, {{"subtype", "turn_duration"}}).ask("wrong").reply("wrong too");
   session.rewind_to(fork).add("user", {{"content", "<local-command-caveat>x"}}, {{"isMeta", true}});
-  session.ask("<command-name>/model</command-name>").ask("<local-command-stdout>set</local-command-stdout>");
+  session.ask("<command-name>/model</command-name>")
+      .ask("<local-command-stdout>set</local-command-stdout>");
   session.ask("right").reply("at last");
   EXPECT_THAT(texts(session), ElementsAre("Q:1", "A:one", "Q:/model", "Q:right", "A:at last"));
 }
@@ -118,9 +141,11 @@ TEST_F(Claude, TheSidesOfParallelToolsAreKeptWithWhatWasTypedOnThem) {
   session.tool_use("t2");
   const std::string second = session.last();
   session.rewind_to(first).tool_result("t1").queued("also this");
-  session.rewind_to(first).add("user", blocks({{{"type", "tool_result"}, {"tool_use_id", "t0"}}, text_block("and that")}));
+  session.rewind_to(first).add(
+      "user", blocks({{{"type", "tool_result"}, {"tool_use_id", "t0"}}, text_block("and that")}));
   session.rewind_to(second).tool_result("t2").reply("both").ask("2").reply("two");
-  EXPECT_THAT(texts(session), ElementsAre("Q:1", "Q:also this", "Q:and that", "A:both", "Q:2", "A:two"));
+  EXPECT_THAT(texts(session),
+              ElementsAre("Q:1", "Q:also this", "Q:and that", "A:both", "Q:2", "A:two"));
 }
 
 }  // namespace

@@ -14,11 +14,14 @@ TEST_F(Claude, WhatWasTypedDuringAnAnswerIsAQuestionOnce) {
   session.line(R"({"type":"queue-operation","operation":"remove","content":"and tests"})"
                "\n");
   session.add("attachment", nullptr,
-              {{"attachment", {{"type", "queued_command"}, {"commandMode", "prompt"}, {"prompt", "and tests"}}}});
-  session.add(
-      "attachment", nullptr,
-      {{"attachment",
-        {{"type", "queued_command"}, {"commandMode", "prompt"}, {"origin", {{"kind", "task"}}}, {"prompt", "from a program"}}}});
+              {{"attachment",
+                {{"type", "queued_command"}, {"commandMode", "prompt"}, {"prompt", "and tests"}}}});
+  session.add("attachment", nullptr,
+              {{"attachment",
+                {{"type", "queued_command"},
+                 {"commandMode", "prompt"},
+                 {"origin", {{"kind", "task"}}},
+                 {"prompt", "from a program"}}}});
   session.line(R"({"type":"queue-operation","operation":"remove","content":"only here"})"
                "\n");
   EXPECT_THAT(texts(session), ElementsAre("Q:first", "A:working", "Q:and tests", "Q:only here"));
@@ -26,7 +29,10 @@ TEST_F(Claude, WhatWasTypedDuringAnAnswerIsAQuestionOnce) {
 
 TEST_F(Claude, AQueuedTextWithoutItsOwnPlaceInTheTreeIsKept) {
   ClaudeSession session;
-  session.ask("1").reply("one").queued("more", {{"uuid", nullptr}, {"parentUuid", nullptr}}).reply("and more");
+  session.ask("1")
+      .reply("one")
+      .queued("more", {{"uuid", nullptr}, {"parentUuid", nullptr}})
+      .reply("and more");
   session.ask("2").reply("two");
   EXPECT_THAT(texts(session), ElementsAre("Q:1", "A:one", "Q:more", "A:and more", "Q:2", "A:two"));
 }
@@ -35,11 +41,13 @@ TEST_F(Claude, ATextThatOnlyTheQueueTellsIsAQuestion) {
   for (const char* end : {"reason", "text", "no text", "no row"}) {
     ClaudeSession session;
     session.ask("1").tool().queue("enqueue", "and tests");
-    if (end == std::string("reason")) session.queue("remove", "and tests", {{"reason", "absorbed_mid_turn"}});
+    if (end == std::string("reason"))
+      session.queue("remove", "and tests", {{"reason", "absorbed_mid_turn"}});
     if (end == std::string("text")) session.queue("remove", "and tests");
     if (end == std::string("no text")) session.queue("remove");
     session.tool().reply("added").ask("2").reply("two");
-    EXPECT_THAT(texts(session), ElementsAre("Q:1", "Q:and tests", "A:added", "Q:2", "A:two")) << end;
+    EXPECT_THAT(texts(session), ElementsAre("Q:1", "Q:and tests", "A:added", "Q:2", "A:two"))
+        << end;
   }
 }
 
@@ -51,18 +59,30 @@ TEST_F(Claude, ATextOfTheQueueThatAnotherRowTellsIsNotToldTwice) {
     return texts(session.reply("end"));
   };
   const auto once = ElementsAre("Q:again", "A:one", "Q:again", "A:end");
-  EXPECT_THAT(told([](ClaudeSession& s) { s.queue("enqueue", "again").queue("dequeue").ask("again"); }), once);
-  EXPECT_THAT(told([](ClaudeSession& s) { s.queue("enqueue", "again").ask("again"); }), once);
-  EXPECT_THAT(told([](ClaudeSession& s) { s.queue("enqueue", "again").queue("remove", "again").ask("again"); }), once);
-  EXPECT_THAT(told([](ClaudeSession& s) { s.queue("remove", "again").ask("again"); }), once);
-  EXPECT_THAT(told([](ClaudeSession& s) { s.queue("enqueue", "again").queue("remove", "again").queued("again"); }), once);
-  EXPECT_THAT(told([](ClaudeSession& s) { s.queue("enqueue", "again").queued("again").queue("remove", "again"); }), once);
-  EXPECT_THAT(told([](ClaudeSession& s) { s.queued("again").queue("remove", "again"); }), once);
   EXPECT_THAT(
-      told([](ClaudeSession& s) {
-        s.queue("enqueue", "<reworded>").queue("dequeue").add("user", {{"content", "again"}}, {{"promptSource", "queued"}});
-      }),
+      told([](ClaudeSession& s) { s.queue("enqueue", "again").queue("dequeue").ask("again"); }),
       once);
+  EXPECT_THAT(told([](ClaudeSession& s) { s.queue("enqueue", "again").ask("again"); }), once);
+  EXPECT_THAT(told([](ClaudeSession& s) {
+                s.queue("enqueue", "again").queue("remove", "again").ask("again");
+              }),
+              once);
+  EXPECT_THAT(told([](ClaudeSession& s) { s.queue("remove", "again").ask("again"); }), once);
+  EXPECT_THAT(told([](ClaudeSession& s) {
+                s.queue("enqueue", "again").queue("remove", "again").queued("again");
+              }),
+              once);
+  EXPECT_THAT(told([](ClaudeSession& s) {
+                s.queue("enqueue", "again").queued("again").queue("remove", "again");
+              }),
+              once);
+  EXPECT_THAT(told([](ClaudeSession& s) { s.queued("again").queue("remove", "again"); }), once);
+  EXPECT_THAT(told([](ClaudeSession& s) {
+                s.queue("enqueue", "<reworded>")
+                    .queue("dequeue")
+                    .add("user", {{"content", "again"}}, {{"promptSource", "queued"}});
+              }),
+              once);
   EXPECT_THAT(told([](ClaudeSession& s) {
                 s.queue("enqueue", "/compact now")
                     .queue("dequeue")
@@ -80,18 +100,31 @@ TEST_F(Claude, EachOfSeveralQueuedTextsCountsOnce) {
 
 TEST_F(Claude, WhatWasTakenBackIntoTheInputLineIsNotSent) {
   ClaudeSession session;
-  session.ask("1").queue("enqueue", "frist").queue("popAll").queue("enqueue", "first").queue("remove", "first").reply("one");
+  session.ask("1")
+      .queue("enqueue", "frist")
+      .queue("popAll")
+      .queue("enqueue", "first")
+      .queue("remove", "first")
+      .reply("one");
   EXPECT_THAT(texts(session), ElementsAre("Q:1", "Q:first", "A:one"));
 }
 
 TEST_F(Claude, WhatProgramsPutInTheQueueIsNoQuestion) {
-  const std::string notice = "<task-notification>\n<status>completed</status>\n</task-notification>\nRead the output file.";
+  const std::string notice =
+      "<task-notification>\n<status>completed</status>\n</task-notification>\nRead the output "
+      "file.";
   ClaudeSession session;
-  session.ask("1").queue("enqueue", notice).queue("remove", notice, {{"reason", "absorbed_mid_turn"}});
+  session.ask("1")
+      .queue("enqueue", notice)
+      .queue("remove", notice, {{"reason", "absorbed_mid_turn"}});
   session.queue("enqueue", notice).queue("enqueue", "typed").queue("remove").queue("remove");
   session.queue("enqueue", "ls").queue("dequeue").ask("<bash-input>ls</bash-input>");
-  session.queue("enqueue", "wake up").add("user", {{"content", "wake up"}}, {{"origin", {{"kind", "task-notification"}}}});
-  session.queue("enqueue", "idle").queued("idle", {{"isMeta", true}}).queue("remove", "idle").reply("one");
+  session.queue("enqueue", "wake up")
+      .add("user", {{"content", "wake up"}}, {{"origin", {{"kind", "task-notification"}}}});
+  session.queue("enqueue", "idle")
+      .queued("idle", {{"isMeta", true}})
+      .queue("remove", "idle")
+      .reply("one");
   EXPECT_THAT(texts(session), ElementsAre("Q:1", "Q:typed", "A:one"));
 }
 

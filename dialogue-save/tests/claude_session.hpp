@@ -7,7 +7,8 @@
 
 class Claude : public InFolder {
  protected:
-  static std::vector<std::string> texts(const ClaudeSession& session, const dialogue::ReadOptions& read = {}) {
+  static std::vector<std::string> texts(const ClaudeSession& session,
+                                        const dialogue::ReadOptions& read = {}) {
     write_file("s.jsonl", session.text());
     dialogue::Options options;
     options.from = "claude";
@@ -16,7 +17,9 @@ class Claude : public InFolder {
   }
 };
 
-inline nlohmann::json text_block(const std::string& text) { return {{"type", "text"}, {"text", text}}; }
+inline nlohmann::json text_block(const std::string& text) {
+  return {{"type", "text"}, {"text", text}};
+}
 inline nlohmann::json blocks(std::initializer_list<nlohmann::json> list) {
   return {{"role", "user"}, {"content", nlohmann::json(list)}};
 }

@@ -22,7 +22,8 @@ TEST_F(Claude, TheNewestSessionOfTheFolderIsFound) {
   EXPECT_THAT(shell("$tool -o - --session aa").out, HasSubstr("用户：old"));
   EXPECT_THAT(shell("$tool -o - --session dd").out, HasSubstr("用户：elsewhere"));
   EXPECT_THAT(shell("CLAUDE_CODE_SESSION_ID=aaaa-old $tool -o -").out, HasSubstr("用户：old"));
-  EXPECT_THAT(shell("cd / && $tool -o - --workspace " + fs::current_path().string()).out, HasSubstr("用户：new"));
+  EXPECT_THAT(shell("cd / && $tool -o - --workspace " + fs::current_path().string()).out,
+              HasSubstr("用户：new"));
 }
 
 TEST_F(Claude, AFolderWithAVeryLongPathIsFoundByWhatItsFilesSay) {
@@ -43,12 +44,15 @@ std::string session_in(const fs::path& folder, const std::string& question) {
 
 TEST_F(Claude, EveryUtf16UnitOfAPathIsOneDash) {
   // the folder's name is how Claude Code writes it, not how this program does
-  const std::map<std::string, std::string> names = {{"项目", "--"}, {"ü b", "--b"}, {"p😀", "p--"}, {"e\u0301", "e-"}};
+  const std::map<std::string, std::string> names = {
+      {"项目", "--"}, {"ü b", "--b"}, {"p😀", "p--"}, {"e\u0301", "e-"}};
   for (const auto& [path, name] : names) {
     fs::create_directories(path);
-    write_file(home / ".claude/projects" / (claude_folder(home, ".").filename().string() + "-" + name) / "s.jsonl",
+    write_file(home / ".claude/projects" /
+                   (claude_folder(home, ".").filename().string() + "-" + name) / "s.jsonl",
                claude_jsonl({ask("in " + path)}));
-    EXPECT_THAT(shell("cd '" + path + "' && $tool -o -").out, HasSubstr("用户：in " + path)) << path;
+    EXPECT_THAT(shell("cd '" + path + "' && $tool -o -").out, HasSubstr("用户：in " + path))
+        << path;
   }
 }
 
@@ -56,7 +60,8 @@ TEST_F(Claude, AnotherFolderWhoseNameFoldsToTheSameIsAnotherProject) {
   for (const char* path : {"my-app", "my_app", "my app"}) fs::create_directories(path);
   const fs::path here = fs::current_path(), store = claude_folder(home, "my-app");
   write_file(store / "a.jsonl", session_in(here / "my-app", "about the dash"));
-  write_file(store / "b.jsonl", "{\"type\":\"mode\",\"sessionId\":\"b\"}\n" + session_in(here / "my_app", "about the line"));
+  write_file(store / "b.jsonl", "{\"type\":\"mode\",\"sessionId\":\"b\"}\n" +
+                                    session_in(here / "my_app", "about the line"));
   shell("touch -d '2025-01-01' " + (store / "a.jsonl").string());
   EXPECT_THAT(shell("cd my-app && $tool -o -").out, HasSubstr("用户：about the dash"));
   EXPECT_THAT(shell("cd my_app && $tool -o -").out, HasSubstr("用户：about the line"));
@@ -67,8 +72,12 @@ TEST_F(Claude, AnotherFolderWhoseNameFoldsToTheSameIsAnotherProject) {
 }
 
 TEST_F(Claude, SubAgentsFilesComeOnRequestWhereTheyBegan) {
-  const auto at = [](int second) { return Json{{"timestamp", "2026-09-01T10:00:0" + std::to_string(second) + "Z"}}; };
-  const auto said = [](const char* text) { return Json{{"model", "m"}, {"content", {text_block(text)}}}; };
+  const auto at = [](int second) {
+    return Json{{"timestamp", "2026-09-01T10:00:0" + std::to_string(second) + "Z"}};
+  };
+  const auto said = [](const char* text) {
+    return Json{{"model", "m"}, {"content", {text_block(text)}}};
+  };
   ClaudeSession session, agent;
   session.add("user", {{"content", "1"}}, at(1)).add("assistant", said("asking an agent"), at(2));
   session.add("assistant", said("it says yes"), at(6));
@@ -85,7 +94,8 @@ TEST_F(Claude, SubAgentsFilesComeOnRequestWhereTheyBegan) {
 TEST_F(Claude, ASubFolderBelongsToTheProjectAbove) {
   for (const char* path : {"src/deep", "other/.git", "other/src"}) fs::create_directories(path);
   write_file(claude_folder(home, ".") / "above.jsonl", claude_jsonl({ask("above")}));
-  write_file(claude_folder(home, folder) / "many.jsonl", claude_jsonl({ask("in the folder of many projects")}));
+  write_file(claude_folder(home, folder) / "many.jsonl",
+             claude_jsonl({ask("in the folder of many projects")}));
   EXPECT_THAT(shell("cd src/deep && $tool -o -").out, HasSubstr("用户：above"));
   EXPECT_EQ(shell("cd other/src && $tool").status, 3);  // a repository of its own
   write_file(claude_folder(home, "src") / "nearer.jsonl", claude_jsonl({ask("nearer")}));
@@ -93,7 +103,8 @@ TEST_F(Claude, ASubFolderBelongsToTheProjectAbove) {
   EXPECT_THAT(shell("cd src/deep && $tool -o -").out, HasSubstr("用户：nearer"));
   EXPECT_EQ(shell("$tool --workspace other").status, 3);
   fs::remove(claude_folder(home, ".") / "above.jsonl");
-  EXPECT_EQ(shell("$tool").status, 3);  // the home is beside this folder: what is above it is no project
+  // the home is beside this folder: what is above it is no project
+  EXPECT_EQ(shell("$tool").status, 3);
 }
 
 TEST_F(Claude, TheRunningSessionIsMeantWhereverItBegan) {
@@ -110,7 +121,9 @@ TEST_F(Claude, ASessionOfNothingButCommandsIsMeantOnlyIfItIsNamed) {
   const fs::path store = claude_folder(home, ".");
   const std::string exit = "<command-name>/exit</command-name>\n<command-args></command-args>";
   write_file(store / "talk.jsonl", claude_jsonl({ask("/review a.py"), reply("fine")}));
-  write_file(store / "exit.jsonl", claude_jsonl({ask(exit), ask("<local-command-stdout>See ya!</local-command-stdout>")}));
+  write_file(
+      store / "exit.jsonl",
+      claude_jsonl({ask(exit), ask("<local-command-stdout>See ya!</local-command-stdout>")}));
   shell("touch -d '2025-01-01' " + (store / "talk.jsonl").string());
   EXPECT_THAT(shell("$tool -o -").out, HasSubstr("用户：/review a.py"));
   EXPECT_THAT(shell("$tool -o - --session exit").out, HasSubstr("用户：/exit"));

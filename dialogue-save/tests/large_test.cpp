@@ -1,6 +1,6 @@
-// Memory that does not grow with the store: a database and a session with one very long line. DIALOGUE_SAVE_FULL_SIZE=1 makes
-// them 1 GB, 300 MB and 50 MB; without it they are a tenth of that, and so are the limits beyond what the program needs by
-// itself.
+// Memory that does not grow with the store: a database and a session with one very long line.
+// DIALOGUE_SAVE_FULL_SIZE=1 makes them 1 GB, 300 MB and 50 MB; without it they are a tenth of that,
+// and so are the limits beyond what the program needs by itself.
 #include "program.hpp"
 #include "stores.hpp"
 
@@ -14,7 +14,9 @@ namespace {
 using testing::HasSubstr;
 
 bool full() { return std::getenv("DIALOGUE_SAVE_FULL_SIZE") != nullptr; }
-std::size_t megabytes(std::size_t at_full_size) { return at_full_size * (full() ? 1'000'000 : 100'000); }
+std::size_t megabytes(std::size_t at_full_size) {
+  return at_full_size * (full() ? 1'000'000 : 100'000);
+}
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 constexpr bool sanitized = true;  // then memory says nothing of the program
 #else
@@ -29,7 +31,8 @@ class Large : public InFolder {
   static void expect_bounded(const std::string& command, const char* what) {
     const auto start = std::chrono::steady_clock::now();
     const Result run = shell("exec " + command);
-    const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    const double seconds =
+        std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     EXPECT_EQ(run.status, 0) << run.err;
     EXPECT_TRUE(sanitized || run.peak_kib < limit_kib()) << run.peak_kib;
     std::printf("%s: %.2f s, at most %ld KiB of memory\n", what, seconds, run.peak_kib);
@@ -43,9 +46,11 @@ TEST_F(Large, DatabaseIsReadInLittleMemory) {
     database.run("PRAGMA synchronous=OFF; BEGIN");
     const std::size_t rows = megabytes(1000) / filler.size();
     for (std::size_t i = 0; i < rows; ++i) {
-      database.put("cursorDiskKV", (i % 2 ? "agentKv:blob:" : "bubbleId:other:") + std::to_string(i), filler);
+      database.put("cursorDiskKV",
+                   (i % 2 ? "agentKv:blob:" : "bubbleId:other:") + std::to_string(i), filler);
     }
-    for (int i = 0; i < 200; ++i) database.put_composer("c-" + std::to_string(i), {ask("q"), reply("a" + std::to_string(i))});
+    for (int i = 0; i < 200; ++i)
+      database.put_composer("c-" + std::to_string(i), {ask("q"), reply("a" + std::to_string(i))});
     database.run("COMMIT");
   });
   ASSERT_GT(std::filesystem::file_size("state.vscdb"), megabytes(1000));
@@ -60,14 +65,17 @@ TEST_P(LargeSession, IsReadInLittleMemory) {
   in_process([in_tool] {
     const std::string longest(megabytes(50), 'y'), filler(1'000'000, 'x');
     std::ofstream file("s.jsonl", std::ios::binary);
-    const auto add = [&](const std::string& uuid, const std::string& type, const std::string& block, const std::string& text) {
-      file << R"({"type":")" << type << R"(","parentUuid":null,"uuid":")" << uuid << R"(","message":{"content":[{"type":")"
-           << block << "\",\"" << (block == "text" ? "text" : "content") << "\":\"" << text << "\"}]}}\n";
+    const auto add = [&](const std::string& uuid, const std::string& type, const std::string& block,
+                         const std::string& text) {
+      file << R"({"type":")" << type << R"(","parentUuid":null,"uuid":")" << uuid
+           << R"(","message":{"content":[{"type":")" << block << "\",\""
+           << (block == "text" ? "text" : "content") << "\":\"" << text << "\"}]}}\n";
     };
     add("q", "user", "text", "the question");
     for (std::size_t i = 0; i < megabytes(300) / filler.size(); ++i) {
       // all of it in answers, or all of it in what tools returned
-      add("x" + std::to_string(i), in_tool ? "user" : "assistant", in_tool ? "tool_result" : "text", filler);
+      add("x" + std::to_string(i), in_tool ? "user" : "assistant", in_tool ? "tool_result" : "text",
+          filler);
     }
     add("longest", in_tool ? "user" : "assistant", in_tool ? "tool_result" : "text", longest);
     add("end", "assistant", "text", "the end");
@@ -81,11 +89,14 @@ INSTANTIATE_TEST_SUITE_P(WithMost, LargeSession, testing::Values("tool", "answer
 
 TEST_F(Large, AnArrayInOneLineIsReadMessageByMessage) {
   in_process([] {
-    const std::string turn = nlohmann::json::parse(messages_array({ask("q"), reply(std::string(1'000'000, 'a'))})).dump(),
+    const std::string turn = nlohmann::json::parse(
+                                 messages_array({ask("q"), reply(std::string(1'000'000, 'a'))}))
+                                 .dump(),
                       inside = turn.substr(1, turn.rfind(']') - 1);
     std::ofstream file("m.json", std::ios::binary);
     file << "[";
-    for (std::size_t i = 0; i < megabytes(300) / 1'000'000; ++i) file << (i > 0 ? "," : "") << inside;
+    for (std::size_t i = 0; i < megabytes(300) / 1'000'000; ++i)
+      file << (i > 0 ? "," : "") << inside;
     file << "]";
   });
   expect_bounded("$tool m.json -o out.md", "array of messages");

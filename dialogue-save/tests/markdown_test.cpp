@@ -1,5 +1,5 @@
-// What the page looks like, by the judgement of cmark-gfm: as many headings as rounds, and every label a paragraph's beginning at
-// the top level, whatever the messages leave open.
+// What the page looks like, by the judgement of cmark-gfm: as many headings as rounds, and every
+// label a paragraph's beginning at the top level, whatever the messages leave open.
 #include "markdown_layout.hpp"
 #include "program.hpp"
 #include "reading.hpp"
@@ -21,18 +21,20 @@ struct Page {
 
 std::size_t count(const std::string& text, const std::string& what) {
   std::size_t found = 0;
-  for (std::size_t at = text.find(what); at != text.npos; at = text.find(what, at + what.size())) ++found;
+  for (std::size_t at = text.find(what); at != text.npos; at = text.find(what, at + what.size()))
+    ++found;
   return found;
 }
 
-/// Counts headings and labels that are at the top level of the document: in cmark's XML these are indented by four columns.
+/// Counts headings and labels that are at the top level of the document: in cmark's XML these are
+/// indented by four columns.
 Page page_of(const std::string& markdown) {
   write_file("page.md", markdown);
   const Result run = shell("cmark-gfm -e table -t xml page.md");
   EXPECT_EQ(run.status, 0) << run.err;
   const std::string text = "\n    <text xml:space=\"preserve\">";
-  return {count(run.out, "\n  <heading level=\"3\">" + text + "问题 "), count(run.out, "\n  <paragraph>" + text + "用户："),
-          count(run.out, text + "助手：")};
+  return {count(run.out, "\n  <heading level=\"3\">" + text + "问题 "),
+          count(run.out, "\n  <paragraph>" + text + "用户："), count(run.out, text + "助手：")};
 }
 
 Page expected(std::size_t rounds) { return {rounds, rounds, rounds}; }
@@ -116,18 +118,20 @@ const std::vector<std::string> awkward = {"```\ncode\n```",
 TEST_F(Markdown, HasAsManyRoundsAsWereAsked) {
   const std::vector<Message> messages = both_ways(awkward);
   EXPECT_EQ(page_of(markdown_of(messages)), expected(messages.size() / 2));
-  for (const std::string& text : awkward) EXPECT_EQ(page_of(markdown_of(both_ways({text}))), expected(2)) << text;
+  for (const std::string& text : awkward)
+    EXPECT_EQ(page_of(markdown_of(both_ways({text}))), expected(2)) << text;
 }
 
 TEST_F(Markdown, IsBrokenWithoutTheAddedLines) {
-  EXPECT_FALSE(page_of(markdown_of(both_ways(awkward), {.raw = true})) == expected(2 * awkward.size()));
+  EXPECT_FALSE(page_of(markdown_of(both_ways(awkward), {.raw = true})) ==
+               expected(2 * awkward.size()));
 }
 
 TEST_F(Markdown, HoldsForRandomBlocks) {
-  const std::vector<std::string> pieces = {"```",    "````",  "~~~", "- ",   "* ",  "1. ",   "2) ",   "> ",   "    ",
-                                           "  ",     "\t",    "\n",  "\n",   "\n",  "\n\n",  "text",  "word", "# ",
-                                           "---",    "===",   "***", "|",    "|-|", "| a |", "<div>", "<!--", "-->",
-                                           "</pre>", "<pre>", "<b>", "[x]:", " ",   "\r\n"};
+  const std::vector<std::string> pieces = {
+      "```", "````",  "~~~",   "- ",   "* ",   "1. ",    "2) ",   "> ",  "    ", "  ",  "\t",
+      "\n",  "\n",    "\n",    "\n\n", "text", "word",   "# ",    "---", "===",  "***", "|",
+      "|-|", "| a |", "<div>", "<!--", "-->",  "</pre>", "<pre>", "<b>", "[x]:", " ",   "\r\n"};
   std::mt19937 random(3);
   for (int batch = 0; batch < 100; ++batch) {
     std::vector<std::string> texts;
@@ -139,28 +143,32 @@ TEST_F(Markdown, HoldsForRandomBlocks) {
     }
     if (page_of(markdown_of(both_ways(texts))) == expected(2 * texts.size())) continue;
     for (const std::string& text : texts)
-      EXPECT_EQ(page_of(markdown_of(both_ways({text}))), expected(2)) << testing::PrintToString(text);
+      EXPECT_EQ(page_of(markdown_of(both_ways({text}))), expected(2))
+          << testing::PrintToString(text);
   }
 }
 
 TEST(Layout, GluesPlainTextAndSeparatesBlocks) {
-  for (const char* plain : {"text", "  text", "#no heading", "-no item", "1.no item", "`code` first", "*emphasis*", "**bold**",
-                            "<https://a.b>", "a\n# b", "a\n\nb\n---"}) {
+  for (const char* plain :
+       {"text", "  text", "#no heading", "-no item", "1.no item", "`code` first", "*emphasis*",
+        "**bold**", "<https://a.b>", "a\n# b", "a\n\nb\n---"}) {
     EXPECT_FALSE(layout_of(plain).starts_block) << plain;
   }
   for (const char* block :
-       {"```\n",        "~~~", "# a",   "#",     "- a",  "+ a",        "1. a",  "7) a", "> a",    ">a",
-        "a | b\n--|--", "---", "* * *", "<div>", "</p>", "<!-- a -->", "    a", "\ta",  "a\n---", "a\nb\n==="}) {
+       {"```\n", "~~~", "# a",          "#",        "- a",   "+ a",   "1. a", "7) a",
+        "> a",   ">a",  "a | b\n--|--", "---",      "* * *", "<div>", "</p>", "<!-- a -->",
+        "    a", "\ta", "a\n---",       "a\nb\n==="}) {
     EXPECT_TRUE(layout_of(block).starts_block) << block;
   }
 }
 
 TEST(Layout, KnowsWhatAbsorbsTheNextLine) {
-  for (const char* safe : {"a", "- a\n\nb", "```\na\n```", "# a", "a | b", "> a\n\nb", "<div>\n\na", "|a|\n|-|\n\nb", "---"}) {
+  for (const char* safe : {"a", "- a\n\nb", "```\na\n```", "# a", "a | b", "> a\n\nb", "<div>\n\na",
+                           "|a|\n|-|\n\nb", "---"}) {
     EXPECT_FALSE(layout_of(safe).absorbs_next) << safe;
   }
-  for (const char* absorbing :
-       {"- a", "- a\nlazy", "1. a\n\n   b", "> a", "|a|\n|-|", "|a|\n|-|\n|b|", "<div>\na", "- ```\n  a\n  ```"}) {
+  for (const char* absorbing : {"- a", "- a\nlazy", "1. a\n\n   b", "> a", "|a|\n|-|",
+                                "|a|\n|-|\n|b|", "<div>\na", "- ```\n  a\n  ```"}) {
     EXPECT_TRUE(layout_of(absorbing).absorbs_next) << absorbing;
   }
 }

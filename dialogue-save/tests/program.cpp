@@ -22,10 +22,12 @@ void redirect(const fs::path& file, int to) {
 
 }  // namespace
 
-const std::string bound_by_permissions = ::geteuid() == 0 ? "setpriv --bounding-set=-dac_override,-dac_read_search " : "";
+const std::string bound_by_permissions =
+    ::geteuid() == 0 ? "setpriv --bounding-set=-dac_override,-dac_read_search " : "";
 
 Result shell(const std::string& command) {
-  const std::string base = (fs::temp_directory_path() / ("dialogue-run-" + std::to_string(::getpid()))).string();
+  const std::string base =
+      (fs::temp_directory_path() / ("dialogue-run-" + std::to_string(::getpid()))).string();
   const fs::path out = base + ".out", err = base + ".err";
   const pid_t child = ::fork();
   if (child == 0) {
@@ -90,7 +92,8 @@ InFolder::InFolder() : before_(fs::current_path()) {
   ::setenv("tool", DIALOGUE_SAVE_PROGRAM, 1);
   ::setenv("HOME", home.c_str(), 1);
   ::setenv("TZ", "UTC-8", 1);  // POSIX counts westwards: this is east of Greenwich
-  for (const char* name : {"CLAUDE_CONFIG_DIR", "CLAUDE_CODE_SESSION_ID", "XDG_CONFIG_HOME", "CODEX_HOME", "CODEX_THREAD_ID"})
+  for (const char* name : {"CLAUDE_CONFIG_DIR", "CLAUDE_CODE_SESSION_ID", "XDG_CONFIG_HOME",
+                           "CODEX_HOME", "CODEX_THREAD_ID"})
     ::unsetenv(name);
 }
 

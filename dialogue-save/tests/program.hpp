@@ -20,7 +20,8 @@ Result shell(const std::string& command);
 /// Before a command: even as root it gets no further than the permissions of files let their owner.
 extern const std::string bound_by_permissions;
 
-/// Runs this in a process of its own, so that what it needs of memory is not taken for that of a program started later.
+/// Runs this in a process of its own, so that what it needs of memory is not taken for that of a
+/// program started later.
 void in_process(const std::function<void()>& work);
 
 std::string contents(const std::filesystem::path& file);
@@ -29,7 +30,8 @@ void write_file(const std::filesystem::path& file, const std::string& bytes);
 /// The conversations that were saved in a folder, sorted: files cc_*, without temporary ones.
 std::vector<std::filesystem::path> saved_in(const std::filesystem::path& folder);
 
-/// A folder of the test's own, which goes with it; the test runs inside it. Home is in it too, and the time zone is UTC+8.
+/// A folder of the test's own, which goes with it; the test runs inside it. Home is in it too, and
+/// the time zone is UTC+8.
 class InFolder : public testing::Test {
  protected:
   InFolder();

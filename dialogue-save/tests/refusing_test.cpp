@@ -16,8 +16,9 @@ class Refuses : public Save {};
 
 TEST_F(Refuses, WrongCommandLines) {
   for (const char* options :
-       {"--from nothing", "--branches some", "--unknown", "s.jsonl --workspace .", "s.jsonl -o x.md --out-dir y",
-        "s.jsonl --time noon", "s.jsonl --json -o -", "s.jsonl --json -o new/x.json", "--workspace ''",
+       {"--from nothing", "--branches some", "--unknown", "s.jsonl --workspace .",
+        "s.jsonl -o x.md --out-dir y", "s.jsonl --time noon", "s.jsonl --json -o -",
+        "s.jsonl --json -o new/x.json", "--workspace ''",
         "--workspace=", "s.jsonl --time '2025-13-01 00:00:00'"}) {
     EXPECT_EQ(shell(std::string("$tool ") + options).status, 2) << options;
   }
@@ -32,7 +33,8 @@ TEST_F(Refuses, WrongCommandLines) {
 TEST_F(Refuses, ToSaveWhereThereIsNothing) {
   const Result run = shell("$tool");
   EXPECT_EQ(run.status, 3);
-  for (const char* place : {".claude/projects", ".config/Cursor/User", ".cursor/projects", "agent-transcripts"})
+  for (const char* place :
+       {".claude/projects", ".config/Cursor/User", ".cursor/projects", "agent-transcripts"})
     EXPECT_THAT(run.err, HasSubstr(place));
   EXPECT_EQ(shell("$tool --list").status, 3);
   EXPECT_EQ(shell("$tool --session abc").status, 3);
@@ -57,16 +59,19 @@ TEST_F(Refuses, FilesThatAreNoConversation) {
   write_file("text.txt", "hello");
   write_file("export.zip", "PK\x03\x04....");
   write_file("other.json", R"({"a": 1})");
-  for (const char* file : {"text.txt", "export.zip", "other.json", "missing.jsonl", ".", "/dev/null"}) {
+  for (const char* file :
+       {"text.txt", "export.zip", "other.json", "missing.jsonl", ".", "/dev/null"}) {
     EXPECT_EQ(shell(std::string("$tool ") + file).status, 4) << file;
   }
   EXPECT_THAT(shell("$tool export.zip").err, HasSubstr("unpack it"));
   const std::map<std::string, std::string> foreign = {
-      {R"({"type":"session.start","data":{"sessionId":"s","producer":"copilot-agent"}})", "GitHub Copilot CLI"},
+      {R"({"type":"session.start","data":{"sessionId":"s","producer":"copilot-agent"}})",
+       "GitHub Copilot CLI"},
       {R"({"version":3,"requesterUsername":"me","responderUsername":"GitHub Copilot","requests":[]})",
        "GitHub Copilot in VS Code"},
       {R"({"sessionId":"s","title":"t","workspaceDirectory":"/p","history":[]})", "Continue"},
-      {R"({"uuid":"u","parentUuid":null,"type":"user","message":{"role":"user","parts":[{"text":"q"}]}})", "Qwen Code"},
+      {R"({"uuid":"u","parentUuid":null,"type":"user","message":{"role":"user","parts":[{"text":"q"}]}})",
+       "Qwen Code"},
       {R"({"type":"session_start","id":"s"})"
        "\n"
        R"({"type":"message","message":{"role":"user","content":"q"}})",
@@ -79,13 +84,16 @@ TEST_F(Refuses, FilesThatAreNoConversation) {
     EXPECT_THAT(run.err, HasSubstr(name));
   }
   CursorDatabase("store.db")
-      .run("DROP TABLE ItemTable; DROP TABLE cursorDiskKV; CREATE TABLE meta (key); CREATE TABLE blobs (id)");
+      .run(
+          "DROP TABLE ItemTable; DROP TABLE cursorDiskKV; CREATE TABLE meta (key); CREATE TABLE "
+          "blobs (id)");
   EXPECT_THAT(shell("$tool store.db").err, HasSubstr("a store.db of Cursor's command line"));
   write_file("half.json", messages_array({ask("q")}).substr(0, 60) + "\"");
   EXPECT_EQ(shell("$tool half.json").status, 4);
   write_file("private.jsonl", claude_jsonl({ask("q")}));
   fs::permissions("private.jsonl", fs::perms::none);
-  EXPECT_EQ(shell("$tool private.jsonl -o -").status, ::geteuid() == 0 ? 0 : 4);  // nothing is private to root
+  // nothing is private to root
+  EXPECT_EQ(shell("$tool private.jsonl -o -").status, ::geteuid() == 0 ? 0 : 4);
 }
 
 TEST_F(Refuses, DamageOnlyWithStrict) {
@@ -94,15 +102,16 @@ TEST_F(Refuses, DamageOnlyWithStrict) {
       R"({"type":"user","uuid":"x","message":{"content":"lone \ud83d and \ude00, pair \ud83d\ude00, escaped \\ud83d"}})"
       "\n";
   const std::string bytes =
-      "{\"type\":\"user\",\"uuid\":\"y\",\"message\":{\"content\":\"latin \xE9, cut \xF0\x9F\x98, CESU "
+      "{\"type\":\"user\",\"uuid\":\"y\",\"message\":{\"content\":\"latin \xE9, cut \xF0\x9F\x98, "
+      "CESU "
       "\xED\xA0\xBD\xED\xB8\x80\"}}\n";
   write_file("d.jsonl", good + "{\"type\":\"user\", damaged\n" + surrogate + bytes);
   const Result run = shell("$tool d.jsonl -o -");
   EXPECT_EQ(run.status, 0);
   EXPECT_THAT(run.out, HasSubstr("用户：lone \uFFFD and \uFFFD, pair 😀, escaped \\ud83d  \n"));
   EXPECT_THAT(run.out, HasSubstr("用户：latin \uFFFD, cut \uFFFD\uFFFD\uFFFD, CESU 😀  \n"));
-  EXPECT_THAT(run.err,
-              AllOf(HasSubstr("1 damaged record"), HasSubstr("6 invalid characters"), HasSubstr("1 characters repaired")));
+  EXPECT_THAT(run.err, AllOf(HasSubstr("1 damaged record"), HasSubstr("6 invalid characters"),
+                             HasSubstr("1 characters repaired")));
   EXPECT_EQ(shell("$tool d.jsonl --strict").status, 5);
   expect_nothing_left("cc_dialogue");
   EXPECT_EQ(shell("$tool s.jsonl --strict -o -").status, 0);
@@ -110,15 +119,18 @@ TEST_F(Refuses, DamageOnlyWithStrict) {
 
 TEST_F(Refuses, JsonThatIsNestedWithoutEnd) {
   const std::string deep = std::string(200'000, '[') + std::string(200'000, ']');
-  write_file("d.jsonl", claude_jsonl({ask("q")}) +
-                            R"({"type":"user","uuid":"x","message":{"content":[{"type":"text","text":"t"},)" + deep + "]}}\n");
+  write_file("d.jsonl",
+             claude_jsonl({ask("q")}) +
+                 R"({"type":"user","uuid":"x","message":{"content":[{"type":"text","text":"t"},)" +
+                 deep + "]}}\n");
   const Result run = shell("$tool d.jsonl -o -");
   EXPECT_EQ(run.status, 0) << run.err;
   EXPECT_THAT(run.err, HasSubstr("1 damaged record"));
 }
 
 TEST_F(Refuses, AStoreThatIsDamagedButNotTheOthers) {
-  write_file(cursor_folder(home) / "globalStorage/state.vscdb", "SQLite format 3\0 and then nothing of the kind");
+  write_file(cursor_folder(home) / "globalStorage/state.vscdb",
+             "SQLite format 3\0 and then nothing of the kind");
   const Result alone = shell("$tool");
   EXPECT_EQ(alone.status, 4);
   EXPECT_THAT(alone.err, HasSubstr("state.vscdb"));
@@ -145,10 +157,12 @@ TEST_F(Refuses, PipesWithoutWaiting) {
     EXPECT_EQ(run.status, 4) << from;
     EXPECT_THAT(run.err, HasSubstr("not a file"));
   }
-  const fs::path store = claude_folder(home, "."), database = cursor_folder(home) / "globalStorage/state.vscdb";
+  const fs::path store = claude_folder(home, "."),
+                 database = cursor_folder(home) / "globalStorage/state.vscdb";
   write_file(store / "abc.jsonl", claude_jsonl({ask("beside pipes")}));
   fs::create_directories(database.parent_path());
-  for (const fs::path& pipe : {store / "pipe.jsonl", database}) EXPECT_EQ(shell("mkfifo '" + pipe.string() + "'").status, 0);
+  for (const fs::path& pipe : {store / "pipe.jsonl", database})
+    EXPECT_EQ(shell("mkfifo '" + pipe.string() + "'").status, 0);
   EXPECT_THAT(shell("timeout 10 $tool -o -").out, HasSubstr("用户：beside pipes"));
 }
 
@@ -160,9 +174,12 @@ TEST_F(Refuses, AFolderThatCannotBeReadButNotTheOthers) {
   EXPECT_THAT(run.err, HasSubstr("[find] cannot read the folder"));
   const fs::path storage = cursor_folder(home) / "workspaceStorage/w";
   fs::create_directories(storage);
-  for (const char* name : {"workspace.json", "state.vscdb"}) fs::create_symlink(name, storage / name);
-  const Json stamp = {{"workspaceIdentifier", {{"uri", {{"fsPath", fs::current_path().string()}}}}}};
-  CursorDatabase(cursor_folder(home) / "globalStorage/state.vscdb").put_composer("id\a\x1b[31m", {ask("of Cursor")}, stamp);
+  for (const char* name : {"workspace.json", "state.vscdb"})
+    fs::create_symlink(name, storage / name);
+  const Json stamp = {
+      {"workspaceIdentifier", {{"uri", {{"fsPath", fs::current_path().string()}}}}}};
+  CursorDatabase(cursor_folder(home) / "globalStorage/state.vscdb")
+      .put_composer("id\a\x1b[31m", {ask("of Cursor")}, stamp);
   EXPECT_THAT(shell("$tool -o -").out, HasSubstr("用户：of Cursor"));
   EXPECT_THAT(shell("$tool -o -").err, AllOf(HasSubstr("id  [31m"), Not(HasSubstr("\x1b"))));
   EXPECT_THAT(shell("$tool --list").out, AllOf(HasSubstr("id  [31m"), Not(HasSubstr("\x1b"))));
@@ -173,20 +190,22 @@ TEST_F(Refuses, AReadOnlyFolder) {
   fs::permissions("fixed", fs::perms(0555));
   const Result run = shell(bound_by_permissions + "$tool s.jsonl --out-dir fixed");
   EXPECT_EQ(run.status, 4);
-  EXPECT_THAT(run.err,
-              AllOf(HasSubstr("[write] cannot create a file there"), HasSubstr("fixed"), HasSubstr("Permission denied")));
+  EXPECT_THAT(run.err, AllOf(HasSubstr("[write] cannot create a file there"), HasSubstr("fixed"),
+                             HasSubstr("Permission denied")));
   expect_nothing_left("fixed");
 }
 
 TEST_F(Refuses, AFullDisk) {
   write_file("large.jsonl", messages_jsonl({ask("q"), reply(std::string(300'000, 'a'))}));
-  const Result run = shell("ulimit -f 100; $tool large.jsonl");  // a file of at most 100 blocks of 512 bytes
+  // a file of at most 100 blocks of 512 bytes
+  const Result run = shell("ulimit -f 100; $tool large.jsonl");
   EXPECT_EQ(run.status, 4);
   EXPECT_THAT(run.err, HasSubstr("[write] cannot write"));
   expect_nothing_left("cc_dialogue");
   fs::create_directories("small");
   if (shell("mount -t tmpfs -o size=64k tmpfs small").status != 0)
-    GTEST_SKIP() << "a full file system needs the right to mount one; the file size limit was tested";
+    GTEST_SKIP()
+        << "a full file system needs the right to mount one; the file size limit was tested";
   EXPECT_EQ(shell("$tool large.jsonl --out-dir small").status, 4);
   expect_nothing_left("small");
   shell("umount small");

@@ -20,16 +20,20 @@ const std::string fixed_time = " --time '2025-10-16 18:40:38' ";
 
 TEST_F(Save, TwoRunsInOneSecondGiveTwoFiles) {
   for (const char* name : {"", "_2", "_3"}) {
-    EXPECT_EQ(shell("$tool s.jsonl" + fixed_time).out, std::string("cc_dialogue/cc_20251016_184038") + name + ".md\n");
+    EXPECT_EQ(shell("$tool s.jsonl" + fixed_time).out,
+              std::string("cc_dialogue/cc_20251016_184038") + name + ".md\n");
   }
-  EXPECT_EQ(shell("for i in 1 2 3 4 5 6 7 8; do $tool s.jsonl" + fixed_time + "& done; wait").status, 0);
+  EXPECT_EQ(
+      shell("for i in 1 2 3 4 5 6 7 8; do $tool s.jsonl" + fixed_time + "& done; wait").status, 0);
   EXPECT_EQ(saved_in("cc_dialogue").size(), 11u);
-  for (const fs::path& file : saved_in("cc_dialogue")) EXPECT_EQ(contents(file), contents("cc_dialogue/cc_20251016_184038.md"));
+  for (const fs::path& file : saved_in("cc_dialogue"))
+    EXPECT_EQ(contents(file), contents("cc_dialogue/cc_20251016_184038.md"));
 }
 
 TEST_F(Save, AKillInTheMiddleLeavesNoPartOfAConversation) {
   Turns turns;
-  for (int i = 0; i < 3000; ++i) turns.insert(turns.end(), {ask("q"), reply(std::string(10'000, 'a'))});
+  for (int i = 0; i < 3000; ++i)
+    turns.insert(turns.end(), {ask("q"), reply(std::string(10'000, 'a'))});
   write_file("large.jsonl", messages_jsonl(turns));
   bool in_the_middle = false;
   for (int attempt = 0; attempt < 20 && !in_the_middle; ++attempt) {
@@ -71,7 +75,8 @@ TEST_F(Save, AFileThatIsNamedIsNeverOverwritten) {
 TEST_F(Save, TheJsonBesideItIsLossless) {
   write_file("s.jsonl", claude_jsonl({ask("\n q \n"), reply("a\n\n")}));
   write_file("cc_dialogue/cc_20251016_184038.json", "mine");
-  EXPECT_EQ(shell("$tool s.jsonl --json" + fixed_time).out, "cc_dialogue/cc_20251016_184038_2.md\n");
+  EXPECT_EQ(shell("$tool s.jsonl --json" + fixed_time).out,
+            "cc_dialogue/cc_20251016_184038_2.md\n");
   const Json json = Json::parse(contents("cc_dialogue/cc_20251016_184038_2.json"));
   EXPECT_EQ(json["messages"][0]["text"], "\n q \n");
   EXPECT_EQ(json["messages"][1]["role"], "assistant");
@@ -81,39 +86,49 @@ TEST_F(Save, TheJsonBesideItIsLossless) {
 }
 
 TEST_F(Save, TheRoundThatAsksToSaveIsLeftOutOnRequest) {
-  write_file("s.jsonl",
-             claude_jsonl({ask("/dialogue_save first"), reply("a"), ask("q"), ask("/dialogue_save"), reply("saving")}));
-  EXPECT_THAT(shell("$tool s.jsonl -o -").out, HasSubstr("### 问题 3\n用户：/dialogue_save  \n助手：saving\n"));
-  EXPECT_THAT(shell("$tool s.jsonl -o - --exclude-self").out,
-              AllOf(HasSubstr("用户：/dialogue_save first"), EndsWith("### 问题 2\n用户：q  \n助手：\n")));
+  write_file("s.jsonl", claude_jsonl({ask("/dialogue_save first"), reply("a"), ask("q"),
+                                      ask("/dialogue_save"), reply("saving")}));
+  EXPECT_THAT(shell("$tool s.jsonl -o -").out,
+              HasSubstr("### 问题 3\n用户：/dialogue_save  \n助手：saving\n"));
+  EXPECT_THAT(
+      shell("$tool s.jsonl -o - --exclude-self").out,
+      AllOf(HasSubstr("用户：/dialogue_save first"), EndsWith("### 问题 2\n用户：q  \n助手：\n")));
 }
 
 TEST_F(Save, SecretsAreToldOfAndLeftOutOnRequest) {
   const std::string token = "ghp_" + std::string(36, 'A'),
                     key = "-----BEGIN RSA PRIVATE KEY-----\nAAAA\n-----END RSA PRIVATE KEY-----";
   write_file("s.jsonl",
-             claude_jsonl({ask("use " + token + "."), reply("no task-" + std::string(50, 'a') + "\n" + key + "\nend")}));
+             claude_jsonl({ask("use " + token + "."),
+                           reply("no task-" + std::string(50, 'a') + "\n" + key + "\nend")}));
   const Result kept = shell("$tool s.jsonl -o -");
   EXPECT_THAT(kept.out, HasSubstr("use " + token + "."));
   EXPECT_THAT(kept.err, HasSubstr("2 keys or tokens"));
   const Result redacted = shell("$tool s.jsonl --redact --json -o r.md");
   for (const char* file : {"r.md", "r.json"}) {
-    EXPECT_THAT(contents(file), AllOf(HasSubstr("use [REDACTED:GITHUB_TOKEN]."), HasSubstr("[REDACTED:PRIVATE_KEY]"),
-                                      HasSubstr("no task-aaa"), Not(HasSubstr("AAAA"))));
+    EXPECT_THAT(contents(file), AllOf(HasSubstr("use [REDACTED:GITHUB_TOKEN]."),
+                                      HasSubstr("[REDACTED:PRIVATE_KEY]"), HasSubstr("no task-aaa"),
+                                      Not(HasSubstr("AAAA"))));
   }
 }
 
 TEST_F(Save, SecretsAreFoundInTitlesAndWhereverTheyBeginAndEnd) {
-  const std::string long_part(30, 'a'), token = "eyJ" + long_part + "." + long_part + "." + long_part;
+  const std::string long_part(30, 'a'),
+      token = "eyJ" + long_part + "." + long_part + "." + long_part;
   const std::string slack = "xoxz-" + std::string(20, '1');
-  write_file("c.json", chatgpt_export({ask("My token is " + token + ". And " + slack),
-                                       reply("KEY=x\\n-----BEGIN PRIVATE KEY-----\\nAAAA\\n-----END PRIVATE KEY-----\\n")}));
+  write_file(
+      "c.json",
+      chatgpt_export(
+          {ask("My token is " + token + ". And " + slack),
+           reply("KEY=x\\n-----BEGIN PRIVATE KEY-----\\nAAAA\\n-----END PRIVATE KEY-----\\n")}));
   Json json = Json::parse(contents("c.json"));
   json[0]["title"] = "About " + slack;
   write_file("c.json", json.dump());
   const Result run = shell("$tool c.json --redact --json -o r.md");
-  for (const std::string& text : {run.err, contents("r.md"), contents("r.json"), shell("$tool c.json --redact --list").out}) {
-    EXPECT_THAT(text, AllOf(Not(HasSubstr("aaaaa")), Not(HasSubstr("11111")), Not(HasSubstr("AAAA"))));
+  for (const std::string& text :
+       {run.err, contents("r.md"), contents("r.json"), shell("$tool c.json --redact --list").out}) {
+    EXPECT_THAT(text,
+                AllOf(Not(HasSubstr("aaaaa")), Not(HasSubstr("11111")), Not(HasSubstr("AAAA"))));
   }
   EXPECT_THAT(contents("r.md"), HasSubstr("is [REDACTED:JWT]. And [REDACTED:SLACK_TOKEN]"));
   EXPECT_THAT(run.err, HasSubstr("About [REDACTED:SLACK_TOKEN]"));
@@ -129,7 +144,9 @@ TEST_F(Save, LookingForSecretsTakesLittleTime) {
 TEST_F(Save, AnAnswerBeforeAnyQuestionIsKept) {
   write_file("s.jsonl", messages_jsonl({reply("hello"), ask("q")}));
   const Result run = shell("$tool s.jsonl -o -");
-  EXPECT_THAT(run.out, HasSubstr("### 问题 1\n用户：  \n助手：hello\n\n---\n\n### 问题 2\n用户：q  \n助手：\n"));
+  EXPECT_THAT(
+      run.out,
+      HasSubstr("### 问题 1\n用户：  \n助手：hello\n\n---\n\n### 问题 2\n用户：q  \n助手：\n"));
   EXPECT_THAT(run.err, HasSubstr("round 1 has no question"));
 }
 
@@ -140,10 +157,12 @@ TEST_F(Save, AHookNamesTheTranscriptTheFolderOrTheId) {
     write_file("hook.json", json.dump());
     return shell("cd / && $tool --hook" + options + fixed_time + "< " + here + "/hook.json");
   };
-  const Result by_file = hook({{"session_id", "s"}, {"transcript_path", here + "/s.jsonl"}, {"cwd", here}});
+  const Result by_file =
+      hook({{"session_id", "s"}, {"transcript_path", here + "/s.jsonl"}, {"cwd", here}});
   EXPECT_EQ(by_file.out, here + "/cc_dialogue/cc_20251016_184038.md\n") << by_file.err;
   write_file(claude_folder(home, ".") / "abc.jsonl", claude_jsonl({ask("by id")}));
-  const Result by_id = hook({{"session_id", "abc"}, {"transcript_path", nullptr}, {"cwd", here}}, " -o -");
+  const Result by_id =
+      hook({{"session_id", "abc"}, {"transcript_path", nullptr}, {"cwd", here}}, " -o -");
   EXPECT_THAT(by_id.out, HasSubstr("用户：by id"));
   const Result by_root = hook({{"workspace_roots", {here}}}, " -o -");
   EXPECT_THAT(by_root.out, HasSubstr("用户：by id"));
@@ -157,15 +176,17 @@ TEST_F(Save, AHookOfAnEmptySessionIsNoError) {
   write_file(claude_folder(home, ".") / "other.jsonl", claude_jsonl({ask("another session")}));
   write_file("mode.jsonl", R"({"type":"mode","mode":"normal","sessionId":"m"})"
                            "\n");
-  write_file("snapshot.jsonl", R"({"type":"file-history-snapshot","messageId":"m","snapshot":{},"isSnapshotUpdate":false})"
-                               "\n");
+  write_file(
+      "snapshot.jsonl",
+      R"({"type":"file-history-snapshot","messageId":"m","snapshot":{},"isSnapshotUpdate":false})"
+      "\n");
   write_file("nothing.jsonl", "");
-  for (const Json& json :
-       {Json{{"conversation_id", "none"}, {"workspace_roots", {here}}}, Json{{"session_id", "none"}, {"cwd", here}},
-        Json{{"transcript_path", here + "/never-written.jsonl"}, {"cwd", here}},
-        Json{{"transcript_path", here + "/mode.jsonl"}, {"cwd", here}},
-        Json{{"transcript_path", here + "/snapshot.jsonl"}, {"cwd", here}},
-        Json{{"transcript_path", here + "/nothing.jsonl"}, {"cwd", here}}}) {
+  for (const Json& json : {Json{{"conversation_id", "none"}, {"workspace_roots", {here}}},
+                           Json{{"session_id", "none"}, {"cwd", here}},
+                           Json{{"transcript_path", here + "/never-written.jsonl"}, {"cwd", here}},
+                           Json{{"transcript_path", here + "/mode.jsonl"}, {"cwd", here}},
+                           Json{{"transcript_path", here + "/snapshot.jsonl"}, {"cwd", here}},
+                           Json{{"transcript_path", here + "/nothing.jsonl"}, {"cwd", here}}}) {
     write_file("hook.json", json.dump());
     EXPECT_EQ(shell("$tool --hook < hook.json").status, 0) << json;
     expect_nothing_left("cc_dialogue");
@@ -179,19 +200,22 @@ TEST_F(Save, TheListIsForPeopleAndForPrograms) {
                                        "\n");
   write_file(store / "bbbb.jsonl", claude_jsonl({ask("first line\nsecond")}));
   const Result list = shell("$tool --list");
-  EXPECT_THAT(list.out, AllOf(HasSubstr("claude    aaaa  Summed up\n"), HasSubstr("claude    bbbb  first line\n")));
+  EXPECT_THAT(list.out, AllOf(HasSubstr("claude    aaaa  Summed up\n"),
+                              HasSubstr("claude    bbbb  first line\n")));
   const Json json = Json::parse(shell("$tool --list --json").out);
   ASSERT_EQ(json.size(), 2u);
-  for (const char* key : {"format", "id", "title", "file", "updated"}) EXPECT_TRUE(json[0].contains(key)) << key;
+  for (const char* key : {"format", "id", "title", "file", "updated"})
+    EXPECT_TRUE(json[0].contains(key)) << key;
 }
 
 TEST_F(Save, HelpNamesEveryOption) {
   const Result run = shell("$tool --help");
   EXPECT_EQ(run.status, 0);
   for (const char* option :
-       {"--from",       "--workspace", "--session",    "--list",         "--out-dir", "--output", "--time",   "--utc",
-        "--commands",   "--branches",  "--sidechains", "--exclude-self", "--redact",  "--raw",    "--strict", "--json",
-        "--final-rule", "--hook",      "claude",       "cursor",         "chatgpt",   "messages"}) {
+       {"--from",   "--workspace", "--session",  "--list",     "--out-dir",    "--output",
+        "--time",   "--utc",       "--commands", "--branches", "--sidechains", "--exclude-self",
+        "--redact", "--raw",       "--strict",   "--json",     "--final-rule", "--hook",
+        "claude",   "cursor",      "chatgpt",    "messages"}) {
     EXPECT_THAT(run.out, HasSubstr(option));
   }
 }

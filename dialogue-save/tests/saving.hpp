@@ -12,6 +12,7 @@ class Save : public InFolder {
   /// No saved conversation and no temporary file.
   static void expect_nothing_left(const std::filesystem::path& place) {
     std::error_code error;
-    EXPECT_TRUE(!std::filesystem::exists(place, error) || std::filesystem::is_empty(place)) << place;
+    EXPECT_TRUE(!std::filesystem::exists(place, error) || std::filesystem::is_empty(place))
+        << place;
   }
 };

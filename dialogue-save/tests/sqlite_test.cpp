@@ -1,4 +1,5 @@
-// A database that another program holds open: what it has written is seen, and nothing of it is changed.
+// A database that another program holds open: what it has written is seen, and nothing of it is
+// changed.
 #include "sqlite_store.hpp"
 
 #include "program.hpp"
@@ -56,7 +57,9 @@ void write_to_log(CursorDatabase& database) {
 }
 
 TEST_F(Sqlite, RowsInTheLogOfARunningWriterAreSeenAndNothingChanges) {
-  { CursorDatabase("state.vscdb").put_composer("old", {ask("in the file")}, {{"lastUpdatedAt", 1}}); }
+  {
+    CursorDatabase("state.vscdb").put_composer("old", {ask("in the file")}, {{"lastUpdatedAt", 1}});
+  }
   OtherProcess writer("state.vscdb", [](CursorDatabase& database) {
     write_to_log(database);
     database.run("BEGIN IMMEDIATE; INSERT INTO ItemTable VALUES ('half', 'written')");
@@ -113,8 +116,10 @@ TEST_F(Sqlite, DamagedDatabasesAreRefusedWithAdvice) {
   { CursorDatabase("state.vscdb").put_composer("c", {ask(std::string(200'000, 'x'))}); }
   const std::string whole = contents("state.vscdb");
   std::string scrambled = whole;
-  for (std::size_t i = 4096; i < scrambled.size(); i += 7) scrambled[i] = static_cast<char>(scrambled[i] + 91);
-  for (const std::string& bytes : {whole.substr(0, 16) + "nonsense", whole.substr(0, 6000), scrambled}) {
+  for (std::size_t i = 4096; i < scrambled.size(); i += 7)
+    scrambled[i] = static_cast<char>(scrambled[i] + 91);
+  for (const std::string& bytes :
+       {whole.substr(0, 16) + "nonsense", whole.substr(0, 6000), scrambled}) {
     write_file("damaged.vscdb", bytes);
     const Result run = shell("$tool damaged.vscdb");
     EXPECT_EQ(run.status, 4) << run.err;
@@ -127,8 +132,8 @@ TEST_F(Sqlite, QueriesUseTheIndex) {
   { CursorDatabase("state.vscdb").put_composer("c", {ask("1")}); }
   sqlite3* database = nullptr;
   ASSERT_EQ(sqlite3_open("state.vscdb", &database), SQLITE_OK);
-  for (const std::string& query :
-       {dialogue::SqliteStore::value_query("cursorDiskKV"), dialogue::SqliteStore::range_query("cursorDiskKV")}) {
+  for (const std::string& query : {dialogue::SqliteStore::value_query("cursorDiskKV"),
+                                   dialogue::SqliteStore::range_query("cursorDiskKV")}) {
     std::string plan;
     sqlite3_exec(
         database, ("EXPLAIN QUERY PLAN " + query).c_str(),

@@ -9,7 +9,9 @@ namespace fs = std::filesystem;
 namespace {
 
 std::string number(int n) { return (n < 10 ? "0" : "") + std::to_string(n); }
-std::string time_at(int n) { return "2025-10-16T10:" + number(n / 60 % 60) + ":" + number(n % 60) + ".250Z"; }
+std::string time_at(int n) {
+  return "2025-10-16T10:" + number(n / 60 % 60) + ":" + number(n % 60) + ".250Z";
+}
 
 }  // namespace
 
@@ -29,22 +31,31 @@ ClaudeSession& ClaudeSession::add(const std::string& type, const Json& message, 
 }
 
 ClaudeSession& ClaudeSession::reply(const std::string& text) {
-  add("assistant", {{"role", "assistant"}, {"model", "m"}, {"content", {{{"type", "thinking"}, {"thinking", "hidden"}}}}});
-  return add("assistant", {{"role", "assistant"}, {"model", "m"}, {"content", {{{"type", "text"}, {"text", text}}}}});
+  add("assistant", {{"role", "assistant"},
+                    {"model", "m"},
+                    {"content", {{{"type", "thinking"}, {"thinking", "hidden"}}}}});
+  return add(
+      "assistant",
+      {{"role", "assistant"}, {"model", "m"}, {"content", {{{"type", "text"}, {"text", text}}}}});
 }
 
 ClaudeSession& ClaudeSession::tool_use(const std::string& id) {
-  return add("assistant", {{"role", "assistant"},
-                           {"model", "m"},
-                           {"content", {{{"type", "tool_use"}, {"id", id}, {"name", "Grep"}, {"input", {{"q", "x"}}}}}}});
+  return add("assistant",
+             {{"role", "assistant"},
+              {"model", "m"},
+              {"content",
+               {{{"type", "tool_use"}, {"id", id}, {"name", "Grep"}, {"input", {{"q", "x"}}}}}}});
 }
 
 ClaudeSession& ClaudeSession::tool_result(const std::string& id) {
   return add("user",
-             {{"role", "user"}, {"content", {{{"type", "tool_result"}, {"tool_use_id", id}, {"content", "a tool's result"}}}}});
+             {{"role", "user"},
+              {"content",
+               {{{"type", "tool_result"}, {"tool_use_id", id}, {"content", "a tool's result"}}}}});
 }
 
-ClaudeSession& ClaudeSession::queued(const std::string& text, const Json& more, const Json& attachment) {
+ClaudeSession& ClaudeSession::queued(const std::string& text, const Json& more,
+                                     const Json& attachment) {
   Json fields = {{"type", "queued_command"}, {"commandMode", "prompt"}, {"prompt", text}};
   if (!attachment.is_null()) fields.update(attachment);
   Json record = {{"attachment", fields}};
@@ -52,7 +63,8 @@ ClaudeSession& ClaudeSession::queued(const std::string& text, const Json& more, 
   return add("attachment", nullptr, record);
 }
 
-ClaudeSession& ClaudeSession::queue(const std::string& operation, const std::string& text, const Json& more) {
+ClaudeSession& ClaudeSession::queue(const std::string& operation, const std::string& text,
+                                    const Json& more) {
   Json row = {{"type", "queue-operation"}, {"operation", operation}};
   if (!text.empty()) row["content"] = text;
   row.update(more);
@@ -61,8 +73,10 @@ ClaudeSession& ClaudeSession::queue(const std::string& operation, const std::str
 
 ClaudeSession& ClaudeSession::compact(const std::string& summary) {
   const std::string leaf = parent_;
-  add("system", nullptr, {{"subtype", "compact_boundary"}, {"parentUuid", nullptr}, {"logicalParentUuid", leaf}});
-  return add("user", {{"content", summary}}, {{"isCompactSummary", true}, {"isVisibleInTranscriptOnly", true}});
+  add("system", nullptr,
+      {{"subtype", "compact_boundary"}, {"parentUuid", nullptr}, {"logicalParentUuid", leaf}});
+  return add("user", {{"content", summary}},
+             {{"isCompactSummary", true}, {"isVisibleInTranscriptOnly", true}});
 }
 
 ClaudeSession& ClaudeSession::line(const std::string& text) {
@@ -98,18 +112,25 @@ std::string claude_jsonl(const Turns& turns) {
 std::string cursor_transcript(const Turns& turns) {
   std::string text;
   for (const Turn& turn : turns) {
-    const std::string wrapped = turn.user ? "<timestamp>Thursday, Oct 16, 2025, 6:40 PM (UTC+8)</timestamp>\n<user_query>\n" +
-                                                turn.text + "\n</user_query>"
-                                          : turn.text;
+    const std::string wrapped =
+        turn.user
+            ? "<timestamp>Thursday, Oct 16, 2025, 6:40 PM (UTC+8)</timestamp>\n<user_query>\n" +
+                  turn.text + "\n</user_query>"
+            : turn.text;
     Json content = {{{"type", "text"}, {"text", wrapped}}};
-    if (!turn.user) content.push_back({{"type", "tool_use"}, {"name", "grep"}, {"input", {{"q", "x"}}}});
-    text += Json{{"role", turn.user ? "user" : "assistant"}, {"message", {{"content", content}}}}.dump() + "\n";
+    if (!turn.user)
+      content.push_back({{"type", "tool_use"}, {"name", "grep"}, {"input", {{"q", "x"}}}});
+    text += Json{{"role", turn.user ? "user" : "assistant"}, {"message", {{"content", content}}}}
+                .dump() +
+            "\n";
   }
   return text + R"({"type":"turn_ended"})" + "\n";
 }
 
 std::string chatgpt_export(const Turns& turns, const std::string& id, double updated) {
-  Json mapping = {{"root", {{"id", "root"}, {"message", nullptr}, {"parent", nullptr}, {"children", Json::array()}}}};
+  Json mapping = {
+      {"root",
+       {{"id", "root"}, {"message", nullptr}, {"parent", nullptr}, {"children", Json::array()}}}};
   std::string parent = "root";
   int count = 0;
   const auto add = [&](const std::string& role, const Json& content, const Json& more) {
@@ -120,24 +141,29 @@ std::string chatgpt_export(const Turns& turns, const std::string& id, double upd
                     {"create_time", 1760640000.25 + count},
                     {"recipient", "all"}};
     message.update(more);
-    mapping[node] = {{"id", node}, {"message", message}, {"parent", parent}, {"children", Json::array()}};
+    mapping[node] = {
+        {"id", node}, {"message", message}, {"parent", parent}, {"children", Json::array()}};
     mapping[parent]["children"].push_back(node);
     parent = node;
   };
-  add("system", {{"content_type", "text"}, {"parts", {""}}}, {{"metadata", {{"is_visually_hidden_from_conversation", true}}}});
+  add("system", {{"content_type", "text"}, {"parts", {""}}},
+      {{"metadata", {{"is_visually_hidden_from_conversation", true}}}});
   for (const Turn& turn : turns) {
     if (!turn.user) {
       add("assistant", {{"content_type", "thoughts"}, {"thoughts", {"hidden"}}}, Json::object());
-      add("assistant", {{"content_type", "code"}, {"text", "search()"}}, {{"recipient", "browser"}});
+      add("assistant", {{"content_type", "code"}, {"text", "search()"}},
+          {{"recipient", "browser"}});
       add("tool", {{"content_type", "tether_quote"}, {"text", "a tool's result"}}, Json::object());
     }
-    add(turn.user ? "user" : "assistant", {{"content_type", "text"}, {"parts", {turn.text}}}, Json::object());
+    add(turn.user ? "user" : "assistant", {{"content_type", "text"}, {"parts", {turn.text}}},
+        Json::object());
   }
   const std::string current = parent;
   // an abandoned regeneration of the last message
   if (count > 1) {
     parent = mapping[current]["parent"];
-    add("assistant", {{"content_type", "text"}, {"parts", {"an abandoned answer"}}}, Json::object());
+    add("assistant", {{"content_type", "text"}, {"parts", {"an abandoned answer"}}},
+        Json::object());
   }
   return Json::array({{{"conversation_id", id},
                        {"title", "A talk"},
@@ -150,16 +176,20 @@ std::string chatgpt_export(const Turns& turns, const std::string& id, double upd
 std::string messages_array(const Turns& turns) {
   Json array = Json::array({{{"role", "system"}, {"content", "be brief"}}});
   for (const Turn& turn : turns) {
-    if (!turn.user) array.push_back({{"role", "assistant"}, {"content", nullptr}, {"tool_calls", {{{"id", "t"}}}}});
+    if (!turn.user)
+      array.push_back(
+          {{"role", "assistant"}, {"content", nullptr}, {"tool_calls", {{{"id", "t"}}}}});
     if (!turn.user) array.push_back({{"role", "tool"}, {"content", "a tool's result"}});
-    array.push_back({{"role", turn.user ? "user" : "assistant"}, {"content", {{{"type", "text"}, {"text", turn.text}}}}});
+    array.push_back({{"role", turn.user ? "user" : "assistant"},
+                     {"content", {{{"type", "text"}, {"text", turn.text}}}}});
   }
   return array.dump(2);
 }
 
 std::string messages_jsonl(const Turns& turns) {
   std::string text;
-  for (const Turn& turn : turns) text += Json{{"role", turn.user ? "user" : "assistant"}, {"content", turn.text}}.dump() + "\n";
+  for (const Turn& turn : turns)
+    text += Json{{"role", turn.user ? "user" : "assistant"}, {"content", turn.text}}.dump() + "\n";
   return text;
 }
 
@@ -174,13 +204,16 @@ CursorDatabase::~CursorDatabase() { sqlite3_close(database_); }
 
 void CursorDatabase::run(const std::string& sql) {
   char* error = nullptr;
-  EXPECT_EQ(sqlite3_exec(database_, sql.c_str(), nullptr, nullptr, &error), SQLITE_OK) << sql << ": " << (error ? error : "");
+  EXPECT_EQ(sqlite3_exec(database_, sql.c_str(), nullptr, nullptr, &error), SQLITE_OK)
+      << sql << ": " << (error ? error : "");
   sqlite3_free(error);
 }
 
-void CursorDatabase::put(const std::string& table, const std::string& key, const std::string& value) {
+void CursorDatabase::put(const std::string& table, const std::string& key,
+                         const std::string& value) {
   sqlite3_stmt* statement = nullptr;
-  ASSERT_EQ(sqlite3_prepare_v2(database_, ("INSERT INTO " + table + " VALUES (?1, ?2)").c_str(), -1, &statement, nullptr),
+  ASSERT_EQ(sqlite3_prepare_v2(database_, ("INSERT INTO " + table + " VALUES (?1, ?2)").c_str(), -1,
+                               &statement, nullptr),
             SQLITE_OK);
   sqlite3_bind_text(statement, 1, key.data(), static_cast<int>(key.size()), SQLITE_STATIC);
   sqlite3_bind_blob(statement, 2, value.data(), static_cast<int>(value.size()), SQLITE_STATIC);

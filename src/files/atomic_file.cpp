@@ -21,13 +21,16 @@ namespace {
 
 namespace fs = std::filesystem;
 
-fs::path folder_of(const fs::path& file) { return file.has_parent_path() ? file.parent_path() : fs::path("."); }
+fs::path folder_of(const fs::path& file) {
+  return file.has_parent_path() ? file.parent_path() : fs::path(".");
+}
 
 struct Target {
   fs::path file;        // behind any links
   bool direct = false;  // there is nothing to rename over
-  int own = -1;         // the descriptor, where the name is that of one of this process's open files
-  mode_t mode = 0666;   // of the file that is there, or of a new one
+  // the descriptor, where the name is that of one of this process's open files
+  int own = -1;
+  mode_t mode = 0666;  // of the file that is there, or of a new one
 };
 
 int number_in(const std::string& text) {
@@ -44,7 +47,8 @@ Target resolve(fs::path file) {
     const fs::path folder = fs::canonical(folder_of(file), error);
     if (!error && folder.string().starts_with("/proc/")) {
       target.direct = true;
-      if (folder == fs::canonical("/proc/self/fd", error) || folder == fs::canonical("/proc/thread-self/fd", error))
+      if (folder == fs::canonical("/proc/self/fd", error) ||
+          folder == fs::canonical("/proc/thread-self/fd", error))
         target.own = number_in(file.filename().string());
       break;
     }
@@ -74,12 +78,14 @@ AtomicFile::AtomicFile(const fs::path& file, Access access) {
     return;
   }
   if (access == Access::patched) {
-    throw std::runtime_error(fmt::format(
-        "{} is a device, a pipe or an open file, in which what was written cannot be changed, as is needed here; give a file",
-        file.string()));
+    throw std::runtime_error(
+        fmt::format("{} is a device, a pipe or an open file, in which what was written cannot be "
+                    "changed, as is needed here; give a file",
+                    file.string()));
   }
   // a file that is opened anew would be written from its start
-  descriptor_ = target.own >= 0 ? ::fcntl(target.own, F_DUPFD_CLOEXEC, 0) : ::open(file_.c_str(), O_WRONLY | O_CLOEXEC);
+  descriptor_ = target.own >= 0 ? ::fcntl(target.own, F_DUPFD_CLOEXEC, 0)
+                                : ::open(file_.c_str(), O_WRONLY | O_CLOEXEC);
   if (descriptor_ < 0) fail();
 }
 
@@ -87,7 +93,8 @@ void AtomicFile::open_temporary(unsigned mode) {
   remove_leftovers(file_.parent_path());
   for (int attempt = 0; attempt < 100; ++attempt) {
     temporary_ = file_.parent_path() / temporary_name();
-    descriptor_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, static_cast<mode_t>(mode));
+    descriptor_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+                         static_cast<mode_t>(mode));
     if (descriptor_ < 0 && errno == EEXIST) continue;
     if (descriptor_ < 0 || hold_temporary(descriptor_)) break;
     discard();
@@ -108,7 +115,8 @@ void AtomicFile::fail() const { refuse_file(file_, "cannot be written", errno); 
 void AtomicFile::write(const void* bytes, std::size_t count) {
   const char* next = static_cast<const char*>(bytes);
   while (count > 0) {
-    const ssize_t written = ::write(descriptor_, next, std::min<std::size_t>(count, std::size_t{1} << 30));
+    const ssize_t written =
+        ::write(descriptor_, next, std::min<std::size_t>(count, std::size_t{1} << 30));
     if (written < 0 && errno != EINTR) fail();
     if (written <= 0) continue;
     next += written;
@@ -142,10 +150,12 @@ void check_writable(const fs::path& name) {
   const fs::path folder = folder_of(target.file);
   std::error_code error;
   if (!target.direct && !fs::is_directory(folder, error)) {
-    throw std::runtime_error(fmt::format("{} is not a folder, so {} cannot be written", folder.string(), target.file.string()));
+    throw std::runtime_error(fmt::format("{} is not a folder, so {} cannot be written",
+                                         folder.string(), target.file.string()));
   }
   const fs::path& written = target.direct ? target.file : folder;
-  if (target.own < 0 && ::access(written.c_str(), W_OK) != 0) refuse_file(target.file, "cannot be written", errno);
+  if (target.own < 0 && ::access(written.c_str(), W_OK) != 0)
+    refuse_file(target.file, "cannot be written", errno);
 }
 
 }  // namespace muon

@@ -6,16 +6,19 @@
 
 namespace muon {
 
-/// Writes beside `file` under a temporary name, "muon-<16 random digits>.tmp"; `commit` flushes it to the disk and renames it
-/// over `file`. Without a commit nothing is left. Links to files are followed and stay links.
+/// Writes beside `file` under a temporary name, "muon-<16 random digits>.tmp"; `commit` flushes it
+/// to the disk and renames it over `file`. Without a commit nothing is left. Links to files are
+/// followed and stay links.
 ///
-/// Only a regular file is replaced, or a name that does not exist. A device, a pipe, or a name for one of this process's own open
-/// files (/dev/stdout) is written to directly, from where it stands, and not truncated or flushed to a disk.
+/// Only a regular file is replaced, or a name that does not exist. A device, a pipe, or a name for
+/// one of this process's own open files (/dev/stdout) is written to directly, from where it stands,
+/// and not truncated or flushed to a disk.
 ///
-/// Safety   The temporary file is locked (flock) as long as it is open. A killed writer leaves it unlocked, and the next writer
+/// Safety   The temporary file is locked (flock) as long as it is open. A killed writer leaves it
+///          unlocked, and the next writer
 /// in
-///          that folder removes it before it writes; a file that another process or thread is writing is never touched. Where
-///          a file system has no locks, nothing is removed.
+///          that folder removes it before it writes; a file that another process or thread is
+///          writing is never touched. Where a file system has no locks, nothing is removed.
 /// Errors   std::runtime_error naming the file and the reason; an existing file is then as it was.
 class AtomicFile {
  public:
@@ -44,7 +47,8 @@ class AtomicFile {
   int descriptor_ = -1;
 };
 
-/// Fails now rather than after hours of work: `file` must be one that an AtomicFile can write. Nothing is written.
+/// Fails now rather than after hours of work: `file` must be one that an AtomicFile can write.
+/// Nothing is written.
 void check_writable(const std::filesystem::path& file);
 
 }  // namespace muon

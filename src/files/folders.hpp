@@ -13,6 +13,7 @@ void make_folders(const std::filesystem::path& folder);
 void sync_folder(const std::filesystem::path& folder);
 
 /// Throws std::runtime_error "FILE what: the reason of the error number".
-[[noreturn]] void refuse_file(const std::filesystem::path& file, const char* what, int error_number);
+[[noreturn]] void refuse_file(const std::filesystem::path& file, const char* what,
+                              int error_number);
 
 }  // namespace muon

@@ -22,12 +22,15 @@ constexpr std::string_view prefix = "muon-", suffix = ".tmp";
 constexpr std::size_t digits = 16;
 
 bool is_temporary(const std::string& name) {
-  if (name.size() != prefix.size() + digits + suffix.size() || !name.starts_with(prefix) || !name.ends_with(suffix)) return false;
+  if (name.size() != prefix.size() + digits + suffix.size() || !name.starts_with(prefix) ||
+      !name.ends_with(suffix))
+    return false;
   return std::all_of(name.begin() + prefix.size(), name.end() - suffix.size(),
                      [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); });
 }
 
-/// For writing, since NFS locks nothing else exclusively; but a file may be one that its owner may only read.
+/// For writing, since NFS locks nothing else exclusively; but a file may be one that its owner may
+/// only read.
 int open_to_lock(const fs::path& file) {
   constexpr int flags = O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
   const int descriptor = ::open(file.c_str(), O_RDWR | flags);
@@ -61,9 +64,11 @@ bool hold_temporary(int descriptor) {
 
 void remove_leftovers(const fs::path& folder) {
   std::error_code error;
-  for (fs::directory_iterator entry(folder.empty() ? "." : folder, error), end; !error && entry != end; entry.increment(error)) {
+  for (fs::directory_iterator entry(folder.empty() ? "." : folder, error), end;
+       !error && entry != end; entry.increment(error)) {
     std::error_code unknown;
-    if (is_temporary(entry->path().filename().string()) && fs::is_regular_file(entry->symlink_status(unknown)))
+    if (is_temporary(entry->path().filename().string()) &&
+        fs::is_regular_file(entry->symlink_status(unknown)))
       remove_if_left(entry->path());
   }
 }

@@ -12,7 +12,8 @@
 namespace muon {
 
 MappedFile::MappedFile(const std::filesystem::path& file) {
-  const int descriptor = ::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);  // a pipe is refused, not waited for
+  // a pipe is refused, not waited for
+  const int descriptor = ::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (descriptor < 0) refuse_file(file, "cannot be read", errno);
   struct stat status {};
   const bool known = ::fstat(descriptor, &status) == 0;
@@ -22,9 +23,10 @@ MappedFile::MappedFile(const std::filesystem::path& file) {
     refuse_file(file, "cannot be read", reason);
   }
   size_ = static_cast<std::uint64_t>(status.st_size);
-  void* const memory = size_ == 0 ? nullptr
-                                  : ::mmap(nullptr, static_cast<std::size_t>(size_), PROT_READ | PROT_WRITE,
-                                           MAP_PRIVATE | MAP_NORESERVE, descriptor, 0);
+  void* const memory =
+      size_ == 0 ? nullptr
+                 : ::mmap(nullptr, static_cast<std::size_t>(size_), PROT_READ | PROT_WRITE,
+                          MAP_PRIVATE | MAP_NORESERVE, descriptor, 0);
   const int reason = errno;
   ::close(descriptor);
   if (memory == MAP_FAILED) refuse_file(file, "cannot be mapped", reason);

@@ -7,7 +7,8 @@
 
 namespace muon {
 
-/// A regular file's bytes, read as they are touched. Writing to them changes the memory of this process alone.
+/// A regular file's bytes, read as they are touched. Writing to them changes the memory of this
+/// process alone.
 class MappedFile {
  public:
   /// Errors   std::runtime_error naming the file and the reason.
@@ -19,7 +20,8 @@ class MappedFile {
   char* data() const { return data_; }
   std::uint64_t size() const { return size_; }
   std::string_view bytes(std::uint64_t begin, std::uint64_t count) const {
-    return std::string_view(data_, size_).substr(static_cast<std::size_t>(begin), static_cast<std::size_t>(count));
+    return std::string_view(data_, size_)
+        .substr(static_cast<std::size_t>(begin), static_cast<std::size_t>(count));
   }
 
  private:

@@ -7,15 +7,17 @@
 namespace muon {
 namespace {
 
-/// One character at the beginning of a text: its length in bytes and its code point. Valid UTF-8 only (RFC 3629: no surrogates,
-/// nothing overlong); otherwise the length is 0.
+/// One character at the beginning of a text: its length in bytes and its code point. Valid UTF-8
+/// only (RFC 3629: no surrogates, nothing overlong); otherwise the length is 0.
 struct Character {
   std::size_t length = 0;
   std::uint32_t code = 0;
 };
 
 Character first_character(std::string_view text) {
-  const auto byte = [&](std::size_t i) -> std::uint32_t { return static_cast<unsigned char>(text[i]); };
+  const auto byte = [&](std::size_t i) -> std::uint32_t {
+    return static_cast<unsigned char>(text[i]);
+  };
   const std::uint32_t first = byte(0);
   if (first < 0x80) return {1, first};
   const std::size_t length = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
@@ -32,11 +34,14 @@ Character first_character(std::string_view text) {
 }
 
 bool is_control(std::uint32_t code) {
-  const auto between = [code](std::uint32_t first, std::uint32_t last) { return first <= code && code <= last; };
+  const auto between = [code](std::uint32_t first, std::uint32_t last) {
+    return first <= code && code <= last;
+  };
   if (code < 0x20 || between(0x7f, 0x9f)) return true;         // C0, DEL, C1
   if (between(0x2028, 0x2029)) return true;                    // line and paragraph separators
   if (code == 0x061c || between(0x200e, 0x200f)) return true;  // bidirectional marks
-  return between(0x202a, 0x202e) || between(0x2066, 0x2069);   // bidirectional embeddings, overrides, isolates
+  // bidirectional embeddings, overrides, isolates
+  return between(0x202a, 0x202e) || between(0x2066, 0x2069);
 }
 
 std::string escaped(std::string_view text, std::size_t most, bool keep_newlines) {
@@ -58,8 +63,12 @@ std::string escaped(std::string_view text, std::size_t most, bool keep_newlines)
 
 }  // namespace
 
-std::string printable(std::string_view text, std::size_t most) { return escaped(text, most, false); }
+std::string printable(std::string_view text, std::size_t most) {
+  return escaped(text, most, false);
+}
 
-std::string printable_lines(std::string_view text) { return escaped(text, std::string_view::npos, true); }
+std::string printable_lines(std::string_view text) {
+  return escaped(text, std::string_view::npos, true);
+}
 
 }  // namespace muon

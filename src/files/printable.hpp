@@ -1,7 +1,8 @@
 // Text from outside, safe to print.
 //
-// A name in a file may hold any bytes. Printed as they are, they can move a terminal's cursor, rewrite the lines above, or show
-// the characters of a line in another order than they are stored in.
+// A name in a file may hold any bytes. Printed as they are, they can move a terminal's cursor,
+// rewrite the lines above, or show the characters of a line in another order than they are stored
+// in.
 #pragma once
 
 #include <cstddef>
@@ -10,12 +11,14 @@
 
 namespace muon {
 
-/// `text` on one line, with escapes for everything that a terminal would act on instead of showing: "\u001b" for a character,
-/// in the form that JSON and Python read, and "\xff" for a byte that is not part of valid UTF-8. Escaped are the control
-/// characters (C0, DEL, C1), line and paragraph separators, and the controls of bidirectional text (Bidi_Control in Unicode). All
-/// other text, backslashes included, stays as it is, so the result is not changed by a second call.
+/// `text` on one line, with escapes for everything that a terminal would act on instead of showing:
+/// "\u001b" for a character, in the form that JSON and Python read, and "\xff" for a byte that is
+/// not part of valid UTF-8. Escaped are the control characters (C0, DEL, C1), line and paragraph
+/// separators, and the controls of bidirectional text (Bidi_Control in Unicode). All other text,
+/// backslashes included, stays as it is, so the result is not changed by a second call.
 ///
-/// A result of more than `most` bytes is cut before the character that would exceed them, and " ..." follows.
+/// A result of more than `most` bytes is cut before the character that would exceed them, and "
+/// ..." follows.
 std::string printable(std::string_view text, std::size_t most = std::string_view::npos);
 
 /// The same for a text of several lines, such as an error message: newlines stay.

@@ -13,17 +13,19 @@ namespace muon::track {
 namespace {
 
 [[noreturn]] void fail(const std::filesystem::path& file, const char* what, int reason) {
-  throw std::runtime_error(fmt::format("[track] {} {}: {}", file.string(), what, std::strerror(reason)));
+  throw std::runtime_error(
+      fmt::format("[track] {} {}: {}", file.string(), what, std::strerror(reason)));
 }
 
 }  // namespace
 
 RecordFile::RecordFile(std::filesystem::path file)
-    : file_(std::move(file)), descriptor_(::open(file_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666)) {
+    : file_(std::move(file)),
+      descriptor_(::open(file_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666)) {
   if (descriptor_ >= 0) return;
   if (errno == EEXIST)
-    throw std::runtime_error(
-        fmt::format("[track] {} exists already; a run never writes to a file that is there", file_.string()));
+    throw std::runtime_error(fmt::format(
+        "[track] {} exists already; a run never writes to a file that is there", file_.string()));
   fail(file_, "cannot be made", errno);
 }
 
@@ -37,7 +39,8 @@ void RecordFile::append(std::string_view bytes) {
     if (count <= 0) {
       const int reason = count < 0 ? errno : EIO;
       // a record in part would end the file for every reader
-      if (::ftruncate(descriptor_, static_cast<off_t>(size_)) == 0) ::lseek(descriptor_, static_cast<off_t>(size_), SEEK_SET);
+      if (::ftruncate(descriptor_, static_cast<off_t>(size_)) == 0)
+        ::lseek(descriptor_, static_cast<off_t>(size_), SEEK_SET);
       fail(file_, "cannot be written", reason);
     }
     done += static_cast<std::size_t>(count);

@@ -9,7 +9,8 @@ namespace muon::track {
 
 class RecordFile {
  public:
-  /// A new file. Errors   std::runtime_error naming it and the reason, as all here; "exists already" among them.
+  /// A new file. Errors   std::runtime_error naming it and the reason, as all here; "exists
+  ///                      already" among them.
   explicit RecordFile(std::filesystem::path file);
   ~RecordFile();
   RecordFile(const RecordFile&) = delete;

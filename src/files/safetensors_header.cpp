@@ -23,20 +23,25 @@ constexpr std::uint64_t largest_header = 100'000'000;
 
 std::uint64_t bits_of(std::string_view dtype) {
   constexpr std::array<std::pair<std::string_view, std::uint64_t>, 21> types{
-      {{"BOOL", 8},    {"F4", 4},      {"F6_E2M3", 6},     {"F6_E3M2", 6},     {"U8", 8},   {"I8", 8},   {"F8_E5M2", 8},
-       {"F8_E4M3", 8}, {"F8_E8M0", 8}, {"F8_E4M3FNUZ", 8}, {"F8_E5M2FNUZ", 8}, {"I16", 16}, {"U16", 16}, {"F16", 16},
-       {"BF16", 16},   {"I32", 32},    {"U32", 32},        {"F32", 32},        {"C64", 64}, {"F64", 64}, {"I64", 64}}};
+      {{"BOOL", 8},        {"F4", 4},      {"F6_E2M3", 6}, {"F6_E3M2", 6}, {"U8", 8},
+       {"I8", 8},          {"F8_E5M2", 8}, {"F8_E4M3", 8}, {"F8_E8M0", 8}, {"F8_E4M3FNUZ", 8},
+       {"F8_E5M2FNUZ", 8}, {"I16", 16},    {"U16", 16},    {"F16", 16},    {"BF16", 16},
+       {"I32", 32},        {"U32", 32},    {"F32", 32},    {"C64", 64},    {"F64", 64},
+       {"I64", 64}}};
   if (dtype == "U64") return 64;
-  const auto known = std::find_if(types.begin(), types.end(), [&](const auto& type) { return type.first == dtype; });
+  const auto known = std::find_if(types.begin(), types.end(),
+                                  [&](const auto& type) { return type.first == dtype; });
   if (known == types.end()) fail(fmt::format("unknown dtype '{}'", dtype));
   return known->second;
 }
 
-/// Fills a header as the parser goes: no tree of the whole, and no name twice, of which a tree would keep the last.
+/// Fills a header as the parser goes: no tree of the whole, and no name twice, of which a tree
+/// would keep the last.
 class Handler : public nlohmann::json_sax<Json> {
  public:
   /// With `metadata_alone`, parsing ends behind it.
-  explicit Handler(Header& header, bool metadata_alone = false) : header_(header), metadata_alone_(metadata_alone) {}
+  explicit Handler(Header& header, bool metadata_alone = false)
+      : header_(header), metadata_alone_(metadata_alone) {}
 
   bool start_object(std::size_t) override {
     if (++depth_ > 2 || in_list_) fail("the header is nested too deeply");
@@ -55,13 +60,16 @@ class Handler : public nlohmann::json_sax<Json> {
       name_ = text;
     } else {
       field_ = text;
-      if (metadata_ && header_.metadata.count(text) > 0) fail(fmt::format("the name '{}' occurs twice", text));
-      if (!metadata_ && !fields_.insert(text).second) fail(fmt::format("'{}': {} occurs twice", name_, text));
+      if (metadata_ && header_.metadata.count(text) > 0)
+        fail(fmt::format("the name '{}' occurs twice", text));
+      if (!metadata_ && !fields_.insert(text).second)
+        fail(fmt::format("'{}': {} occurs twice", name_, text));
     }
     return true;
   }
   bool start_array(std::size_t) override {
-    if (depth_ != 2 || metadata_ || in_list_ || (field_ != "shape" && field_ != "data_offsets")) return refuse();
+    if (depth_ != 2 || metadata_ || in_list_ || (field_ != "shape" && field_ != "data_offsets"))
+      return refuse();
     in_list_ = true;
     return true;
   }
@@ -128,7 +136,8 @@ class Handler : public nlohmann::json_sax<Json> {
       fail(fmt::format("'{}': {}", name_, error.what()));
     }
     if (entry_.begin > entry_.end || entry_.end - entry_.begin != bytes) {
-      fail(fmt::format("'{}' takes {} bytes by its shape and has the offsets {} to {}", name_, bytes, entry_.begin, entry_.end));
+      fail(fmt::format("'{}' takes {} bytes by its shape and has the offsets {} to {}", name_,
+                       bytes, entry_.begin, entry_.end));
     }
     header_.entries.push_back(std::move(entry_));
   }
@@ -147,10 +156,12 @@ class Handler : public nlohmann::json_sax<Json> {
 }  // namespace
 
 std::uint64_t tensor_bytes(std::string_view dtype, const std::vector<std::int64_t>& shape) {
-  std::uint64_t bits = bits_of(dtype), room = bits;  // room: sizes of 0 as 1, which LibTorch's strides multiply as well
+  // room: sizes of 0 as 1, which LibTorch's strides multiply as well
+  std::uint64_t bits = bits_of(dtype), room = bits;
   for (const std::int64_t size : shape) {
     const auto factor = static_cast<std::uint64_t>(std::max<std::int64_t>(size, 1));
-    if (size < 0 || __builtin_mul_overflow(room, factor, &room) || room >> 62 != 0) fail("its shape overflows");
+    if (size < 0 || __builtin_mul_overflow(room, factor, &room) || room >> 62 != 0)
+      fail("its shape overflows");
     bits *= static_cast<std::uint64_t>(size);
   }
   if (bits % 8 != 0) fail("its shape is not a whole number of bytes");
@@ -158,11 +169,15 @@ std::uint64_t tensor_bytes(std::string_view dtype, const std::vector<std::int64_
 }
 
 std::uint64_t header_length(std::string_view first_bytes, std::uint64_t file_bytes) {
-  if (file_bytes < 8 || first_bytes.size() < 8) fail(fmt::format("{} bytes are too few for a safetensors file", file_bytes));
+  if (file_bytes < 8 || first_bytes.size() < 8)
+    fail(fmt::format("{} bytes are too few for a safetensors file", file_bytes));
   std::uint64_t length = 0;
-  for (std::size_t i = 8; i-- > 0;) length = length << 8 | static_cast<unsigned char>(first_bytes[i]);
-  if (length > largest_header) fail(fmt::format("a header of {} bytes is no header (at most {})", length, largest_header));
-  if (length > file_bytes - 8) fail(fmt::format("the header should have {} bytes, and {} are there", length, file_bytes - 8));
+  for (std::size_t i = 8; i-- > 0;)
+    length = length << 8 | static_cast<unsigned char>(first_bytes[i]);
+  if (length > largest_header)
+    fail(fmt::format("a header of {} bytes is no header (at most {})", length, largest_header));
+  if (length > file_bytes - 8)
+    fail(fmt::format("the header should have {} bytes, and {} are there", length, file_bytes - 8));
   return length;
 }
 
@@ -170,17 +185,20 @@ Header parse_header(std::string_view text, std::uint64_t data_bytes) {
   Header header;
   Handler handler(header);
   Json::sax_parse(text.begin(), text.end(), &handler);
-  std::sort(header.entries.begin(), header.entries.end(),
-            [](const Entry& a, const Entry& b) { return std::tie(a.begin, a.end, a.name) < std::tie(b.begin, b.end, b.name); });
+  std::sort(header.entries.begin(), header.entries.end(), [](const Entry& a, const Entry& b) {
+    return std::tie(a.begin, a.end, a.name) < std::tie(b.begin, b.end, b.name);
+  });
   std::uint64_t end = 0;
   for (const Entry& entry : header.entries) {
     if (entry.begin != end) {
-      fail(fmt::format("'{}' begins at {} of the data, where {} is expected: a gap or an overlap", entry.name, entry.begin, end));
+      fail(fmt::format("'{}' begins at {} of the data, where {} is expected: a gap or an overlap",
+                       entry.name, entry.begin, end));
     }
     end = entry.end;
   }
   if (end != data_bytes)
-    fail(fmt::format("the tensors take {} bytes, and {} are there: cut off, or not its data", end, data_bytes));
+    fail(fmt::format("the tensors take {} bytes, and {} are there: cut off, or not its data", end,
+                     data_bytes));
   return header;
 }
 
@@ -195,10 +213,12 @@ std::string header_bytes(const Header& header) {
   std::string text = "{";
   try {
     const auto separated = [&] { return text.size() > 1 ? "," : ""; };
-    if (!header.metadata.empty()) text += fmt::format("\"__metadata__\":{}", Json(header.metadata).dump());
+    if (!header.metadata.empty())
+      text += fmt::format("\"__metadata__\":{}", Json(header.metadata).dump());
     for (const Entry& entry : header.entries) {
-      text += fmt::format(R"({}{}:{{"dtype":"{}","shape":{},"data_offsets":[{},{}]}})", separated(), Json(entry.name).dump(),
-                          entry.dtype, Json(entry.shape).dump(), entry.begin, entry.end);
+      text += fmt::format(R"({}{}:{{"dtype":"{}","shape":{},"data_offsets":[{},{}]}})", separated(),
+                          Json(entry.name).dump(), entry.dtype, Json(entry.shape).dump(),
+                          entry.begin, entry.end);
     }
     text += "}";
   } catch (const Json::exception&) {
@@ -206,7 +226,8 @@ std::string header_bytes(const Header& header) {
   }
   text.resize((text.size() + 7) / 8 * 8, ' ');
   if (text.size() > largest_header)
-    fail(fmt::format("the header has {} bytes; at most {} are allowed", text.size(), largest_header));
+    fail(fmt::format("the header has {} bytes; at most {} are allowed", text.size(),
+                     largest_header));
   std::string bytes;
   for (int i = 0; i < 8; ++i) bytes += static_cast<char>(text.size() >> (8 * i) & 0xff);
   return bytes + text;

@@ -1,7 +1,8 @@
 // The header of a safetensors file: what is inside and where. No LibTorch here.
 //
 //     8 bytes   length of the header, little endian
-//     header    JSON: {"__metadata__": {text: text}, name: {"dtype": "F32", "shape": [..], "data_offsets": [begin, end]}, ..}
+//     header    JSON: {"__metadata__": {text: text}, name: {"dtype": "F32", "shape": [..],
+//               "data_offsets": [begin, end]}, ..}
 //     data      the tensors, without gaps; offsets count from here
 //
 // Source   https://huggingface.co/docs/safetensors
@@ -28,19 +29,20 @@ struct Header {
   std::vector<Entry> entries;  ///< in the order of the data
 };
 
-/// The length that the first eight bytes of a file tell, at most 100 MB as in the reference implementation and no longer than
+/// The length that the first eight bytes of a file tell, at most 100 MB as in the reference
+/// implementation and no longer than
 /// the file. Errors   std::runtime_error, without the file's name, as all here.
 std::uint64_t header_length(std::string_view first_bytes, std::uint64_t file_bytes);
 
-/// Checks all of it: no name twice, known dtypes, shapes whose bytes are those of the offsets, tensors that follow each other
-/// from 0 to `data_bytes` without gap or overlap.
+/// Checks all of it: no name twice, known dtypes, shapes whose bytes are those of the offsets,
+/// tensors that follow each other from 0 to `data_bytes` without gap or overlap.
 Header parse_header(std::string_view json, std::uint64_t data_bytes);
 
 /// The metadata of a header that may be of a damaged file: what stands behind it is not read.
 std::map<std::string, std::string> parse_metadata(std::string_view json);
 
-/// The first bytes of a file: length and header, padded with spaces so that the data begins at a multiple of 8. The entries'
-/// offsets are taken as they are.
+/// The first bytes of a file: length and header, padded with spaces so that the data begins at a
+/// multiple of 8. The entries' offsets are taken as they are.
 std::string header_bytes(const Header& header);
 
 /// Bytes of a tensor; shapes that overflow are an error.

@@ -75,12 +75,14 @@ Header header_of(const std::vector<std::pair<std::string, at::Tensor>>& tensors,
     const auto invalid = [&](const std::string& what) {
       throw std::invalid_argument(fmt::format("[safetensors] '{}' {}", name, what));
     };
-    if (!names.insert(name).second) invalid(name == "__metadata__" ? "is not a name for a tensor" : "is given twice");
+    if (!names.insert(name).second)
+      invalid(name == "__metadata__" ? "is not a name for a tensor" : "is given twice");
     if (!tensor.defined()) invalid("is an undefined tensor");
     if (tensor.layout() != at::kStrided) invalid("is sparse; give a dense tensor");
     const char* const dtype = dtype_of(tensor.scalar_type());
     if (dtype == nullptr)
-      invalid(fmt::format("is of type {}, which the format does not have", c10::toString(tensor.scalar_type())));
+      invalid(fmt::format("is of type {}, which the format does not have",
+                          c10::toString(tensor.scalar_type())));
     const std::uint64_t begin = end;
     end += static_cast<std::uint64_t>(tensor.numel()) * tensor.element_size();
     header.entries.push_back({name, dtype, tensor.sizes().vec(), begin, end});
@@ -88,19 +90,23 @@ Header header_of(const std::vector<std::pair<std::string, at::Tensor>>& tensors,
   return header;
 }
 
-at::Tensor packed(const at::Tensor& tensor) { return tensor.detach().to(at::kCPU).contiguous().resolve_conj().resolve_neg(); }
+at::Tensor packed(const at::Tensor& tensor) {
+  return tensor.detach().to(at::kCPU).contiguous().resolve_conj().resolve_neg();
+}
 
 void each_tensors_bytes(const std::vector<std::pair<std::string, at::Tensor>>& tensors,
                         const std::function<void(const void* bytes, std::size_t count)>& put) {
   for (const auto& [name, tensor] : tensors) {
     const at::Tensor bytes = packed(tensor);
-    if (bytes.numel() > 0) put(bytes.data_ptr(), static_cast<std::size_t>(bytes.numel()) * bytes.element_size());
+    if (bytes.numel() > 0)
+      put(bytes.data_ptr(), static_cast<std::size_t>(bytes.numel()) * bytes.element_size());
   }
 }
 
 Contents read(std::string_view bytes) {
   const std::uint64_t length = header_length(bytes.substr(0, 8), bytes.size());
-  Header header = parse_header(bytes.substr(8, static_cast<std::size_t>(length)), bytes.size() - 8 - length);
+  Header header =
+      parse_header(bytes.substr(8, static_cast<std::size_t>(length)), bytes.size() - 8 - length);
   return {std::move(header), 8 + length};
 }
 

@@ -26,7 +26,8 @@ Header header_of(const std::vector<std::pair<std::string, at::Tensor>>& tensors,
 /// The tensor as its bytes are stored: contiguous, on the CPU. Itself if it is so already.
 at::Tensor packed(const at::Tensor& tensor);
 
-/// Hands on the tensors' bytes as they follow each other in a file. At most one tensor is copied at a time.
+/// Hands on the tensors' bytes as they follow each other in a file. At most one tensor is copied at
+/// a time.
 void each_tensors_bytes(const std::vector<std::pair<std::string, at::Tensor>>& tensors,
                         const std::function<void(const void* bytes, std::size_t count)>& put);
 

@@ -9,12 +9,14 @@
 
 namespace muon {
 
-/// The product of the sizes, with a size of 0 counted as 1, so that every product of some of them fits if this one does; LibTorch
-/// computes strides from the same products. Nothing if a size is negative or the product does not fit in 64 bits.
+/// The product of the sizes, with a size of 0 counted as 1, so that every product of some of them
+/// fits if this one does; LibTorch computes strides from the same products. Nothing if a size is
+/// negative or the product does not fit in 64 bits.
 inline std::optional<std::int64_t> extent_of_sizes(std::span<const std::int64_t> sizes) {
   std::int64_t product = 1;
   for (const std::int64_t size : sizes) {
-    if (size < 0 || __builtin_mul_overflow(product, std::max<std::int64_t>(size, 1), &product)) return std::nullopt;
+    if (size < 0 || __builtin_mul_overflow(product, std::max<std::int64_t>(size, 1), &product))
+      return std::nullopt;
   }
   return product;
 }

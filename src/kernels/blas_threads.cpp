@@ -14,14 +14,15 @@ __attribute__((weak)) void openblas_set_num_threads(int);
 namespace muon::kernels {
 namespace {
 
-// BLAS has one number of threads for the whole process. The first to need one thread sets it, the last to leave sets it back.
+// BLAS has one number of threads for the whole process. The first to need one thread sets it, the
+// last to leave sets it back.
 std::mutex mutex;
 int users = 0;
 int before = 0;
 
 bool has_threads_of_its_own() {
-  return openblas_get_parallel != nullptr && openblas_get_num_threads != nullptr && openblas_set_num_threads != nullptr &&
-         openblas_get_parallel() == 1;
+  return openblas_get_parallel != nullptr && openblas_get_num_threads != nullptr &&
+         openblas_set_num_threads != nullptr && openblas_get_parallel() == 1;
 }
 
 }  // namespace

@@ -3,9 +3,10 @@
 
 namespace muon::kernels {
 
-/// While one exists, BLAS calls run in the thread that makes them. OpenBLAS built for OpenMP, MKL on the same OpenMP and the
-/// reference BLAS do so by themselves inside a parallel region of two threads or more; with `alone`, there is none, and OpenMP is
-/// set to one thread for the caller. OpenBLAS with threads of its own must be told. All is set back afterwards.
+/// While one exists, BLAS calls run in the thread that makes them. OpenBLAS built for OpenMP, MKL
+/// on the same OpenMP and the reference BLAS do so by themselves inside a parallel region of two
+/// threads or more; with `alone`, there is none, and OpenMP is set to one thread for the caller.
+/// OpenBLAS with threads of its own must be told. All is set back afterwards.
 class OneBlasThread {
  public:
   explicit OneBlasThread(bool alone);

@@ -9,11 +9,14 @@ namespace {
 
 constexpr std::int64_t block = 64;
 
-constexpr std::int64_t lane_bytes = 64;  // GCC splits such a vector into as many as the instruction set has it in
+// GCC splits such a vector into as many as the instruction set has it in
+constexpr std::int64_t lane_bytes = 64;
 
-/// row <- row - the sum of factors[k] rows[k] for k < count, on `vectors` vectors of columns, which stay in registers.
+/// row <- row - the sum of factors[k] rows[k] for k < count, on `vectors` vectors of columns, which
+/// stay in registers.
 template <class T, int vectors>
-inline __attribute__((always_inline)) void subtract_lanes(T* row, const T* rows, const T* factors, std::int64_t count) {
+inline __attribute__((always_inline)) void subtract_lanes(T* row, const T* rows, const T* factors,
+                                                          std::int64_t count) {
   constexpr std::int64_t lanes = lane_bytes / sizeof(T);
   using Vector [[gnu::vector_size(lane_bytes)]] = T;
   Vector sum[vectors];
@@ -32,11 +35,13 @@ inline __attribute__((always_inline)) void subtract_lanes(T* row, const T* rows,
 
 /// The same for columns [first, last), rounded outwards to whole vectors.
 template <class T>
-inline __attribute__((always_inline)) void subtract_rows(T* row, const T* rows, const T* factors, std::int64_t count,
-                                                         std::int64_t first, std::int64_t last) {
+inline __attribute__((always_inline)) void subtract_rows(T* row, const T* rows, const T* factors,
+                                                         std::int64_t count, std::int64_t first,
+                                                         std::int64_t last) {
   constexpr std::int64_t lanes = lane_bytes / sizeof(T);
   std::int64_t c = first / lanes * lanes;
-  for (; c + 3 * lanes < last; c += 4 * lanes) subtract_lanes<T, 4>(row + c, rows + c, factors, count);
+  for (; c + 3 * lanes < last; c += 4 * lanes)
+    subtract_lanes<T, 4>(row + c, rows + c, factors, count);
   for (; c + lanes < last; c += 2 * lanes) subtract_lanes<T, 2>(row + c, rows + c, factors, count);
   for (; c < last; c += lanes) subtract_lanes<T, 1>(row + c, rows + c, factors, count);
 }
@@ -86,10 +91,18 @@ inline __attribute__((always_inline)) void square_block(T* a, std::int64_t ld, s
   }
 }
 
-MUON_VECTORIZED bool invert_diagonal(float* a, std::int64_t ld, std::int64_t size) { return invert_block(a, ld, size); }
-MUON_VECTORIZED bool invert_diagonal(double* a, std::int64_t ld, std::int64_t size) { return invert_block(a, ld, size); }
-MUON_VECTORIZED void square_diagonal(float* a, std::int64_t ld, std::int64_t size) { square_block(a, ld, size); }
-MUON_VECTORIZED void square_diagonal(double* a, std::int64_t ld, std::int64_t size) { square_block(a, ld, size); }
+MUON_VECTORIZED bool invert_diagonal(float* a, std::int64_t ld, std::int64_t size) {
+  return invert_block(a, ld, size);
+}
+MUON_VECTORIZED bool invert_diagonal(double* a, std::int64_t ld, std::int64_t size) {
+  return invert_block(a, ld, size);
+}
+MUON_VECTORIZED void square_diagonal(float* a, std::int64_t ld, std::int64_t size) {
+  square_block(a, ld, size);
+}
+MUON_VECTORIZED void square_diagonal(double* a, std::int64_t ld, std::int64_t size) {
+  square_block(a, ld, size);
+}
 
 /// Matrices up to this size are done by one thread of a team: cheaper than waiting for each other.
 constexpr std::int64_t one_thread = 128;
@@ -102,10 +115,11 @@ SymmetricRef<T> part(const SymmetricRef<T>& a, std::int64_t first, std::int64_t 
   return {a.at(first, first), size, a.ld};
 }
 
-/// b [rows, cols] <- alpha op(l) b or alpha b op(l), by the columns or rows of b that do not depend on each other
+/// b [rows, cols] <- alpha op(l) b or alpha b op(l), by the columns or rows of b that do not depend
+/// on each other
 template <class T>
-void multiply_by_triangle_(const Team& team, Side side, Op op, T alpha, const SymmetricRef<T>& l, T* b, std::int64_t rows,
-                           std::int64_t cols) {
+void multiply_by_triangle_(const Team& team, Side side, Op op, T alpha, const SymmetricRef<T>& l,
+                           T* b, std::int64_t rows, std::int64_t cols) {
   const std::int64_t free = side == Side::left ? cols : rows;
   const std::int64_t chunk = std::max<std::int64_t>(64, (free / team.size() + 15) / 16 * 16);
   team.each((free + chunk - 1) / chunk, [&](std::int64_t i) {
@@ -122,7 +136,8 @@ void multiply_by_triangle_(const Team& team, Side side, Op op, T alpha, const Sy
 /// lower triangle of a <- the inverse of its Cholesky factor
 template <class T>
 bool invert_factor_(const Team& team, const SymmetricRef<T>& a) {
-  if (team.size() > 1 && a.m <= one_thread) return team.succeeds([&] { return invert_factor_(Team(), a); });
+  if (team.size() > 1 && a.m <= one_thread)
+    return team.succeeds([&] { return invert_factor_(Team(), a); });
   if (a.m <= block) return invert_diagonal(a.data, a.ld, a.m);
   const std::int64_t half = first_half(a.m);
   const std::int64_t rest = a.m - half;
@@ -130,10 +145,13 @@ bool invert_factor_(const Team& team, const SymmetricRef<T>& a) {
   const SymmetricRef<T> lower = part(a, half, rest);
   T* const left = a.at(half, 0);
   if (!invert_factor_(team, upper)) return false;
-  multiply_by_triangle_(team, Side::right, Op::transposed, T{1}, upper, left, rest, half);  // L21 = A21 L11^-T
-  gram_(team, lower, Op::plain, MatrixRef<const T>{left, rest, half, a.ld}, T{-1}, T{1});   // A22 - L21 L21^T
+  // L21 = A21 L11^-T
+  multiply_by_triangle_(team, Side::right, Op::transposed, T{1}, upper, left, rest, half);
+  // A22 - L21 L21^T
+  gram_(team, lower, Op::plain, MatrixRef<const T>{left, rest, half, a.ld}, T{-1}, T{1});
   if (!invert_factor_(team, lower)) return false;
-  multiply_by_triangle_(team, Side::left, Op::plain, T{-1}, lower, left, rest, half);  // M21 = -M22 L21 M11
+  // M21 = -M22 L21 M11
+  multiply_by_triangle_(team, Side::left, Op::plain, T{-1}, lower, left, rest, half);
   multiply_by_triangle_(team, Side::right, Op::plain, T{1}, upper, left, rest, half);
   return true;
 }
@@ -147,8 +165,10 @@ void square_factor_(const Team& team, const SymmetricRef<T>& a) {
   const std::int64_t rest = a.m - half;
   T* const left = a.at(half, 0);
   square_factor_(team, part(a, 0, half));
-  gram_(team, part(a, 0, half), Op::transposed, MatrixRef<const T>{left, rest, half, a.ld}, T{1}, T{1});
-  multiply_by_triangle_(team, Side::left, Op::transposed, T{1}, part(a, half, rest), left, rest, half);
+  gram_(team, part(a, 0, half), Op::transposed, MatrixRef<const T>{left, rest, half, a.ld}, T{1},
+        T{1});
+  multiply_by_triangle_(team, Side::left, Op::transposed, T{1}, part(a, half, rest), left, rest,
+                        half);
   square_factor_(team, part(a, half, rest));
 }
 

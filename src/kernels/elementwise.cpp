@@ -6,7 +6,8 @@
 #include <cmath>
 #include <limits>
 
-// Each function is written once, always inlined into two entry points, which are compiled for several instruction sets.
+// Each function is written once, always inlined into two entry points, which are compiled for
+// several instruction sets.
 #define MUON_INLINE inline __attribute__((always_inline))
 
 namespace muon::kernels {
@@ -25,7 +26,8 @@ MUON_INLINE double largest_of(const T* values, std::int64_t count) {
   T most = 0;
 #pragma omp simd reduction(max : most)
   for (std::int64_t i = 0; i < count; ++i) most = std::max(most, std::fabs(values[i]));
-  return finite_of(values, count) || std::isinf(most) ? static_cast<double>(most) : std::numeric_limits<double>::quiet_NaN();
+  return finite_of(values, count) || std::isinf(most) ? static_cast<double>(most)
+                                                      : std::numeric_limits<double>::quiet_NaN();
 }
 
 template <class T>
@@ -42,7 +44,8 @@ MUON_INLINE T lerp(T from, T to, T weight, T rest) {
 
 /// `slow`: momentum is more than a half, so that the buffer moves by less than half of the way.
 template <class T, bool nesterov, bool slow>
-MUON_INLINE void momentum_of(T* buffer, T* update, const T* gradient, double momentum, std::int64_t count) {
+MUON_INLINE void momentum_of(T* buffer, T* update, const T* gradient, double momentum,
+                             std::int64_t count) {
   const T kept = static_cast<T>(momentum);
   const T step = static_cast<T>(1 - momentum);
 #pragma omp simd
@@ -54,7 +57,8 @@ MUON_INLINE void momentum_of(T* buffer, T* update, const T* gradient, double mom
 }
 
 template <class T>
-MUON_INLINE void momentum_of(T* buffer, T* update, const T* gradient, double momentum, bool nesterov, std::int64_t count) {
+MUON_INLINE void momentum_of(T* buffer, T* update, const T* gradient, double momentum,
+                             bool nesterov, std::int64_t count) {
   if (momentum > 0.5) {
     nesterov ? momentum_of<T, true, true>(buffer, update, gradient, momentum, count)
              : momentum_of<T, false, true>(buffer, update, gradient, momentum, count);
@@ -65,8 +69,8 @@ MUON_INLINE void momentum_of(T* buffer, T* update, const T* gradient, double mom
 }
 
 template <class T, bool amsgrad, bool slow>
-MUON_INLINE void adamw_of(T* parameter, const T* gradient, T* average, T* square, T* largest, const AdamWFactors& f,
-                          std::int64_t count) {
+MUON_INLINE void adamw_of(T* parameter, const T* gradient, T* average, T* square, T* largest,
+                          const AdamWFactors& f, std::int64_t count) {
   const T kept1 = static_cast<T>(f.beta1);
   const T step1 = static_cast<T>(1 - f.beta1);
   const T beta2 = static_cast<T>(f.beta2);
@@ -86,32 +90,40 @@ MUON_INLINE void adamw_of(T* parameter, const T* gradient, T* average, T* square
       second = second > largest[i] ? second : largest[i];
       largest[i] = second;
     }
-    parameter[i] = decay * parameter[i] - step_size * (first / (std::sqrt(second) * correction + eps));
+    parameter[i] =
+        decay * parameter[i] - step_size * (first / (std::sqrt(second) * correction + eps));
   }
 }
 
 template <class T, bool amsgrad>
-MUON_INLINE void adamw_of(T* parameter, const T* gradient, T* average, T* square, T* largest, const AdamWFactors& f,
-                          std::int64_t count) {
-  f.beta1 > 0.5 ? adamw_of<T, amsgrad, true>(parameter, gradient, average, square, largest, f, count)
-                : adamw_of<T, amsgrad, false>(parameter, gradient, average, square, largest, f, count);
+MUON_INLINE void adamw_of(T* parameter, const T* gradient, T* average, T* square, T* largest,
+                          const AdamWFactors& f, std::int64_t count) {
+  f.beta1 > 0.5
+      ? adamw_of<T, amsgrad, true>(parameter, gradient, average, square, largest, f, count)
+      : adamw_of<T, amsgrad, false>(parameter, gradient, average, square, largest, f, count);
 }
 
 }  // namespace
 
-#define MUON_BOTH(T)                                                                                                           \
-  MUON_VECTORIZED bool all_finite(const T* values, std::int64_t count) { return finite_of(values, count); }                    \
-  MUON_VECTORIZED double largest_magnitude(const T* values, std::int64_t count) { return largest_of(values, count); }          \
-  MUON_VECTORIZED void scale(T* out, const T* in, double factor, std::int64_t count) {                                         \
-    scale_of(out, in, static_cast<T>(factor), count);                                                                          \
-  }                                                                                                                            \
-  MUON_VECTORIZED void momentum(T* buffer, T* update, const T* gradient, double momentum, bool nesterov, std::int64_t count) { \
-    momentum_of(buffer, update, gradient, momentum, nesterov, count);                                                          \
-  }                                                                                                                            \
-  MUON_VECTORIZED void adamw(T* parameter, const T* gradient, T* average, T* square, T* largest, const AdamWFactors& f,        \
-                             std::int64_t count) {                                                                             \
-    if (largest != nullptr) return adamw_of<T, true>(parameter, gradient, average, square, largest, f, count);                 \
-    adamw_of<T, false>(parameter, gradient, average, square, largest, f, count);                                               \
+#define MUON_BOTH(T)                                                                             \
+  MUON_VECTORIZED bool all_finite(const T* values, std::int64_t count) {                         \
+    return finite_of(values, count);                                                             \
+  }                                                                                              \
+  MUON_VECTORIZED double largest_magnitude(const T* values, std::int64_t count) {                \
+    return largest_of(values, count);                                                            \
+  }                                                                                              \
+  MUON_VECTORIZED void scale(T* out, const T* in, double factor, std::int64_t count) {           \
+    scale_of(out, in, static_cast<T>(factor), count);                                            \
+  }                                                                                              \
+  MUON_VECTORIZED void momentum(T* buffer, T* update, const T* gradient, double momentum,        \
+                                bool nesterov, std::int64_t count) {                             \
+    momentum_of(buffer, update, gradient, momentum, nesterov, count);                            \
+  }                                                                                              \
+  MUON_VECTORIZED void adamw(T* parameter, const T* gradient, T* average, T* square, T* largest, \
+                             const AdamWFactors& f, std::int64_t count) {                        \
+    if (largest != nullptr)                                                                      \
+      return adamw_of<T, true>(parameter, gradient, average, square, largest, f, count);         \
+    adamw_of<T, false>(parameter, gradient, average, square, largest, f, count);                 \
   }
 MUON_BOTH(float)
 MUON_BOTH(double)

@@ -17,12 +17,15 @@ double largest_magnitude(const double* values, std::int64_t count);
 void scale(float* out, const float* in, double factor, std::int64_t count);
 void scale(double* out, const double* in, double factor, std::int64_t count);
 
-/// buffer <- lerp(buffer, gradient, 1 - momentum); update <- lerp(gradient, buffer, momentum) if `nesterov`, else the buffer.
-/// lerp(a, b, w) is a + w (b - a) for w < 0.5 and b - (b - a) (1 - w) from there on, so that w = 1 gives b exactly even where
-/// a is many orders larger.
-/// Source   the two forms are torch.lerp's: https://github.com/pytorch/pytorch/blob/main/aten/src/ATen/native/Lerp.h
-void momentum(float* buffer, float* update, const float* gradient, double momentum, bool nesterov, std::int64_t count);
-void momentum(double* buffer, double* update, const double* gradient, double momentum, bool nesterov, std::int64_t count);
+/// buffer <- lerp(buffer, gradient, 1 - momentum); update <- lerp(gradient, buffer, momentum) if
+/// `nesterov`, else the buffer. lerp(a, b, w) is a + w (b - a) for w < 0.5 and b - (b - a) (1 - w)
+/// from there on, so that w = 1 gives b exactly even where a is many orders larger.
+/// Source   the two forms are torch.lerp's:
+///          https://github.com/pytorch/pytorch/blob/main/aten/src/ATen/native/Lerp.h
+void momentum(float* buffer, float* update, const float* gradient, double momentum, bool nesterov,
+              std::int64_t count);
+void momentum(double* buffer, double* update, const double* gradient, double momentum,
+              bool nesterov, std::int64_t count);
 
 /// What one AdamW update of step t multiplies by.
 struct AdamWFactors {
@@ -33,9 +36,9 @@ struct AdamWFactors {
 };
 
 /// One AdamW update of consecutive values. `largest` is null, or the running maximum of amsgrad.
-void adamw(float* parameter, const float* gradient, float* average, float* square, float* largest, const AdamWFactors& f,
-           std::int64_t count);
-void adamw(double* parameter, const double* gradient, double* average, double* square, double* largest, const AdamWFactors& f,
-           std::int64_t count);
+void adamw(float* parameter, const float* gradient, float* average, float* square, float* largest,
+           const AdamWFactors& f, std::int64_t count);
+void adamw(double* parameter, const double* gradient, double* average, double* square,
+           double* largest, const AdamWFactors& f, std::int64_t count);
 
 }  // namespace muon::kernels

@@ -1,5 +1,5 @@
-// The threads that work on one matrix together. A kernel is called by all of them with the same arguments and shares its loop
-// out through `each`.
+// The threads that work on one matrix together. A kernel is called by all of them with the same
+// arguments and shares its loop out through `each`.
 #pragma once
 
 #include <atomic>
@@ -8,21 +8,25 @@
 namespace muon::kernels {
 
 /// A function compiled for several instruction sets, the best one chosen when the program starts.
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && __GNUC__ >= 12 && defined(__GLIBC__) && \
-    !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
-#define MUON_VECTORIZED __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && __GNUC__ >= 12 && \
+    defined(__GLIBC__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+#define MUON_VECTORIZED \
+  __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
 #else
 #define MUON_VECTORIZED
 #endif
 
-/// Where the threads of a team agree on how far they are: one for each piece of work that a team does from beginning to end.
+/// Where the threads of a team agree on how far they are: one for each piece of work that a team
+/// does from beginning to end.
 class Progress {
  public:
-  /// Takes a task of `stage`: its number, or -1 if none of the `count` is left to take or the stage is over.
+  /// Takes a task of `stage`: its number, or -1 if none of the `count` is left to take or the stage
+  /// is over.
   std::int64_t take(std::uint64_t stage, std::int64_t count) {
     std::uint64_t now = now_.load(std::memory_order_acquire);
     while (stage_of(now) == stage && taken_of(now) < count) {
-      if (now_.compare_exchange_weak(now, now + one_taken, std::memory_order_acq_rel, std::memory_order_acquire))
+      if (now_.compare_exchange_weak(now, now + one_taken, std::memory_order_acq_rel,
+                                     std::memory_order_acquire))
         return taken_of(now);
     }
     return -1;
@@ -32,7 +36,8 @@ class Progress {
   void finish(std::uint64_t stage, std::int64_t count) {
     const std::uint64_t before = now_.fetch_add(one_done, std::memory_order_acq_rel);
     if (done_of(before) + 1 < count) return;
-    now_.store((stage + 1) << stage_shift, std::memory_order_release);  // all tasks are taken, so nobody else writes
+    // all tasks are taken, so nobody else writes
+    now_.store((stage + 1) << stage_shift, std::memory_order_release);
     now_.notify_all();
   }
 
@@ -50,7 +55,9 @@ class Progress {
 
   /// At most one stage may fail.
   void fail(std::uint64_t stage) { failed_.store(stage, std::memory_order_relaxed); }
-  bool failed(std::uint64_t stage) const { return failed_.load(std::memory_order_relaxed) == stage; }
+  bool failed(std::uint64_t stage) const {
+    return failed_.load(std::memory_order_relaxed) == stage;
+  }
 
   static constexpr std::int64_t most_tasks = (std::int64_t{1} << 20) - 1;
 
@@ -61,10 +68,15 @@ class Progress {
   static constexpr std::uint64_t one_done = 1;
   static constexpr std::uint64_t one_taken = std::uint64_t{1} << taken_shift;
   static std::uint64_t stage_of(std::uint64_t now) { return now >> stage_shift; }
-  static std::int64_t taken_of(std::uint64_t now) { return static_cast<std::int64_t>(now >> taken_shift) & most_tasks; }
-  static std::int64_t done_of(std::uint64_t now) { return static_cast<std::int64_t>(now) & most_tasks; }
+  static std::int64_t taken_of(std::uint64_t now) {
+    return static_cast<std::int64_t>(now >> taken_shift) & most_tasks;
+  }
+  static std::int64_t done_of(std::uint64_t now) {
+    return static_cast<std::int64_t>(now) & most_tasks;
+  }
 
-  /// Some tens of microseconds: longer than most waits on an idle machine, and short beside a turn of the scheduler.
+  /// Some tens of microseconds: longer than most waits on an idle machine, and short beside a turn
+  /// of the scheduler.
   static constexpr int spins = 1000;
   static void pause() {
 #if defined(__x86_64__) || defined(__i386__)
@@ -78,10 +90,11 @@ class Progress {
   std::atomic<std::uint64_t> failed_{~std::uint64_t{0}};
 };
 
-/// One of the threads that do a piece of work together, all of which make the same calls. Each call is a stage, shared out in
-/// tasks. No thread waits for the others to *come*, only for tasks that they have taken: a thread that the system has given no
-/// processor finds its stages done and catches up. So what is computed for all must be written in a stage, into memory that no
-/// later stage of the same work writes, and be read after it.
+/// One of the threads that do a piece of work together, all of which make the same calls. Each call
+/// is a stage, shared out in tasks. No thread waits for the others to *come*, only for tasks that
+/// they have taken: a thread that the system has given no processor finds its stages done and
+/// catches up. So what is computed for all must be written in a stage, into memory that no later
+/// stage of the same work writes, and be read after it.
 class Team {
  public:
   /// One thread, which never waits.
@@ -91,7 +104,8 @@ class Team {
 
   int size() const { return size_; }
 
-  /// Calls work(0) .. work(count - 1), each by one of the threads, as they become free; returns when all are done.
+  /// Calls work(0) .. work(count - 1), each by one of the threads, as they become free; returns
+  /// when all are done.
   template <class Work>
   void each(std::int64_t count, const Work& work) const {
     if (progress_ == nullptr) {

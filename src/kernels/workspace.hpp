@@ -8,7 +8,8 @@
 
 namespace muon::kernels {
 
-/// One block of memory a thread, grown when more is asked for. Pages that are never written cost nothing.
+/// One block of memory a thread, grown when more is asked for. Pages that are never written cost
+/// nothing.
 class Workspace {
  public:
   /// At least `bytes` for each of `threads`; what was there is lost. Throws std::bad_alloc.

@@ -1,4 +1,5 @@
-// Where a matrix is orthogonalized, in which type, and by which method: the one place that decides it.
+// Where a matrix is orthogonalized, in which type, and by which method: the one place that decides
+// it.
 #pragma once
 
 #include <muon/matrix/orthogonalize.hpp>
@@ -23,9 +24,10 @@ struct Backend {
   bool uses_kernels() const { return kind == Kind::kernels; }
 };
 
-/// The backend for matrices on `device` that are stored as `dtype`, and whose rows, columns and distances between rows are at
-/// most `longest` values.
-Backend backend_for(const at::Device& device, at::ScalarType dtype, std::int64_t longest, const OrthogonalizeOptions& options);
+/// The backend for matrices on `device` that are stored as `dtype`, and whose rows, columns and
+/// distances between rows are at most `longest` values.
+Backend backend_for(const at::Device& device, at::ScalarType dtype, std::int64_t longest,
+                    const OrthogonalizeOptions& options);
 
 /// Whether the method takes inverses of Gram matrices, for which bfloat16 is too coarse.
 bool is_rational(Method method);

@@ -13,19 +13,26 @@
 namespace muon {
 namespace {
 
-[[noreturn]] void refuse(const std::string& what) { throw std::invalid_argument("[MatrixView] " + what); }
+[[noreturn]] void refuse(const std::string& what) {
+  throw std::invalid_argument("[MatrixView] " + what);
+}
 
 /// From here on, products of the sizes cannot overflow.
 void check_sizes(c10::IntArrayRef sizes) {
-  if (sizes.size() < 2) refuse(fmt::format("shape {} holds no matrix; two or more dimensions are needed", shape_text(sizes)));
-  if (!extent_of_sizes(sizes)) {
-    refuse(fmt::format("shape {} has a negative size, or more values than 64 bits can count; give a tensor's sizes",
+  if (sizes.size() < 2)
+    refuse(fmt::format("shape {} holds no matrix; two or more dimensions are needed",
                        shape_text(sizes)));
+  if (!extent_of_sizes(sizes)) {
+    refuse(
+        fmt::format("shape {} has a negative size, or more values than 64 bits can count; give a "
+                    "tensor's sizes",
+                    shape_text(sizes)));
   }
 }
 
 void check_chunks(std::int64_t count, std::int64_t rows) {
-  if (rows == 0 || rows % count != 0) refuse(fmt::format("chunk_rows({}) does not divide the matrix's {} rows", count, rows));
+  if (rows == 0 || rows % count != 0)
+    refuse(fmt::format("chunk_rows({}) does not divide the matrix's {} rows", count, rows));
 }
 
 /// Adds matrices to a list in which equal neighbours are counted together.
@@ -52,7 +59,9 @@ MatrixView MatrixView::then(Step step) const {
 MatrixView MatrixView::split_rows(std::vector<std::int64_t> sizes) const {
   if (sizes.empty()) refuse("split_rows got no sizes; give the number of rows of each block");
   for (const std::int64_t size : sizes) {
-    if (size <= 0) refuse(fmt::format("split_rows got a block of {} rows; every block needs at least one", size));
+    if (size <= 0)
+      refuse(
+          fmt::format("split_rows got a block of {} rows; every block needs at least one", size));
   }
   return then({Kind::split_rows, std::move(sizes)});
 }
@@ -78,12 +87,15 @@ MatrixShape MatrixView::base_shape(c10::IntArrayRef sizes) const {
     base = dims == 2 ? Base::matrix : Base::flatten;
   }
   const auto product = [&](std::size_t first, std::size_t last) {
-    return std::accumulate(sizes.begin() + first, sizes.begin() + last, std::int64_t{1}, std::multiplies<>());
+    return std::accumulate(sizes.begin() + first, sizes.begin() + last, std::int64_t{1},
+                           std::multiplies<>());
   };
   if (base == Base::flatten) return {1, sizes[0], product(1, dims)};
   if (base == Base::stack) return {product(0, dims - 2), sizes[dims - 2], sizes[dims - 1]};
   if (dims != 2)
-    refuse(fmt::format("shape {} is not one matrix; say flatten() for a convolution, stack() for experts", shape_text(sizes)));
+    refuse(fmt::format(
+        "shape {} is not one matrix; say flatten() for a convolution, stack() for experts",
+        shape_text(sizes)));
   return {1, sizes[0], sizes[1]};
 }
 
@@ -92,12 +104,14 @@ std::vector<std::int64_t> MatrixView::row_blocks(const Step& step, std::int64_t 
     std::int64_t sum = 0;
     for (const std::int64_t size : step.sizes) {
       if (size > rows - sum) {
-        refuse(fmt::format("split_rows({}) adds up to more than the matrix's {} rows", fmt::join(step.sizes, ","), rows));
+        refuse(fmt::format("split_rows({}) adds up to more than the matrix's {} rows",
+                           fmt::join(step.sizes, ","), rows));
       }
       sum += size;
     }
     if (sum != rows) {
-      refuse(fmt::format("split_rows({}) adds up to {} rows; the matrix has {}", fmt::join(step.sizes, ","), sum, rows));
+      refuse(fmt::format("split_rows({}) adds up to {} rows; the matrix has {}",
+                         fmt::join(step.sizes, ","), sum, rows));
     }
     return step.sizes;
   }
@@ -113,14 +127,16 @@ std::vector<MatrixShape> MatrixView::shapes(c10::IntArrayRef sizes) const {
     for (const MatrixShape& shape : result) {
       switch (step.kind) {
         case Kind::transposed: next.push_back({shape.count, shape.cols, shape.rows}); break;
-        case Kind::chunk_rows: {  // without a list of the blocks, which may be as many as a file says
+        // without a list of the blocks, which may be as many as a file says
+        case Kind::chunk_rows: {
           const std::int64_t count = step.sizes.front();
           check_chunks(count, shape.rows);
           append(next, {shape.count * count, shape.rows / count, shape.cols});
           break;
         }
         case Kind::split_rows:
-          for (const std::int64_t rows : row_blocks(step, shape.rows)) append(next, {shape.count, rows, shape.cols});
+          for (const std::int64_t rows : row_blocks(step, shape.rows))
+            append(next, {shape.count, rows, shape.cols});
           break;
       }
     }
@@ -131,7 +147,8 @@ std::vector<MatrixShape> MatrixView::shapes(c10::IntArrayRef sizes) const {
 
 std::vector<MatrixBlock> MatrixView::blocks(c10::IntArrayRef sizes) const {
   const MatrixShape base = base_shape(sizes);
-  std::vector<MatrixBlock> result{{0, base.count, base.rows * base.cols, base.rows, base.cols, base.cols, false}};
+  std::vector<MatrixBlock> result{
+      {0, base.count, base.rows * base.cols, base.rows, base.cols, base.cols, false}};
   for (const Step& step : steps_) {
     if (step.kind == Kind::transposed) {
       for (MatrixBlock& block : result) {
@@ -142,10 +159,12 @@ std::vector<MatrixBlock> MatrixView::blocks(c10::IntArrayRef sizes) const {
     }
     std::vector<MatrixBlock> next;
     for (const MatrixBlock& block : result) {
-      if (step.kind == Kind::chunk_rows && block.cols == 0) {  // no values: as many blocks as one likes, all in one place
+      // no values: as many blocks as one likes, all in one place
+      if (step.kind == Kind::chunk_rows && block.cols == 0) {
         const std::int64_t count = step.sizes.front();
         check_chunks(count, block.rows);
-        next.push_back({block.offset, block.count * count, 0, block.rows / count, 0, block.ld, block.transposed});
+        next.push_back({block.offset, block.count * count, 0, block.rows / count, 0, block.ld,
+                        block.transposed});
         continue;
       }
       std::int64_t first = 0;
@@ -166,9 +185,10 @@ std::vector<at::Tensor> MatrixView::matrices(const at::Tensor& tensor) const {
   if (!tensor.is_contiguous()) refuse("the tensor is not contiguous; call .contiguous() first");
   std::vector<at::Tensor> result;
   for (const MatrixBlock& block : blocks(tensor.sizes())) {
-    result.push_back(tensor.as_strided({block.count, block.rows, block.cols},
-                                       {block.step, block.transposed ? 1 : block.ld, block.transposed ? block.ld : 1},
-                                       tensor.storage_offset() + block.offset));
+    result.push_back(tensor.as_strided(
+        {block.count, block.rows, block.cols},
+        {block.step, block.transposed ? 1 : block.ld, block.transposed ? block.ld : 1},
+        tensor.storage_offset() + block.offset));
   }
   return result;
 }
@@ -178,7 +198,9 @@ std::string MatrixView::to_string() const {
   std::string text = names[static_cast<int>(base_)];
   for (const Step& step : steps_) {
     switch (step.kind) {
-      case Kind::split_rows: text += fmt::format(".split_rows({})", fmt::join(step.sizes, ",")); break;
+      case Kind::split_rows:
+        text += fmt::format(".split_rows({})", fmt::join(step.sizes, ","));
+        break;
       case Kind::chunk_rows: text += fmt::format(".chunk_rows({})", step.sizes.front()); break;
       case Kind::transposed: text += ".transposed"; break;
     }

@@ -20,7 +20,9 @@
 namespace muon {
 namespace {
 
-[[noreturn]] void refuse(const std::string& what) { throw std::invalid_argument("[orthogonalize] " + what); }
+[[noreturn]] void refuse(const std::string& what) {
+  throw std::invalid_argument("[orthogonalize] " + what);
+}
 
 std::vector<NewtonSchulzStep> repeat_last(std::vector<NewtonSchulzStep> steps, int count) {
   if (count < 0) refuse(fmt::format("the number of steps is {}; give 0 or more", count));
@@ -29,10 +31,11 @@ std::vector<NewtonSchulzStep> repeat_last(std::vector<NewtonSchulzStep> steps, i
 }
 
 #ifdef MUON_HAS_BLAS
-/// Orthogonalizes a batch [count, rows, cols]. A batch whose columns are contiguous is read as it is: the factor of the
-/// transposed matrix is the transposed factor.
+/// Orthogonalizes a batch [count, rows, cols]. A batch whose columns are contiguous is read as it
+/// is: the factor of the transposed matrix is the transposed factor.
 template <class T>
-at::Tensor orthogonalize_cpu(const at::Tensor& batch, const OrthogonalizeOptions& options, const Backend& backend) {
+at::Tensor orthogonalize_cpu(const at::Tensor& batch, const OrthogonalizeOptions& options,
+                             const Backend& backend) {
   const bool by_columns = !batch.is_contiguous() && batch.transpose(1, 2).is_contiguous();
   const at::Tensor x = (by_columns ? batch.transpose(1, 2) : batch.contiguous()).resolve_neg();
   const at::Tensor y = at::empty_like(x, at::MemoryFormat::Contiguous);
@@ -56,7 +59,9 @@ at::Tensor orthogonalize_cpu(const at::Tensor& batch, const OrthogonalizeOptions
 
 }  // namespace
 
-std::vector<NewtonSchulzStep> jordan_steps(int count) { return repeat_last({{3.4445, -4.7750, 2.0315}}, count); }
+std::vector<NewtonSchulzStep> jordan_steps(int count) {
+  return repeat_last({{3.4445, -4.7750, 2.0315}}, count);
+}
 
 std::vector<NewtonSchulzStep> jiacheng_you_steps() {
   return {{4.0848, -6.8946, 2.9270},
@@ -67,13 +72,15 @@ std::vector<NewtonSchulzStep> jiacheng_you_steps() {
 }
 
 std::vector<NewtonSchulzStep> polar_express_steps() {
-  std::vector<NewtonSchulzStep> steps{{8.156554524902461, -22.48329292557795, 15.878769915207462},
-                                 {4.042929935166739, -2.808917465908714, 0.5000178451051316},
-                                 {3.8916678022926607, -2.772484153217685, 0.5060648178503393},
-                                 {3.285753657755655, -2.3681294933425376, 0.46449024233003106},
-                                 {2.3465413258596377, -1.7097828382687081, 0.42323551169305323}};
+  std::vector<NewtonSchulzStep> steps{
+      {8.156554524902461, -22.48329292557795, 15.878769915207462},
+      {4.042929935166739, -2.808917465908714, 0.5000178451051316},
+      {3.8916678022926607, -2.772484153217685, 0.5060648178503393},
+      {3.285753657755655, -2.3681294933425376, 0.46449024233003106},
+      {2.3465413258596377, -1.7097828382687081, 0.42323551169305323}};
   constexpr double safety = 1.02;  // x / safety in p(x) = a x + b x^3 + c x^5
-  steps[0] = {steps[0].a / safety, steps[0].b / std::pow(safety, 3), steps[0].c / std::pow(safety, 5)};
+  steps[0] = {steps[0].a / safety, steps[0].b / std::pow(safety, 3),
+              steps[0].c / std::pow(safety, 5)};
   return steps;
 }
 
@@ -89,15 +96,20 @@ std::vector<NewtonSchulzStep> polar_express_paper_steps(int count) {
                      count);
 }
 
-std::vector<NewtonSchulzStep> converging_steps(int count) { return repeat_last({{2, -1.5, 0.5}}, count); }
+std::vector<NewtonSchulzStep> converging_steps(int count) {
+  return repeat_last({{2, -1.5, 0.5}}, count);
+}
 
 at::Tensor orthogonalize(const at::Tensor& matrix, const OrthogonalizeOptions& options) {
   if (!matrix.defined()) refuse("the matrix is undefined");
   if (matrix.layout() != at::kStrided) refuse("the matrix is sparse; call .to_dense() first");
   if (!at::isFloatingType(matrix.scalar_type())) {
-    refuse(fmt::format("the matrix is of type {}; a real floating type is needed", c10::toString(matrix.scalar_type())));
+    refuse(fmt::format("the matrix is of type {}; a real floating type is needed",
+                       c10::toString(matrix.scalar_type())));
   }
-  if (matrix.dim() < 2) refuse(fmt::format("the input has {} dimensions; a matrix has two, a batch more", matrix.dim()));
+  if (matrix.dim() < 2)
+    refuse(
+        fmt::format("the input has {} dimensions; a matrix has two, a batch more", matrix.dim()));
   if (!(std::isfinite(options.eps) && options.eps >= 0))
     refuse(fmt::format("eps is {}; give a finite number of at least 0", options.eps));
 
@@ -106,15 +118,20 @@ at::Tensor orthogonalize(const at::Tensor& matrix, const OrthogonalizeOptions& o
   const std::int64_t rows = matrix.size(-2);
   const std::int64_t cols = matrix.size(-1);
   const at::Tensor batch = matrix.detach().reshape({-1, rows, cols});
-  const Backend backend = backend_for(matrix.device(), matrix.scalar_type(), std::max(rows, cols), options);
+  const Backend backend =
+      backend_for(matrix.device(), matrix.scalar_type(), std::max(rows, cols), options);
 #ifdef MUON_HAS_BLAS
   if (backend.uses_kernels()) {
-    const at::Tensor result = backend.dtype == at::kDouble ? orthogonalize_cpu<double>(batch.to(at::kDouble), options, backend)
-                                                           : orthogonalize_cpu<float>(batch.to(at::kFloat), options, backend);
+    const at::Tensor result =
+        backend.dtype == at::kDouble
+            ? orthogonalize_cpu<double>(batch.to(at::kDouble), options, backend)
+            : orthogonalize_cpu<float>(batch.to(at::kFloat), options, backend);
     return result.to(matrix.scalar_type()).reshape(matrix.sizes());
   }
 #endif
-  return orthogonalize_aten(batch, options, backend).to(matrix.scalar_type()).reshape(matrix.sizes());
+  return orthogonalize_aten(batch, options, backend)
+      .to(matrix.scalar_type())
+      .reshape(matrix.sizes());
 }
 
 std::string_view to_string(Method method) { return name_of(method); }

@@ -20,7 +20,9 @@ struct Arithmetic {
   bool round;
 
   bool is_bfloat16() const { return round || type == at::kBFloat16; }
-  at::Tensor operator()(at::Tensor product) const { return round ? product.to(at::kBFloat16).to(type) : product; }
+  at::Tensor operator()(at::Tensor product) const {
+    return round ? product.to(at::kBFloat16).to(type) : product;
+  }
 };
 
 /// The operations of polar.hpp on a batch of wide matrices.
@@ -28,11 +30,13 @@ class AtenOps {
  public:
   AtenOps(at::Tensor x, const Arithmetic& rounded) : x_(std::move(x)), rounded_(rounded) {}
 
-  /// Which matrices of the batch met one that is not positive definite; undefined if none did, or no rational method ran.
+  /// Which matrices of the batch met one that is not positive definite; undefined if none did, or
+  /// no rational method ran.
   const at::Tensor& failed() const { return failed_; }
   const at::Tensor& result() const { return x_; }
 
-  /// Full products only: here the form that iterates on X is faster for most shapes, and safe in bfloat16.
+  /// Full products only: here the form that iterates on X is faster for most shapes, and safe in
+  /// bfloat16.
   static bool prefers_gram_form(double) { return false; }
 
   bool gram(int r, int) {
@@ -60,13 +64,15 @@ class AtenOps {
     const auto [factor, info] = at::linalg_cholesky_ex(square_[a]);
     const at::Tensor bad = info.ne(0);
     // a CPU need not compute both answers if all is well
-    if (!x_.is_cpu() || bad.any().item<bool>()) failed_ = failed_.defined() ? failed_.logical_or(bad) : bad;
+    if (!x_.is_cpu() || bad.any().item<bool>())
+      failed_ = failed_.defined() ? failed_.logical_or(bad) : bad;
     square_[a] = at::cholesky_inverse(factor);
     return true;
   }
 
   void apply(int q, double a) {
-    x_ = rounded_(a == 0 ? at::bmm(square_[q], x_) : at::baddbmm(x_, square_[q], x_, /*beta=*/a, /*alpha=*/1));
+    x_ = rounded_(a == 0 ? at::bmm(square_[q], x_)
+                         : at::baddbmm(x_, square_[q], x_, /*beta=*/a, /*alpha=*/1));
   }
   void finish(int q, double a) { apply(q, a); }
 
@@ -85,7 +91,9 @@ at::Tensor frobenius(const at::Tensor& matrices) {
 
 struct TensorMath {
   static at::Tensor at_least(const at::Tensor& bound, double eps) { return bound.clamp_min(eps); }
-  static at::Tensor one_where_zero(const at::Tensor& divisor) { return divisor.masked_fill(divisor == 0, 1); }
+  static at::Tensor one_where_zero(const at::Tensor& divisor) {
+    return divisor.masked_fill(divisor == 0, 1);
+  }
 };
 
 /// Divides each matrix by its norm bound.
@@ -94,7 +102,8 @@ at::Tensor normalized(const at::Tensor& matrices, const OrthogonalizeOptions& op
   at::Tensor bound = norm;
   if (options.norm_bound != NormBound::frobenius) {
     const at::Tensor unit =
-        (matrices / norm.masked_fill(norm == 0, 1)).to(matrices.scalar_type() == at::kDouble ? at::kDouble : at::kFloat);
+        (matrices / norm.masked_fill(norm == 0, 1))
+            .to(matrices.scalar_type() == at::kDouble ? at::kDouble : at::kFloat);
     at::Tensor power = at::bmm(unit, unit.transpose(1, 2));
     double root = 0.5;
     if (options.norm_bound == NormBound::schatten8) {
@@ -108,12 +117,14 @@ at::Tensor normalized(const at::Tensor& matrices, const OrthogonalizeOptions& op
 
 }  // namespace
 
-at::Tensor orthogonalize_aten(const at::Tensor& batch, const OrthogonalizeOptions& options, const Backend& backend) {
+at::Tensor orthogonalize_aten(const at::Tensor& batch, const OrthogonalizeOptions& options,
+                              const Backend& backend) {
   const Arithmetic arithmetic{backend.dtype, backend.round_to_bfloat16};
   const std::vector<NewtonSchulzStep> fallback = polar_express_steps();
   const bool tall = batch.size(1) > batch.size(2);
   at::Tensor x = tall ? batch.transpose(1, 2) : batch;  // the Gram matrix has the shorter side
-  // bfloat16 rounds the input and then the quotient, as PyTorch and Keller Jordan do; only the norm between them stays wide
+  // bfloat16 rounds the input and then the quotient, as PyTorch and Keller Jordan do; only the norm
+  // between them stays wide
   if (arithmetic.is_bfloat16()) x = x.to(at::kBFloat16);
   x = arithmetic(normalized(x, options).to(arithmetic.type));
   const double ratio = static_cast<double>(x.size(2)) / static_cast<double>(x.size(1));

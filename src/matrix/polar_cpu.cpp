@@ -16,19 +16,21 @@
 namespace muon {
 namespace {
 
-using kernels::Op;
 using kernels::MatrixRef;
+using kernels::Op;
 using kernels::SymmetricRef;
 using kernels::Team;
 using kernels::Triangle;
 using polar::Part;
 using polar::Term;
 
-/// Between these squared norms, Gram matrices of float32 neither overflow nor lose digits to denormal numbers.
+/// Between these squared norms, Gram matrices of float32 neither overflow nor lose digits to
+/// denormal numbers.
 constexpr double smallest_square = 1e-18;
 constexpr double largest_square = 1e18;
 
-/// Values from one row to the next: rows that are a multiple of 4 KiB apart would share one set of the cache.
+/// Values from one row to the next: rows that are a multiple of 4 KiB apart would share one set of
+/// the cache.
 std::int64_t padded(std::int64_t cols, std::size_t size) {
   const std::int64_t line = 64 / static_cast<std::int64_t>(size);
   if (cols < line) return cols;
@@ -49,18 +51,23 @@ struct Layout {
         ld(padded(m, sizeof(T))),
         rectangle_ld(padded(job.result.cols, sizeof(T))),
         rectangle(job.result.rows * rectangle_ld),
-        second(alternates(job, static_cast<double>(job.result.longer()) / static_cast<double>(m))) {}
+        second(alternates(job, static_cast<double>(job.result.longer()) / static_cast<double>(m))) {
+  }
 
   static bool alternates(const PolarJob<T>& job, double ratio) {
     if (is_rational(job.method)) return !gram_form(ratio);  // what they fall back to iterates on X
     return job.options->steps.size() > (gram_form(ratio) ? 6 : 1);
   }
 
-  static constexpr std::int64_t squares = 4;  // pages of those that a method does not write cost nothing
-  std::size_t bytes() const { return sizeof(T) * static_cast<std::size_t>(squares * m * ld + rectangle * (second ? 2 : 1)); }
+  // pages of those that a method does not write cost nothing
+  static constexpr std::int64_t squares = 4;
+  std::size_t bytes() const {
+    return sizeof(T) * static_cast<std::size_t>(squares * m * ld + rectangle * (second ? 2 : 1));
+  }
 };
 
-/// What the threads on one job share. Each number is written once a job, since a thread may read it late.
+/// What the threads on one job share. Each number is written once a job, since a thread may read it
+/// late.
 struct SharedNumbers {
   kernels::Progress progress;
   double trace = 0, rescaled_trace = 0, largest = 0, frobenius = 0;
@@ -100,17 +107,23 @@ class BlasOps {
 
   void multiply(int c, int a, int b, double alpha, double beta, int d) {
     if (beta != 0 && (d != c || beta != 1)) combine(c, 0, {{beta, d}}, Part::lower);
-    kernels::multiply_(team_, square(c), square(a), square(b), static_cast<T>(alpha), static_cast<T>(beta == 0 ? 0 : 1));
+    kernels::multiply_(team_, square(c), square(a), square(b), static_cast<T>(alpha),
+                       static_cast<T>(beta == 0 ? 0 : 1));
   }
 
   void combine(int c, double diagonal, std::initializer_list<Term> terms, Part part) {
     const auto triangle = part == Part::whole ? Triangle::both : Triangle::lower;
     const Term* const term = terms.begin();
-    const auto at = [&](std::size_t i) { return kernels::Term<T>{static_cast<T>(term[i].factor), square(term[i].matrix)}; };
+    const auto at = [&](std::size_t i) {
+      return kernels::Term<T>{static_cast<T>(term[i].factor), square(term[i].matrix)};
+    };
     switch (terms.size()) {
       case 0: return kernels::combine_(team_, square(c), static_cast<T>(diagonal), {}, triangle);
-      case 1: return kernels::combine_(team_, square(c), static_cast<T>(diagonal), {at(0)}, triangle);
-      default: return kernels::combine_(team_, square(c), static_cast<T>(diagonal), {at(0), at(1)}, triangle);
+      case 1:
+        return kernels::combine_(team_, square(c), static_cast<T>(diagonal), {at(0)}, triangle);
+      default:
+        return kernels::combine_(team_, square(c), static_cast<T>(diagonal), {at(0), at(1)},
+                                 triangle);
     }
   }
 
@@ -126,7 +139,8 @@ class BlasOps {
 
   void finish(int q, double a) {
     add_diagonal(q, a);
-    kernels::apply_(team_, job_.result, square(q), x_, static_cast<T>(scale_ * job_.alpha), static_cast<T>(job_.beta));
+    kernels::apply_(team_, job_.result, square(q), x_, static_cast<T>(scale_ * job_.alpha),
+                    static_cast<T>(job_.beta));
   }
 
  private:
@@ -134,16 +148,19 @@ class BlasOps {
 
   void fill() {
     const MatrixRef<T>& to = rectangles_[0];
-    const std::int64_t rows = std::max<std::int64_t>(1, (std::int64_t{1} << 14) / to.cols);  // a chunk stays in the cache
-    team_.each((to.rows + rows - 1) / rows,
-               [&](std::int64_t chunk) { job_.fill(to, chunk * rows, std::min(to.rows, (chunk + 1) * rows)); });
+    // a chunk stays in the cache
+    const std::int64_t rows = std::max<std::int64_t>(1, (std::int64_t{1} << 14) / to.cols);
+    team_.each((to.rows + rows - 1) / rows, [&](std::int64_t chunk) {
+      job_.fill(to, chunk * rows, std::min(to.rows, (chunk + 1) * rows));
+    });
     x_ = {to.data, to.rows, to.cols, to.ld};
   }
 
   double trace(int r, double& shared) {
     team_.once([&] {
       shared = 0;
-      for (std::int64_t i = 0; i < layout_.m; ++i) shared += static_cast<double>(*square(r).at(i, i));
+      for (std::int64_t i = 0; i < layout_.m; ++i)
+        shared += static_cast<double>(*square(r).at(i, i));
     });
     return shared;
   }
@@ -155,7 +172,8 @@ class BlasOps {
       for (std::int64_t i = 0; i < layout_.m; ++i) {
         const T* const row = square(r).at(i, 0);
         double part = 0;
-        for (std::int64_t j = 0; j < i; ++j) part += static_cast<double>(row[j]) * static_cast<double>(row[j]);
+        for (std::int64_t j = 0; j < i; ++j)
+          part += static_cast<double>(row[j]) * static_cast<double>(row[j]);
         sum += 2 * part + static_cast<double>(row[i]) * static_cast<double>(row[i]);
       }
       shared_.frobenius = std::sqrt(sum);
@@ -163,8 +181,8 @@ class BlasOps {
     return shared_.frobenius;
   }
 
-  /// x <- x / 2^e with e such that its largest value is near 1, and its Gram matrix again. Rare: only for entries whose squares
-  /// leave the range of float32.
+  /// x <- x / 2^e with e such that its largest value is near 1, and its Gram matrix again. Rare:
+  /// only for entries whose squares leave the range of float32.
   int rescale(int r) {
     team_.once([&] {
       double most = 0;
@@ -181,15 +199,18 @@ class BlasOps {
     const MatrixRef<T>& to = rectangles_[0];
     team_.each(x_.rows, [&](std::int64_t i) {
       // in two steps, since 2^-exponent of a denormal number may itself be out of range
-      kernels::scale(to.data + i * to.ld, x_.data + i * x_.ld, std::ldexp(1.0, -exponent / 2), x_.cols);
-      kernels::scale(to.data + i * to.ld, to.data + i * to.ld, std::ldexp(1.0, -exponent + exponent / 2), x_.cols);
+      kernels::scale(to.data + i * to.ld, x_.data + i * x_.ld, std::ldexp(1.0, -exponent / 2),
+                     x_.cols);
+      kernels::scale(to.data + i * to.ld, to.data + i * to.ld,
+                     std::ldexp(1.0, -exponent + exponent / 2), x_.cols);
     });
     x_ = {to.data, to.rows, to.cols, to.ld};
     kernels::gram_(team_, square(r), x_.wide() ? Op::plain : Op::transposed, x_, T{1}, T{0});
     return exponent;
   }
 
-  /// Divides X, by a factor kept for the next product with it, and its Gram matrix, by the norm bound.
+  /// Divides X, by a factor kept for the next product with it, and its Gram matrix, by the norm
+  /// bound.
   bool normalize(int r, int t) {
     int exponent = 0;
     double sum = trace(r, shared_.trace);
@@ -206,8 +227,9 @@ class BlasOps {
       bound *= std::sqrt(std::sqrt(frobenius(t)));
     }
     const double norm = std::ldexp(bound, exponent);
-    const double divisor = std::isfinite(norm) ? polar::norm_divisor<DoubleMath>(norm, *job_.options)
-                                               : std::numeric_limits<double>::quiet_NaN();
+    const double divisor = std::isfinite(norm)
+                               ? polar::norm_divisor<DoubleMath>(norm, *job_.options)
+                               : std::numeric_limits<double>::quiet_NaN();
     scale_ = std::ldexp(1 / divisor, exponent);
     combine(r, 0, {{scale_ * scale_ * (squared ? sum : 1), r}}, Part::whole);
     if (squared) {
@@ -246,7 +268,8 @@ template <class T>
 double cost(const PolarJob<T>& job) {
   const auto m = static_cast<double>(job.result.shorter());
   const auto n = static_cast<double>(job.result.longer());
-  const double squares = is_rational(job.method) ? 4.0 : 4.0 * static_cast<double>(job.options->steps.size());
+  const double squares =
+      is_rational(job.method) ? 4.0 : 4.0 * static_cast<double>(job.options->steps.size());
   return m * m * (squares * m + 3 * n) * static_cast<double>(sizeof(T));
 }
 
@@ -261,12 +284,14 @@ struct PolarBatch<T>::Shared : SharedNumbers {};
 template <class T>
 PolarBatch<T>::PolarBatch(std::vector<PolarJob<T>> jobs, int threads)
     : jobs_(std::move(jobs)), threads_(threads), fallback_(polar_express_steps()) {
-  std::erase_if(jobs_, [](const PolarJob<T>& job) { return job.result.rows == 0 || job.result.cols == 0; });
+  std::erase_if(
+      jobs_, [](const PolarJob<T>& job) { return job.result.rows == 0 || job.result.cols == 0; });
   std::stable_sort(jobs_.begin(), jobs_.end(),
                    [](const PolarJob<T>& a, const PolarJob<T>& b) { return cost(a) > cost(b); });
   double rest = 0;
   for (const PolarJob<T>& job : jobs_) rest += cost(job);
-  // together: the matrices that one thread would still be busy with when the others have done all the rest
+  // together: the matrices that one thread would still be busy with when the others have done all
+  // the rest
   while (threads > 1 && together_ < jobs_.size()) {
     const double next = cost(jobs_[together_]);
     if (next <= rest / threads || next <= worth_a_team) break;
@@ -295,7 +320,8 @@ void PolarBatch<T>::reserve(kernels::Workspace& workspace) const {
 template <class T>
 void PolarBatch<T>::run(kernels::Workspace& workspace) {
   if (jobs_.empty()) return;
-  const auto run_job = [this](int threads, SharedNumbers& shared, const PolarJob<T>& job, std::byte* memory) {
+  const auto run_job = [this](int threads, SharedNumbers& shared, const PolarJob<T>& job,
+                              std::byte* memory) {
     BlasOps<T> ops(threads, shared, job, memory);
     polar::orthogonalize(ops, job.method, job.options->steps, fallback_, ratio_of(job));
   };
@@ -303,7 +329,8 @@ void PolarBatch<T>::run(kernels::Workspace& workspace) {
 #pragma omp parallel num_threads(threads_) if (threads_ > 1)
   {
     const int team = omp_get_num_threads();
-    for (std::size_t i = 0; i < together_; ++i) run_job(team, shared_[i], jobs_[i], workspace.block(0));
+    for (std::size_t i = 0; i < together_; ++i)
+      run_job(team, shared_[i], jobs_[i], workspace.block(0));
     std::byte* const own = workspace.block(static_cast<std::size_t>(omp_get_thread_num()));
 #pragma omp for schedule(dynamic, 1)
     for (std::size_t i = together_; i < jobs_.size(); ++i) {

@@ -19,8 +19,8 @@
 
 namespace muon {
 
-/// The one group of Groups::single. As large as torch::optim::AdamWOptions, so that a host which casts to those, as LibTorch programs
-/// do, sets the learning rate and writes to nothing else.
+/// The one group of Groups::single. As large as torch::optim::AdamWOptions, so that a host which
+/// casts to those, as LibTorch programs do, sets the learning rate and writes to nothing else.
 class SingleGroupOptions : public torch::optim::OptimizerCloneableOptions<SingleGroupOptions> {
  public:
   explicit SingleGroupOptions(double lr = 0) : lr_(lr) {}
@@ -37,10 +37,11 @@ struct GroupedOptimizer::Impl {
   struct Member {
     std::optional<std::string> name;
     MatrixView view;
-    std::vector<std::int64_t> sizes;   // for which the blocks are
-    std::vector<MatrixBlock> blocks;   // empty under AdamW
+    std::vector<std::int64_t> sizes;  // for which the blocks are
+    std::vector<MatrixBlock> blocks;  // empty under AdamW
   };
-  /// A set of options of Groups::single with its parameters. Its learning rate is `rate` where the group's is `reference`.
+  /// A set of options of Groups::single with its parameters. Its learning rate is `rate` where the
+  /// group's is `reference`.
   struct Part {
     std::unique_ptr<torch::optim::OptimizerOptions> options;
     std::vector<torch::Tensor> params;
@@ -63,7 +64,8 @@ struct GroupedOptimizer::Impl {
   // what a group may hold
   void check_kind(const torch::optim::OptimizerOptions& options, std::size_t group) const;
   void check_parameter(const torch::Tensor& parameter, const std::string& label) const;
-  void check_fit(const torch::Tensor& parameter, const std::string& label, const MatrixView& view) const;
+  void check_fit(const torch::Tensor& parameter, const std::string& label,
+                 const MatrixView& view) const;
   void add(const ParamGroup& group);
   void show_as_single();
   void take_rates_of_parts();
@@ -81,9 +83,11 @@ struct GroupedOptimizer::Impl {
   std::string where;
   Accepts accepts;
   std::unordered_map<const c10::TensorImpl*, Member> members;
-  std::vector<std::vector<const c10::TensorImpl*>> order;  // the parameters of each group, as add_param_group took them
-  std::vector<Part> parts;                                 // of Groups::single
-  double reference = 1;                                    // the learning rate of its one group that goes with the parts' rates
+  // the parameters of each group, as add_param_group took them
+  std::vector<std::vector<const c10::TensorImpl*>> order;
+  std::vector<Part> parts;  // of Groups::single
+  // the learning rate of its one group that goes with the parts' rates
+  double reference = 1;
   NonFiniteGradient nonfinite = NonFiniteGradient::error;
   std::int64_t skipped_steps = 0;
   kernels::Workspace workspace;  // kept from one step to the next

@@ -18,7 +18,8 @@ void KernelTensor::copy_in() const {
 
 void KernelTensor::copy_out() const {
   if (is_copied()) {
-    const c10::InferenceMode write_any(c10::InferenceMode::is_enabled() || original_.is_inference());
+    const c10::InferenceMode write_any(c10::InferenceMode::is_enabled() ||
+                                       original_.is_inference());
     const c10::NoGradGuard no_grad;  // InferenceMode(false) turns gradients on
     at::Tensor target = original_;
     target.copy_(tensor_);
@@ -35,16 +36,20 @@ KernelTensor StagingArea::add(const at::Tensor& tensor) {
     return staged;
   }
   staged.offset_ = used_;
-  used_ += (tensor.numel() + 15) / 16 * 16;  // whole cache lines, so that threads on neighbours do not share one
+  // whole cache lines, so that threads on neighbours do not share one
+  used_ += (tensor.numel() + 15) / 16 * 16;
   most_ = std::max(most_, used_);
   return staged;
 }
 
-void StagingArea::allocate() { memory_ = at::empty({most_}, at::TensorOptions().dtype(type_).device(at::kCPU)); }
+void StagingArea::allocate() {
+  memory_ = at::empty({most_}, at::TensorOptions().dtype(type_).device(at::kCPU));
+}
 
 void StagingArea::place(KernelTensor& staged) const {
   if (!staged.is_copied()) return;
-  staged.tensor_ = memory_.narrow(0, staged.offset_, staged.original_.numel()).view(staged.original_.sizes());
+  staged.tensor_ =
+      memory_.narrow(0, staged.offset_, staged.original_.numel()).view(staged.original_.sizes());
 }
 
 }  // namespace muon

@@ -1,5 +1,5 @@
-// Tensors as the kernels read them: contiguous in memory, float or double. What is not so is copied, batch by batch, into one block
-// of memory that is allocated before the first batch.
+// Tensors as the kernels read them: contiguous in memory, float or double. What is not so is
+// copied, batch by batch, into one block of memory that is allocated before the first batch.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -81,15 +81,16 @@ std::vector<Chunk> chunks_of(std::size_t tensors, const Counts& count_of) {
   return chunks;
 }
 
-/// Calls work(chunk) for every chunk, on `most_threads` threads. Neighbours go together, so that many small tensors do not cost a
-/// change of hands each.
+/// Calls work(chunk) for every chunk, on `most_threads` threads. Neighbours go together, so that
+/// many small tensors do not cost a change of hands each.
 template <class Work>
 void each_chunk(const std::vector<Chunk>& chunks, int most_threads, const Work& work) {
   std::int64_t total = 0;
   for (const Chunk& chunk : chunks) total += chunk.count;
   const auto count = static_cast<std::int64_t>(chunks.size());
   const int threads = total <= chunk_values ? 1 : most_threads;
-  const std::int64_t together = std::max<std::int64_t>(1, count * chunk_values / (2 * std::max<std::int64_t>(1, total)));
+  const std::int64_t together =
+      std::max<std::int64_t>(1, count * chunk_values / (2 * std::max<std::int64_t>(1, total)));
 #pragma omp parallel for schedule(dynamic, together) num_threads(threads) if (threads > 1)
   for (std::int64_t i = 0; i < count; ++i) work(chunks[static_cast<std::size_t>(i)]);
 }

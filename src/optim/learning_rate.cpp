@@ -17,11 +17,13 @@ namespace {
 
 void check(const char* name, double value) {
   if (!(std::isfinite(value) && value >= 0))
-    throw std::invalid_argument(fmt::format("[learning_rate] {} is {}; give a finite number of at least 0", name, value));
+    throw std::invalid_argument(
+        fmt::format("[learning_rate] {} is {}; give a finite number of at least 0", name, value));
 }
 
 /// The rate for a group with these options; none if it is to stay.
-std::optional<double> rate_for(const torch::optim::OptimizerOptions& options, const LearningRates& rates) {
+std::optional<double> rate_for(const torch::optim::OptimizerOptions& options,
+                               const LearningRates& rates) {
   if (dynamic_cast<const MuonOptions*>(&options) != nullptr) return rates.muon;
   if (dynamic_cast<const torch::optim::AdamWOptions*>(&options) != nullptr) return rates.adamw;
   return std::nullopt;
@@ -31,19 +33,22 @@ std::optional<double> rate_for(const torch::optim::OptimizerOptions& options, co
 
 void scale_lr(torch::optim::Optimizer& optimizer, double factor) {
   check("factor", factor);
-  for (auto& group : optimizer.param_groups()) group.options().set_lr(group.options().get_lr() * factor);
+  for (auto& group : optimizer.param_groups())
+    group.options().set_lr(group.options().get_lr() * factor);
 }
 
 void set_lr(torch::optim::Optimizer& optimizer, const LearningRates& rates) {
   const auto groups = GroupAccess::groups(optimizer);
-  for (const auto& [name, rate, type] : {std::tuple("muon", rates.muon, LearningRates{1, {}}), {"adamw", rates.adamw, {{}, 1}}}) {
+  for (const auto& [name, rate, type] :
+       {std::tuple("muon", rates.muon, LearningRates{1, {}}), {"adamw", rates.adamw, {{}, 1}}}) {
     if (!rate) continue;
     check(name, *rate);
     bool found = false;
     for (const OptimizerGroup& group : groups) found = found || rate_for(*group.options, type);
     if (!found) {
-      throw std::invalid_argument(
-          fmt::format("[learning_rate] got a rate for {}, of which the optimizer has no group; leave it out", name));
+      throw std::invalid_argument(fmt::format(
+          "[learning_rate] got a rate for {}, of which the optimizer has no group; leave it out",
+          name));
     }
   }
   std::vector<OptimizerGroup> written;
@@ -58,9 +63,11 @@ void set_lr(torch::optim::Optimizer& optimizer, const LearningRates& rates) {
 
 void set_momentum(torch::optim::Optimizer& optimizer, double momentum) {
   if (!(momentum >= 0 && momentum < 1))
-    throw std::invalid_argument(fmt::format("[learning_rate] momentum is {}; give 0 <= momentum < 1", momentum));
+    throw std::invalid_argument(
+        fmt::format("[learning_rate] momentum is {}; give 0 <= momentum < 1", momentum));
   for (const OptimizerGroup& group : GroupAccess::groups(optimizer)) {
-    if (auto* const options = dynamic_cast<MuonOptions*>(group.options)) options->momentum(momentum);
+    if (auto* const options = dynamic_cast<MuonOptions*>(group.options))
+      options->momentum(momentum);
   }
 }
 

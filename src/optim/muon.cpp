@@ -27,7 +27,8 @@ Muon::Muon(std::vector<torch::Tensor> parameters, MuonOptions options)
     : Muon(std::vector<ParamGroup>{ParamGroup(std::move(parameters))}, std::move(options)) {}
 
 Muon::Muon(const std::vector<ParamGroup>& groups, MuonOptions defaults)
-    : GroupedOptimizer("Muon", Accepts::muon, groups, std::make_unique<MuonOptions>(std::move(defaults))) {}
+    : GroupedOptimizer("Muon", Accepts::muon, groups,
+                       std::make_unique<MuonOptions>(std::move(defaults))) {}
 
 Muon::Muon(const NamedParameters& named, MuonOptions options)
     : Muon(std::vector<ParamGroup>{group_of(named)}, std::move(options)) {}

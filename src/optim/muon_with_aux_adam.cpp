@@ -7,7 +7,9 @@
 namespace muon {
 namespace {
 
-std::unique_ptr<torch::optim::OptimizerOptions> keller_jordan() { return std::make_unique<MuonOptions>(keller_jordan_muon()); }
+std::unique_ptr<torch::optim::OptimizerOptions> keller_jordan() {
+  return std::make_unique<MuonOptions>(keller_jordan_muon());
+}
 
 }  // namespace
 
@@ -17,11 +19,13 @@ MuonWithAuxAdam::MuonWithAuxAdam(const torch::nn::Module& model, double lr)
 MuonWithAuxAdam::MuonWithAuxAdam(const torch::jit::Module& model, double lr)
     : MuonWithAuxAdam(make_plan(model, default_rules(default_muon(lr), keller_jordan_adam()))) {}
 
-MuonWithAuxAdam::MuonWithAuxAdam(const torch::nn::Module& model, const MuonOptions& muon, const torch::optim::AdamWOptions& adamw)
+MuonWithAuxAdam::MuonWithAuxAdam(const torch::nn::Module& model, const MuonOptions& muon,
+                                 const torch::optim::AdamWOptions& adamw)
     : MuonWithAuxAdam(make_plan(model, default_rules(muon, adamw))) {}
 
 MuonWithAuxAdam::MuonWithAuxAdam(const Plan& plan, Groups show)
-    : GroupedOptimizer("MuonWithAuxAdam", Accepts::muon_and_adamw, plan.param_groups(), keller_jordan(), show) {}
+    : GroupedOptimizer("MuonWithAuxAdam", Accepts::muon_and_adamw, plan.param_groups(),
+                       keller_jordan(), show) {}
 
 MuonWithAuxAdam::MuonWithAuxAdam(const std::vector<ParamGroup>& groups)
     : GroupedOptimizer("MuonWithAuxAdam", Accepts::muon_and_adamw, groups, keller_jordan()) {}

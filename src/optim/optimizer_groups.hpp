@@ -1,4 +1,5 @@
-// The sets of options of an optimizer with their parameters: of ours, whichever way it shows its groups, and of LibTorch's AdamW.
+// The sets of options of an optimizer with their parameters: of ours, whichever way it shows its
+// groups, and of LibTorch's AdamW.
 #pragma once
 
 #include <muon/optim/grouped_optimizer.hpp>
@@ -19,14 +20,16 @@ std::string place_text(std::size_t index, std::size_t group);
 
 class GroupAccess {
  public:
-  /// The optimizer's param_groups(); for Groups::single the sets of options that its one group consists of, with the learning
-  /// rates that follow from the group's.
+  /// The optimizer's param_groups(); for Groups::single the sets of options that its one group
+  /// consists of, with the learning rates that follow from the group's.
   static std::vector<OptimizerGroup> groups(torch::optim::Optimizer& optimizer);
   /// To be read only.
   static std::vector<OptimizerGroup> groups(const torch::optim::Optimizer& optimizer);
 
-  /// To be called after the options of these groups were written: the one group of Groups::single follows them.
-  static void options_were_written(torch::optim::Optimizer& optimizer, const std::vector<OptimizerGroup>& written);
+  /// To be called after the options of these groups were written: the one group of Groups::single
+  /// follows them.
+  static void options_were_written(torch::optim::Optimizer& optimizer,
+                                   const std::vector<OptimizerGroup>& written);
 };
 
 }  // namespace muon

@@ -37,8 +37,12 @@ struct Stored {
 
 class Restore {
  public:
-  Restore(const NamesOf& names, const LoadTolerance& tolerance, StoredOptions stored_options, PendingRestore& prepared)
-      : names_(names), tolerance_(tolerance), must_agree_(stored_options == StoredOptions::must_agree), prepared_(prepared) {}
+  Restore(const NamesOf& names, const LoadTolerance& tolerance, StoredOptions stored_options,
+          PendingRestore& prepared)
+      : names_(names),
+        tolerance_(tolerance),
+        must_agree_(stored_options == StoredOptions::must_agree),
+        prepared_(prepared) {}
 
   void run(const std::vector<torch::optim::Optimizer*>& optimizers, const OptimizerState& state) {
     for (const GroupState& group : state) {
@@ -53,8 +57,9 @@ class Restore {
       const std::vector<OptimizerGroup> groups = GroupAccess::groups(*optimizer_);
       for (std::size_t g = 0; g < groups.size(); ++g) group(groups[g], g);
       if (!(must_agree_ && tolerance_.options)) {
-        prepared_.changes.emplace_back(
-            [this_optimizer = optimizer_, groups] { GroupAccess::options_were_written(*this_optimizer, groups); });
+        prepared_.changes.emplace_back([this_optimizer = optimizer_, groups] {
+          GroupAccess::options_were_written(*this_optimizer, groups);
+        });
       }
     }
     if (tolerance_.extra || stored_.empty()) return;
@@ -67,18 +72,22 @@ class Restore {
   void problem(std::string text) { prepared_.problems.push_back(std::move(text)); }
 
   /// "group 1", with several optimizers "group 1 of optimizer 0".
-  std::string group_name(std::size_t g) const { return fmt::format("group {}{}", g, of_optimizer_); }
+  std::string group_name(std::size_t g) const {
+    return fmt::format("group {}{}", g, of_optimizer_);
+  }
 
   /// "'a', 'b' and 7 more"
   static std::string listed(const std::vector<std::string>& names) {
     constexpr std::size_t most = 8;
-    const std::vector<std::string> first(names.begin(),
-                                         names.begin() + static_cast<std::ptrdiff_t>(std::min(most, names.size())));
-    const std::string rest = names.size() > most ? fmt::format(" and {} more", names.size() - most) : "";
+    const std::vector<std::string> first(
+        names.begin(), names.begin() + static_cast<std::ptrdiff_t>(std::min(most, names.size())));
+    const std::string rest =
+        names.size() > most ? fmt::format(" and {} more", names.size() - most) : "";
     return fmt::format("'{}'{}", fmt::join(first, "', '"), rest);
   }
 
-  std::vector<std::string> names_or_place(const at::Tensor& parameter, std::size_t index, std::size_t group) const {
+  std::vector<std::string> names_or_place(const at::Tensor& parameter, std::size_t index,
+                                          std::size_t group) const {
     std::vector<std::string> names = names_(parameter);
     if (names.empty()) names.push_back(place_text(index, group));
     return names;
@@ -113,37 +122,45 @@ class Restore {
       from.insert(stored.group);
       prepare(parameter, view_text(*optimizer_, parameter, group), options, stored);
     }
-    if (!missing.empty() && !tolerance_.missing) problem(fmt::format("no state of {}", listed(missing)));
+    if (!missing.empty() && !tolerance_.missing)
+      problem(fmt::format("no state of {}", listed(missing)));
     if (first != nullptr) prepare_options(options, g, *first, from);
   }
 
   void forget(const at::Tensor& parameter) {
-    prepared_.changes.emplace_back(
-        [this_optimizer = optimizer_, key = state_key(parameter)] { this_optimizer->state().erase(key); });
+    prepared_.changes.emplace_back([this_optimizer = optimizer_, key = state_key(parameter)] {
+      this_optimizer->state().erase(key);
+    });
   }
 
-  void prepare(const at::Tensor& parameter, const std::string& view, const OptimizerOptions& options, const Stored& stored) {
+  void prepare(const at::Tensor& parameter, const std::string& view,
+               const OptimizerOptions& options, const Stored& stored) {
     const std::string& name = stored.parameter->name;
     if (stored.group->algorithm != algorithm_of(options)) {
-      return problem(fmt::format("'{}' was under {} and is under {} now; their states do not convert", name,
-                                 to_string(stored.group->algorithm), to_string(algorithm_of(options))));
+      return problem(
+          fmt::format("'{}' was under {} and is under {} now; their states do not convert", name,
+                      to_string(stored.group->algorithm), to_string(algorithm_of(options))));
     }
     if (stored.parameter->shape != parameter.sizes().vec()) {
-      return problem(fmt::format("'{}' has shape {} there and {} here", name, shape_text(stored.parameter->shape),
+      return problem(fmt::format("'{}' has shape {} there and {} here", name,
+                                 shape_text(stored.parameter->shape),
                                  shape_text(parameter.sizes())));
     }
     if (must_agree_ && !tolerance_.options && stored.parameter->view != view) {
-      problem(fmt::format("'{}' was read as '{}' and is read as '{}' now", name, stored.parameter->view, view));
+      problem(fmt::format("'{}' was read as '{}' and is read as '{}' now", name,
+                          stored.parameter->view, view));
     }
     if (stored.parameter->tensors.empty()) return forget(parameter);
-    std::shared_ptr<OptimizerParamState> state = make_state(parameter, *stored.parameter, stored.group->algorithm == Algorithm::muon);
+    std::shared_ptr<OptimizerParamState> state =
+        make_state(parameter, *stored.parameter, stored.group->algorithm == Algorithm::muon);
     if (state == nullptr) return;
-    prepared_.changes.emplace_back(
-        [this_optimizer = optimizer_, key = state_key(parameter), state] { this_optimizer->state()[key] = state->clone(); });
+    prepared_.changes.emplace_back([this_optimizer = optimizer_, key = state_key(parameter),
+                                    state] { this_optimizer->state()[key] = state->clone(); });
   }
 
   /// Null, and a problem, if a tensor is missing or does not fit.
-  std::shared_ptr<OptimizerParamState> make_state(const at::Tensor& parameter, const ParameterState& stored, bool is_muon) {
+  std::shared_ptr<OptimizerParamState> make_state(const at::Tensor& parameter,
+                                                  const ParameterState& stored, bool is_muon) {
     const std::size_t before = prepared_.problems.size();
     const auto get = [&](const char* key, bool needed) -> at::Tensor {
       const auto found = stored.tensors.find(key);
@@ -153,17 +170,19 @@ class Restore {
       }
       const at::Tensor& tensor = found->second;
       if (tensor.sizes() != parameter.sizes()) {
-        problem(fmt::format("{} of '{}' has shape {}; its parameter has {}", key, stored.name, shape_text(tensor.sizes()),
-                            shape_text(parameter.sizes())));
+        problem(fmt::format("{} of '{}' has shape {}; its parameter has {}", key, stored.name,
+                            shape_text(tensor.sizes()), shape_text(parameter.sizes())));
         return {};
       }
       if (tensor.scalar_type() != parameter.scalar_type() && !tolerance_.dtype) {
         problem(fmt::format("{} of '{}' is of type {}; its parameter is of {}", key, stored.name,
-                            c10::toString(tensor.scalar_type()), c10::toString(parameter.scalar_type())));
+                            c10::toString(tensor.scalar_type()),
+                            c10::toString(parameter.scalar_type())));
         return {};
       }
       // the parameter's strides, as a step makes it: on CUDA the kernel depends on them
-      const at::Tensor own = at::empty_like(parameter, parameter.options().requires_grad(false)).copy_(tensor);
+      const at::Tensor own =
+          at::empty_like(parameter, parameter.options().requires_grad(false)).copy_(tensor);
       const std::string wrong = problem_of_state(key, own);
       if (!wrong.empty()) problem(fmt::format("{} of '{}' {}", key, stored.name, wrong));
       return own;
@@ -175,14 +194,17 @@ class Restore {
       result = state;
     } else {
       auto state = std::make_shared<AdamWParamState>();
-      state->exp_avg(get("exp_avg", true)).exp_avg_sq(get("exp_avg_sq", true)).max_exp_avg_sq(get("max_exp_avg_sq", false));
+      state->exp_avg(get("exp_avg", true))
+          .exp_avg_sq(get("exp_avg_sq", true))
+          .max_exp_avg_sq(get("max_exp_avg_sq", false));
       const auto step = stored.tensors.find("step");
       if (step == stored.tensors.end()) {
         problem(fmt::format("the state of '{}' has no step", stored.name));
       } else if (const auto count = step_count_of(step->second)) {
         state->step(*count);
       } else {
-        problem(fmt::format("the step of '{}' is no number of steps; it is {}", stored.name, step_text(step->second)));
+        problem(fmt::format("the step of '{}' is no number of steps; it is {}", stored.name,
+                            step_text(step->second)));
       }
       result = state;
     }
@@ -194,7 +216,8 @@ class Restore {
     if (first.algorithm != algorithm_of(options) || (must_agree_ && tolerance_.options)) return;
     for (const GroupState* other : from) {
       if (other->options != first.options)
-        return problem(fmt::format("the parameters of {} were in groups with different options", group_name(g)));
+        return problem(fmt::format("the parameters of {} were in groups with different options",
+                                   group_name(g)));
     }
     std::shared_ptr<OptimizerOptions> stored;
     try {
@@ -206,8 +229,8 @@ class Restore {
       const Json mine = options_json(options), theirs = options_json(*stored);
       for (const auto& [key, value] : theirs.items()) {
         if (key == "lr" || key == "momentum" || mine.at(key) == value) continue;
-        problem(fmt::format("{} of {} ({}) is {} there and {} here", key, group_name(g), to_string(first.algorithm), value.dump(),
-                            mine.at(key).dump()));
+        problem(fmt::format("{} of {} ({}) is {} there and {} here", key, group_name(g),
+                            to_string(first.algorithm), value.dump(), mine.at(key).dump()));
       }
     }
     prepared_.changes.emplace_back([&options, stored, all = !must_agree_] {
@@ -234,8 +257,10 @@ class Restore {
 
 }  // namespace
 
-void prepare_restore(const std::vector<torch::optim::Optimizer*>& optimizers, const OptimizerState& state, const NamesOf& names,
-                     const LoadTolerance& tolerance, StoredOptions stored_options, PendingRestore& prepared) {
+void prepare_restore(const std::vector<torch::optim::Optimizer*>& optimizers,
+                     const OptimizerState& state, const NamesOf& names,
+                     const LoadTolerance& tolerance, StoredOptions stored_options,
+                     PendingRestore& prepared) {
   Restore(names, tolerance, stored_options, prepared).run(optimizers, state);
 }
 

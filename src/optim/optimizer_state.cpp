@@ -35,7 +35,8 @@ std::map<std::string, at::Tensor> tensors_of(const OptimizerParamState& state) {
   if (const auto* momentum = dynamic_cast<const MuonParamState*>(&state)) {
     put("momentum_buffer", momentum->momentum_buffer());
   } else if (const auto* moments = dynamic_cast<const AdamWParamState*>(&state);
-             moments != nullptr && moments->exp_avg().defined() && moments->exp_avg_sq().defined()) {
+             moments != nullptr && moments->exp_avg().defined() &&
+             moments->exp_avg_sq().defined()) {
     put("exp_avg", moments->exp_avg());
     put("exp_avg_sq", moments->exp_avg_sq());
     put("max_exp_avg_sq", moments->max_exp_avg_sq());
@@ -46,7 +47,8 @@ std::map<std::string, at::Tensor> tensors_of(const OptimizerParamState& state) {
 
 }  // namespace
 
-std::string view_text(const torch::optim::Optimizer& optimizer, const at::Tensor& parameter, const OptimizerGroup& group) {
+std::string view_text(const torch::optim::Optimizer& optimizer, const at::Tensor& parameter,
+                      const OptimizerGroup& group) {
   const auto* const ours = dynamic_cast<const GroupedOptimizer*>(&optimizer);
   const bool has_views = ours != nullptr && algorithm_of(*group.options) == Algorithm::muon;
   return has_views ? ours->view_of(parameter).to_string() : "";
@@ -61,10 +63,14 @@ OptimizerState state_of_optimizer(const torch::optim::Optimizer& optimizer, cons
     for (std::size_t i = 0; i < group.params->size(); ++i) {
       const at::Tensor& parameter = (*group.params)[i];
       const std::vector<std::string> known_as = names(parameter);
-      ParameterState state{known_as.empty() ? place_text(i, g) : known_as.front(), !known_as.empty(), parameter.sizes().vec(),
-                           view_text(optimizer, parameter, group), {}};
+      ParameterState state{known_as.empty() ? place_text(i, g) : known_as.front(),
+                           !known_as.empty(),
+                           parameter.sizes().vec(),
+                           view_text(optimizer, parameter, group),
+                           {}};
       const auto known = optimizer.state().find(state_key(parameter));
-      if (known != optimizer.state().end() && known->second != nullptr) state.tensors = tensors_of(*known->second);
+      if (known != optimizer.state().end() && known->second != nullptr)
+        state.tensors = tensors_of(*known->second);
       out.parameters.push_back(std::move(state));
     }
     result.push_back(std::move(out));
@@ -72,7 +78,9 @@ OptimizerState state_of_optimizer(const torch::optim::Optimizer& optimizer, cons
   return result;
 }
 
-std::string tensor_name(const ParameterState& parameter, const std::string& key) { return parameter.name + "/" + key; }
+std::string tensor_name(const ParameterState& parameter, const std::string& key) {
+  return parameter.name + "/" + key;
+}
 
 StateTensors::StateTensors(OptimizerState& state) {
   for (GroupState& group : state) {
@@ -82,7 +90,8 @@ StateTensors::StateTensors(OptimizerState& state) {
 
 bool StateTensors::put(const std::string& name, const at::Tensor& tensor) {
   const auto slash = name.rfind('/');
-  const auto owner = slash == std::string::npos ? parameters_.end() : parameters_.find(name.substr(0, slash));
+  const auto owner =
+      slash == std::string::npos ? parameters_.end() : parameters_.find(name.substr(0, slash));
   if (owner == parameters_.end()) return false;
   owner->second->tensors[name.substr(slash + 1)] = tensor;
   return true;
@@ -97,7 +106,9 @@ Json state_json(const OptimizerState& state) {
       if (!p.view.empty()) parameter["view"] = p.view;
       parameters.push_back(std::move(parameter));
     }
-    json.push_back(Json{{"algorithm", to_string(group.algorithm)}, {"options", group.options}, {"parameters", std::move(parameters)}});
+    json.push_back(Json{{"algorithm", to_string(group.algorithm)},
+                        {"options", group.options},
+                        {"parameters", std::move(parameters)}});
   }
   return json;
 }

@@ -1,4 +1,5 @@
-// An optimizer's state by parameter name: what checkpoints, archives and Python's state_dict have in common.
+// An optimizer's state by parameter name: what checkpoints, archives and Python's state_dict have
+// in common.
 #pragma once
 
 #include <muon/optim/grouped_optimizer.hpp>
@@ -19,12 +20,12 @@
 namespace muon {
 
 struct ParameterState {
-  std::string name;   ///< or, if it has none, its place: "parameter 3 of group 0"
+  std::string name;  ///< or, if it has none, its place: "parameter 3 of group 0"
   bool is_named = true;
   std::vector<std::int64_t> shape;
   std::string view;  ///< MatrixView::to_string(); empty under AdamW
-  /// "momentum_buffer"; or "exp_avg", "exp_avg_sq", with amsgrad "max_exp_avg_sq", and "step", one int64. None before the first
-  /// step that had a gradient.
+  /// "momentum_buffer"; or "exp_avg", "exp_avg_sq", with amsgrad "max_exp_avg_sq", and "step", one
+  /// int64. None before the first step that had a gradient.
   std::map<std::string, at::Tensor> tensors;
 };
 
@@ -39,11 +40,13 @@ using OptimizerState = std::vector<GroupState>;
 /// All names of a parameter, the one to store it under first; none if it has none.
 using NamesOf = std::function<std::vector<std::string>(const at::Tensor&)>;
 
-/// The state as it is; its tensors are the optimizer's own. Of an optimizer of ours or torch::optim::AdamW.
+/// The state as it is; its tensors are the optimizer's own. Of an optimizer of ours or
+/// torch::optim::AdamW.
 OptimizerState state_of_optimizer(const torch::optim::Optimizer& optimizer, const NamesOf& names);
 
 /// MatrixView::to_string() of the parameter's view; empty under AdamW.
-std::string view_text(const torch::optim::Optimizer& optimizer, const at::Tensor& parameter, const OptimizerGroup& group);
+std::string view_text(const torch::optim::Optimizer& optimizer, const at::Tensor& parameter,
+                      const OptimizerGroup& group);
 
 /// How a parameter's tensor is called in a file: "fc1.weight/momentum_buffer".
 std::string tensor_name(const ParameterState& parameter, const std::string& key);
@@ -64,7 +67,9 @@ nlohmann::ordered_json state_json(const OptimizerState& state);
 OptimizerState state_from_json(const nlohmann::ordered_json& json);
 
 /// `state` into the optimizers, by name, whichever of them has a parameter. Adds to `prepared`.
-void prepare_restore(const std::vector<torch::optim::Optimizer*>& optimizers, const OptimizerState& state, const NamesOf& names,
-                     const LoadTolerance& tolerance, StoredOptions stored_options, PendingRestore& prepared);
+void prepare_restore(const std::vector<torch::optim::Optimizer*>& optimizers,
+                     const OptimizerState& state, const NamesOf& names,
+                     const LoadTolerance& tolerance, StoredOptions stored_options,
+                     PendingRestore& prepared);
 
 }  // namespace muon

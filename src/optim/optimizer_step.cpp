@@ -1,4 +1,5 @@
-// GroupedOptimizer::step: everything is checked, then everything is prepared, then everything is changed.
+// GroupedOptimizer::step: everything is checked, then everything is prepared, then everything is
+// changed.
 #include <muon/optim/grouped_optimizer.hpp>
 
 #include "matrix/shape_text.hpp"
@@ -29,15 +30,16 @@ void GroupedOptimizer::Impl::check_unchanged() const {
     const auto same = [](const torch::Tensor& tensor, const c10::TensorImpl* member) {
       return tensor.unsafeGetTensorImpl() == member;
     };
-    unchanged = group.has_options() &&
-                std::equal(group.params().begin(), group.params().end(), order[g].begin(), order[g].end(), same);
-    if (unchanged && !parts.empty()) unchanged = dynamic_cast<const SingleGroupOptions*>(&group.options()) != nullptr;
+    unchanged = group.has_options() && std::equal(group.params().begin(), group.params().end(),
+                                                  order[g].begin(), order[g].end(), same);
+    if (unchanged && !parts.empty())
+      unchanged = dynamic_cast<const SingleGroupOptions*>(&group.options()) != nullptr;
   }
   if (unchanged) return;
-  throw std::runtime_error(
-      fmt::format("[{}] the parameter groups were changed behind this optimizer: through a "
-                  "torch::optim::Optimizer&, or in param_groups(). Call add_param_group on the {} itself",
-                  where, where));
+  throw std::runtime_error(fmt::format(
+      "[{}] the parameter groups were changed behind this optimizer: through a "
+      "torch::optim::Optimizer&, or in param_groups(). Call add_param_group on the {} itself",
+      where, where));
 }
 
 /// Momentum cannot become Adam's moments: a group keeps its kind once it has taken a step.
@@ -52,37 +54,41 @@ void GroupedOptimizer::Impl::check_state(const OptimizerGroup& group, std::size_
                                 : moments != nullptr ? moments->exp_avg()
                                                      : torch::Tensor();
     if (state.defined() && state.sizes() != parameter.sizes()) {
-      throw std::runtime_error(fmt::format("[{}] '{}' has shape {} now and its state {}; make a new optimizer", where,
-                                           self.name_of(parameter), shape_text(parameter.sizes()), shape_text(state.sizes())));
+      throw std::runtime_error(fmt::format(
+          "[{}] '{}' has shape {} now and its state {}; make a new optimizer", where,
+          self.name_of(parameter), shape_text(parameter.sizes()), shape_text(state.sizes())));
     }
     if ((momentum != nullptr) == is_muon) continue;
-    throw std::runtime_error(
-        fmt::format("[{}, group {}] the options changed their kind after a step, and the state of '{}' is of "
-                    "the other kind; make a new optimizer",
-                    where, number, self.name_of(parameter)));
+    throw std::runtime_error(fmt::format(
+        "[{}, group {}] the options changed their kind after a step, and the state of '{}' is of "
+        "the other kind; make a new optimizer",
+        where, number, self.name_of(parameter)));
   }
 }
 
-std::vector<GroupedOptimizer::Impl::Update> GroupedOptimizer::Impl::collect(const std::vector<OptimizerGroup>& groups) const {
+std::vector<GroupedOptimizer::Impl::Update> GroupedOptimizer::Impl::collect(
+    const std::vector<OptimizerGroup>& groups) const {
   std::vector<Update> updates;
   for (std::size_t g = 0; g < groups.size(); ++g) {
     for (const torch::Tensor& parameter : *groups[g].params) {
       const torch::Tensor& gradient = parameter.grad();
       if (!gradient.defined()) continue;
       if (gradient.layout() != at::kStrided) {
-        throw std::runtime_error(
-            fmt::format("[{}] the gradient of '{}' is sparse; make the embedding dense (sparse(false)) or give "
-                        "it to torch::optim::SGD",
-                        where, self.name_of(parameter)));
+        throw std::runtime_error(fmt::format(
+            "[{}] the gradient of '{}' is sparse; make the embedding dense (sparse(false)) or give "
+            "it to torch::optim::SGD",
+            where, self.name_of(parameter)));
       }
       if (!at::isFloatingType(gradient.scalar_type())) {
-        throw std::runtime_error(fmt::format("[{}] the gradient of '{}' is of type {}; a real floating type is needed", where,
-                                             self.name_of(parameter), c10::toString(gradient.scalar_type())));
+        throw std::runtime_error(
+            fmt::format("[{}] the gradient of '{}' is of type {}; a real floating type is needed",
+                        where, self.name_of(parameter), c10::toString(gradient.scalar_type())));
       }
       if (gradient.sizes() != parameter.sizes() || gradient.device() != parameter.device()) {
-        throw std::runtime_error(fmt::format("[{}] the gradient of '{}' has shape {} on {}; the parameter has {} on {}", where,
-                                             self.name_of(parameter), shape_text(gradient.sizes()), gradient.device().str(),
-                                             shape_text(parameter.sizes()), parameter.device().str()));
+        throw std::runtime_error(fmt::format(
+            "[{}] the gradient of '{}' has shape {} on {}; the parameter has {} on {}", where,
+            self.name_of(parameter), shape_text(gradient.sizes()), gradient.device().str(),
+            shape_text(parameter.sizes()), parameter.device().str()));
       }
       // another dtype after module->to() between backward and step
       const bool same = gradient.scalar_type() == parameter.scalar_type();
@@ -107,13 +113,14 @@ bool GroupedOptimizer::Impl::gradients_are_finite(const std::vector<Update>& upd
     }
     names.push_back(self.name_of(updates[i].parameter));
   }
-  throw std::runtime_error(
-      fmt::format("[{}] NaN or infinity in the gradient of '{}'; nothing was changed. Lower the learning rate, "
-                  "look at the loss, or set on_nonfinite_gradient(NonFiniteGradient::skip_step)",
-                  where, fmt::join(names, "', '")));
+  throw std::runtime_error(fmt::format(
+      "[{}] NaN or infinity in the gradient of '{}'; nothing was changed. Lower the learning rate, "
+      "look at the loss, or set on_nonfinite_gradient(NonFiniteGradient::skip_step)",
+      where, fmt::join(names, "', '")));
 }
 
-void GroupedOptimizer::Impl::apply(const std::vector<OptimizerGroup>& groups, const std::vector<Update>& updates) {
+void GroupedOptimizer::Impl::apply(const std::vector<OptimizerGroup>& groups,
+                                   const std::vector<Update>& updates) {
   std::vector<OrthogonalizeOptions> orthogonalize(groups.size());  // of Muon's groups
   for (std::size_t g = 0; g < groups.size(); ++g) {
     if (const auto* options = dynamic_cast<const MuonOptions*>(groups[g].options))
@@ -125,12 +132,14 @@ void GroupedOptimizer::Impl::apply(const std::vector<OptimizerGroup>& groups, co
     const auto* const options = groups[update.group].options;
     if (const auto* muon_options = dynamic_cast<const MuonOptions*>(options)) {
       const Member& member = members.at(update.parameter.unsafeGetTensorImpl());
-      torch::Tensor& buffer = state_of<MuonParamState>(self.state_, update.parameter).momentum_buffer();
+      torch::Tensor& buffer =
+          state_of<MuonParamState>(self.state_, update.parameter).momentum_buffer();
       match_dtype_and_device_(buffer, update.parameter);
-      muon.push_back({update.parameter, update.gradient, buffer, &member.view, &member.blocks, muon_options,
-                      &orthogonalize[update.group]});
+      muon.push_back({update.parameter, update.gradient, buffer, &member.view, &member.blocks,
+                      muon_options, &orthogonalize[update.group]});
     } else {
-      adamw.push_back({update.parameter, update.gradient, &state_of<AdamWParamState>(self.state_, update.parameter),
+      adamw.push_back({update.parameter, update.gradient,
+                       &state_of<AdamWParamState>(self.state_, update.parameter),
                        static_cast<const AdamWOptions*>(options)});
     }
   }

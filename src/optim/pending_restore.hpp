@@ -7,7 +7,8 @@
 
 namespace muon {
 
-/// A change that has been checked and not been made. `apply` does not fail. With problems, it must not be called.
+/// A change that has been checked and not been made. `apply` does not fail. With problems, it must
+/// not be called.
 struct PendingRestore {
   std::vector<std::string> problems;
   std::vector<std::function<void()>> changes;
@@ -19,8 +20,9 @@ struct PendingRestore {
 
 /// What the options in a file do.
 enum class StoredOptions {
-  must_agree,  ///< lr and momentum, which schedules move, are set; any other that differs is a problem
-  are_set,     ///< all are set
+  /// lr and momentum, which schedules move, are set; any other that differs is a problem
+  must_agree,
+  are_set,  ///< all are set
 };
 
 }  // namespace muon

@@ -18,7 +18,8 @@ namespace muon {
 
 using torch::optim::OptimizerParamGroup;
 
-/// The parameters may have been given other values, sizes or a view that no longer fits by set_data.
+/// The parameters may have been given other values, sizes or a view that no longer fits by
+/// set_data.
 void GroupedOptimizer::Impl::refresh_members(const OptimizerGroup& group) {
   const bool is_muon = algorithm_of(*group.options) == Algorithm::muon;
   for (const torch::Tensor& parameter : *group.params) {
@@ -55,10 +56,11 @@ void GroupedOptimizer::rebind(const torch::nn::Module& model) {
       }
       const torch::Tensor& tensor = now->second;
       if (tensor.sizes() != parameter.sizes()) {
-        problems.push_back(fmt::format("'{}' has shape {} in the model and {} here", *member.name, shape_text(tensor.sizes()),
-                                       shape_text(parameter.sizes())));
+        problems.push_back(fmt::format("'{}' has shape {} in the model and {} here", *member.name,
+                                       shape_text(tensor.sizes()), shape_text(parameter.sizes())));
       } else if (!taken.insert(tensor.unsafeGetTensorImpl()).second) {
-        problems.push_back(fmt::format("'{}' is the same tensor as another parameter of the optimizer", *member.name));
+        problems.push_back(fmt::format(
+            "'{}' is the same tensor as another parameter of the optimizer", *member.name));
       } else {
         try {
           impl_->check_parameter(tensor, *member.name);
@@ -70,18 +72,21 @@ void GroupedOptimizer::rebind(const torch::nn::Module& model) {
     }
   }
   if (!problems.empty()) {
-    throw std::invalid_argument(fmt::format("[{}] the model's parameters cannot be taken over; nothing was changed:\n  {}",
-                                            impl_->where, fmt::join(problems, "\n  ")));
+    throw std::invalid_argument(
+        fmt::format("[{}] the model's parameters cannot be taken over; nothing was changed:\n  {}",
+                    impl_->where, fmt::join(problems, "\n  ")));
   }
   impl_->replace(replaced);
 }
 
-void GroupedOptimizer::Impl::replace(const std::map<const c10::TensorImpl*, torch::Tensor>& replaced) {
+void GroupedOptimizer::Impl::replace(
+    const std::map<const c10::TensorImpl*, torch::Tensor>& replaced) {
   const auto replacement = [&](const torch::Tensor& old) -> const torch::Tensor& {
     return replaced.at(old.unsafeGetTensorImpl());
   };
   std::unordered_map<const c10::TensorImpl*, Member> new_members;
-  for (const auto& [old, member] : members) new_members.emplace(replaced.at(old).unsafeGetTensorImpl(), member);
+  for (const auto& [old, member] : members)
+    new_members.emplace(replaced.at(old).unsafeGetTensorImpl(), member);
   auto new_order = order;
   for (auto& group : new_order) {
     for (const c10::TensorImpl*& member : group) member = replaced.at(member).unsafeGetTensorImpl();
@@ -90,7 +95,8 @@ void GroupedOptimizer::Impl::replace(const std::map<const c10::TensorImpl*, torc
   for (OptimizerParamGroup& group : self.param_groups_) {
     for (const torch::Tensor& old : group.params()) {
       const auto known = self.state_.find(state_key(old));
-      if (known != self.state_.end() && known->second != nullptr) new_state[state_key(replacement(old))] = known->second->clone();
+      if (known != self.state_.end() && known->second != nullptr)
+        new_state[state_key(replacement(old))] = known->second->clone();
     }
   }
   members.swap(new_members);  // from here on nothing throws

@@ -12,7 +12,9 @@
 namespace muon {
 namespace {
 
-[[noreturn]] void refuse(const std::string& what) { throw std::invalid_argument("[schedule] " + what); }
+[[noreturn]] void refuse(const std::string& what) {
+  throw std::invalid_argument("[schedule] " + what);
+}
 
 void check_span(const char* name, std::int64_t value) {
   if (value < 0) refuse(fmt::format("{} is {}; give 0 or more", name, value));
@@ -46,17 +48,21 @@ double linear_warmup(std::int64_t step, std::int64_t warmup) {
 double cosine(std::int64_t step, std::int64_t total, std::int64_t warmup, double final_factor) {
   const double rising = linear_warmup(step, warmup);
   check_factor(final_factor);
-  if (warmup > total) refuse(fmt::format("warmup is {} of {} steps; give at most the total", warmup, total));
+  if (warmup > total)
+    refuse(fmt::format("warmup is {} of {} steps; give at most the total", warmup, total));
   if (step < warmup) return rising;
-  return final_factor + (1 - final_factor) * 0.5 * (1 + std::cos(std::numbers::pi * progress(step, warmup, total)));
+  return final_factor + (1 - final_factor) * 0.5 *
+                            (1 + std::cos(std::numbers::pi * progress(step, warmup, total)));
 }
 
-double warmup_stable_decay(std::int64_t step, std::int64_t total, std::int64_t warmup, std::int64_t decay, double final_factor) {
+double warmup_stable_decay(std::int64_t step, std::int64_t total, std::int64_t warmup,
+                           std::int64_t decay, double final_factor) {
   const double rising = linear_warmup(step, warmup);
   check_span("decay", decay);
   check_factor(final_factor);
   if (warmup > total || decay > total - warmup) {
-    refuse(fmt::format("warmup {} and decay {} are longer than the {} steps together", warmup, decay, total));
+    refuse(fmt::format("warmup {} and decay {} are longer than the {} steps together", warmup,
+                       decay, total));
   }
   if (step < warmup) return rising;
   return 1 - (1 - final_factor) * progress(step, total - decay, total);
@@ -73,13 +79,17 @@ double momentum_warmup(std::int64_t step, std::int64_t warmup, double from, doub
 }  // namespace schedule
 
 LambdaLR::LambdaLR(torch::optim::Optimizer& optimizer, Schedule schedule)
-    : LRScheduler(optimizer), target_(optimizer), initial_(get_current_lrs()), schedule_(std::move(schedule)) {
+    : LRScheduler(optimizer),
+      target_(optimizer),
+      initial_(get_current_lrs()),
+      schedule_(std::move(schedule)) {
   if (!schedule_) refuse("the schedule is empty; give a function of the step");
   set_step(0);
 }
 
 void LambdaLR::set_step(std::int64_t step) {
-  if (step < 0 || step > std::numeric_limits<unsigned>::max()) refuse(fmt::format("step is {}; give 0 or more", step));
+  if (step < 0 || step > std::numeric_limits<unsigned>::max())
+    refuse(fmt::format("step is {}; give 0 or more", step));
   const std::vector<double> now = rates(step);
   initial_ = initial_rates();
   for (std::size_t g = 0; g < now.size(); ++g) target_.param_groups()[g].options().set_lr(now[g]);
@@ -89,16 +99,19 @@ void LambdaLR::set_step(std::int64_t step) {
 std::vector<double> LambdaLR::initial_rates() const {
   const auto& groups = target_.param_groups();
   if (groups.size() < initial_.size())
-    refuse(fmt::format("the optimizer has {} groups and had {}; make a new schedule", groups.size(), initial_.size()));
+    refuse(fmt::format("the optimizer has {} groups and had {}; make a new schedule", groups.size(),
+                       initial_.size()));
   std::vector<double> rates = initial_;
-  for (std::size_t g = initial_.size(); g < groups.size(); ++g) rates.push_back(groups[g].options().get_lr());
+  for (std::size_t g = initial_.size(); g < groups.size(); ++g)
+    rates.push_back(groups[g].options().get_lr());
   return rates;
 }
 
 std::vector<double> LambdaLR::rates(std::int64_t step) const {
   const double factor = schedule_(step);
   if (!(std::isfinite(factor) && factor >= 0))
-    refuse(fmt::format("the factor at step {} is {}; give a finite number of at least 0", step, factor));
+    refuse(fmt::format("the factor at step {} is {}; give a finite number of at least 0", step,
+                       factor));
   std::vector<double> result = initial_rates();
   for (double& rate : result) rate *= factor;
   return result;

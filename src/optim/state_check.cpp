@@ -9,14 +9,17 @@ namespace muon {
 namespace {
 
 /// Averages of squares, of which steps take the root.
-bool is_of_squares(const std::string& key) { return key == "exp_avg_sq" || key == "max_exp_avg_sq"; }
+bool is_of_squares(const std::string& key) {
+  return key == "exp_avg_sq" || key == "max_exp_avg_sq";
+}
 
 }  // namespace
 
 std::string problem_of_state(const std::string& key, const at::Tensor& tensor) {
   if (tensor.numel() == 0) return "";
   if (!at::isfinite(tensor).all().item<bool>()) return "holds NaN or infinity";
-  if (is_of_squares(key) && tensor.min().item<double>() < 0) return "holds negative values, and is an average of squares";
+  if (is_of_squares(key) && tensor.min().item<double>() < 0)
+    return "holds negative values, and is an average of squares";
   return "";
 }
 

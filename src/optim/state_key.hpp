@@ -1,5 +1,6 @@
-// The key under which torch::optim::Optimizer keeps a parameter's state: the address of its TensorImpl, as text before LibTorch
-// 2.2 and as a pointer since. The type is read from `state()` itself.
+// The key under which torch::optim::Optimizer keeps a parameter's state: the address of its
+// TensorImpl, as text before LibTorch 2.2 and as a pointer since. The type is read from `state()`
+// itself.
 #pragma once
 
 #include <torch/optim/optimizer.h>

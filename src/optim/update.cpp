@@ -17,8 +17,9 @@
 namespace muon {
 
 void match_dtype_and_device_(at::Tensor& state, const at::Tensor& like) {
-  const c10::InferenceMode normal_tensors(false);  // a state that is made under InferenceMode can be written after it too
-  const c10::NoGradGuard no_grad;                  // InferenceMode(false) turns gradients on
+  // a state that is made under InferenceMode can be written after it too
+  const c10::InferenceMode normal_tensors(false);
+  const c10::NoGradGuard no_grad;  // InferenceMode(false) turns gradients on
   if (!state.defined()) {
     state = at::zeros_like(like, like.options().requires_grad(false));
   } else if (state.scalar_type() != like.scalar_type() || state.device() != like.device()) {
@@ -30,12 +31,14 @@ std::vector<std::size_t> nonfinite(const std::vector<at::Tensor>& tensors) {
   std::vector<std::size_t> bad = nonfinite_cpu(tensors);
   std::map<std::string, std::vector<std::size_t>> devices;
   for (std::size_t i = 0; i < tensors.size(); ++i) {
-    if (!tensors[i].is_cpu() && tensors[i].numel() > 0) devices[tensors[i].device().str()].push_back(i);
+    if (!tensors[i].is_cpu() && tensors[i].numel() > 0)
+      devices[tensors[i].device().str()].push_back(i);
   }
   for (const auto& [device, indices] : devices) {
     std::vector<at::Tensor> finite;  // the largest magnitude: one read, and NaN wins
     for (const std::size_t i : indices) {
-      finite.push_back(at::isfinite(at::linalg_vector_norm(tensors[i], std::numeric_limits<double>::infinity())));
+      finite.push_back(at::isfinite(
+          at::linalg_vector_norm(tensors[i], std::numeric_limits<double>::infinity())));
     }
     const at::Tensor on_host = at::stack(finite).cpu();
     for (std::size_t k = 0; k < indices.size(); ++k) {
@@ -46,7 +49,8 @@ std::vector<std::size_t> nonfinite(const std::vector<at::Tensor>& tensors) {
   return bad;
 }
 
-Step::Step(const std::vector<MuonUpdate>& muon, const std::vector<AdamWUpdate>& adamw, kernels::Workspace& workspace) {
+Step::Step(const std::vector<MuonUpdate>& muon, const std::vector<AdamWUpdate>& adamw,
+           kernels::Workspace& workspace) {
   for (const AdamWUpdate& u : adamw) {
     match_dtype_and_device_(u.state->exp_avg(), u.parameter);
     match_dtype_and_device_(u.state->exp_avg_sq(), u.parameter);

@@ -1,7 +1,9 @@
-// The arithmetic of one step, on tensors only: no groups, no names, no state maps. Everything has been checked before.
+// The arithmetic of one step, on tensors only: no groups, no names, no state maps. Everything has
+// been checked before.
 //
-// A step has two halves. Its constructor allocates all that the step needs and may fail; `apply` changes momenta, moments and
-// parameters, and allocates nothing of their size. So a step that runs out of memory has changed nothing.
+// A step has two halves. Its constructor allocates all that the step needs and may fail; `apply`
+// changes momenta, moments and parameters, and allocates nothing of their size. So a step that runs
+// out of memory has changed nothing.
 #pragma once
 
 #include <muon/matrix/matrix_view.hpp>
@@ -23,12 +25,12 @@ namespace kernels {
 class Workspace;
 }
 
-/// Zeros like `like` if `state` is undefined, and moved to its dtype and device if they differ: module->to() moves a parameter and
-/// keeps its identity, and so its state.
+/// Zeros like `like` if `state` is undefined, and moved to its dtype and device if they differ:
+/// module->to() moves a parameter and keeps its identity, and so its state.
 void match_dtype_and_device_(at::Tensor& state, const at::Tensor& like);
 
-/// Returns the indices of the tensors that hold NaN or infinity. Reads each tensor once; on a device all of them are read before
-/// the one wait.
+/// Returns the indices of the tensors that hold NaN or infinity. Reads each tensor once; on a
+/// device all of them are read before the one wait.
 std::vector<std::size_t> nonfinite(const std::vector<at::Tensor>& tensors);
 
 struct MuonUpdate {
@@ -55,15 +57,17 @@ class PreparedUpdate {
   virtual void apply() = 0;
 };
 
-/// buffer <- momentum, parameter <- (1 - lr weight_decay) parameter - lr factor polar(momentum), for every matrix of each Muon
-/// update; and one AdamW update of each of the others, with decoupled decay and bias-corrected moments.
+/// buffer <- momentum, parameter <- (1 - lr weight_decay) parameter - lr factor polar(momentum),
+/// for every matrix of each Muon update; and one AdamW update of each of the others, with decoupled
+/// decay and bias-corrected moments.
 /// Source   AdamW: Loshchilov and Hutter, https://arxiv.org/abs/1711.05101; amsgrad: Reddi et al.,
 ///          https://arxiv.org/abs/1904.09237
 class Step {
  public:
-  /// Errors   std::bad_alloc, c10::Error for a device out of memory; nothing has been changed then but the dtype and device of
-  ///          states that follow a moved parameter.
-  Step(const std::vector<MuonUpdate>& muon, const std::vector<AdamWUpdate>& adamw, kernels::Workspace& workspace);
+  /// Errors   std::bad_alloc, c10::Error for a device out of memory; nothing has been changed then
+  ///          but the dtype and device of states that follow a moved parameter.
+  Step(const std::vector<MuonUpdate>& muon, const std::vector<AdamWUpdate>& adamw,
+       kernels::Workspace& workspace);
   void apply();
 
  private:

@@ -27,19 +27,22 @@ bool is_kernel_type(at::ScalarType type) { return type == at::kFloat || type == 
 /// The longest side of the update's matrices, and the longest way from row to row.
 std::int64_t longest(const MuonUpdate& update) {
   std::int64_t most = 0;
-  for (const MatrixBlock& block : *update.blocks) most = std::max({most, block.rows, block.cols, block.ld});
+  for (const MatrixBlock& block : *update.blocks)
+    most = std::max({most, block.rows, block.cols, block.ld});
   return most;
 }
 
 Backend backend_of(const MuonUpdate& update) {
-  return backend_for(update.parameter.device(), update.parameter.scalar_type(), longest(update), *update.orthogonalize);
+  return backend_for(update.parameter.device(), update.parameter.scalar_type(), longest(update),
+                     *update.orthogonalize);
 }
 
 #ifdef MUON_HAS_BLAS
 /// The jobs of one update, on tensors of type T in the kernels' layout.
 template <class T>
-void add_jobs(const MuonUpdate& update, Method method, const at::Tensor& parameter, const at::Tensor& gradient,
-              const at::Tensor& buffer, std::vector<PolarJob<T>>& jobs) {
+void add_jobs(const MuonUpdate& update, Method method, const at::Tensor& parameter,
+              const at::Tensor& gradient, const at::Tensor& buffer,
+              std::vector<PolarJob<T>>& jobs) {
   const MuonOptions& options = *update.options;
   for (const MatrixBlock& block : *update.blocks) {
     const std::int64_t rows = block.transposed ? block.cols : block.rows;
@@ -52,10 +55,12 @@ void add_jobs(const MuonUpdate& update, Method method, const at::Tensor& paramet
     for (std::int64_t i = 0; i < block.count; ++i) {
       const std::int64_t offset = block.offset + i * block.step;
       job.result = {data<T>(parameter) + offset, rows, cols, block.ld};
-      job.fill = [g = data<T>(gradient) + offset, b = data<T>(buffer) + offset, ld = block.ld, momentum = options.momentum(),
-                  nesterov = options.nesterov()](const kernels::MatrixRef<T>& x, std::int64_t first, std::int64_t last) {
+      job.fill = [g = data<T>(gradient) + offset, b = data<T>(buffer) + offset, ld = block.ld,
+                  momentum = options.momentum(), nesterov = options.nesterov()](
+                     const kernels::MatrixRef<T>& x, std::int64_t first, std::int64_t last) {
         for (std::int64_t row = first; row < last; ++row)
-          kernels::momentum(b + row * ld, x.data + row * x.ld, g + row * ld, momentum, nesterov, x.cols);
+          kernels::momentum(b + row * ld, x.data + row * x.ld, g + row * ld, momentum, nesterov,
+                            x.cols);
       };
       jobs.push_back(job);
     }
@@ -66,11 +71,13 @@ void add_jobs(const MuonUpdate& update, Method method, const at::Tensor& paramet
 template <class T>
 class MuonCpu : public PreparedUpdate {
  public:
-  MuonCpu(const std::vector<MuonUpdate>& updates, kernels::Workspace& workspace) : workspace_(workspace) {
+  MuonCpu(const std::vector<MuonUpdate>& updates, kernels::Workspace& workspace)
+      : workspace_(workspace) {
     StagingArea area(std::is_same_v<T, double> ? at::kDouble : at::kFloat);
     std::vector<std::size_t> ends;  // of the batches
     for (const MuonUpdate& update : updates) {
-      tensors_.push_back({area.add(update.parameter), area.add(update.gradient), area.add(update.buffer)});
+      tensors_.push_back(
+          {area.add(update.parameter), area.add(update.gradient), area.add(update.buffer)});
       if (!area.is_full()) continue;
       ends.push_back(tensors_.size());
       area.begin_batch();
@@ -84,7 +91,8 @@ class MuonCpu : public PreparedUpdate {
       for (; i < end; ++i) {
         auto& [parameter, gradient, buffer] = tensors_[i];
         for (KernelTensor* staged : {&parameter, &gradient, &buffer}) area.place(*staged);
-        add_jobs(updates[i], backend_of(updates[i]).method, parameter.tensor(), gradient.tensor(), buffer.tensor(), jobs);
+        add_jobs(updates[i], backend_of(updates[i]).method, parameter.tensor(), gradient.tensor(),
+                 buffer.tensor(), jobs);
       }
       batches_.push_back({end, PolarBatch<T>(std::move(jobs), threads)});
       batches_.back().polar.reserve(workspace_);
@@ -162,17 +170,20 @@ class AdamWCpu : public PreparedUpdate {
       }
       auto& state = *update.state;
       const at::Tensor largest = update.options->amsgrad() ? state.max_exp_avg_sq() : at::Tensor();
-      batches_.back().tasks.push_back({update,
-                                       factors_of(update, static_cast<double>(state.step() + 1)),
-                                       {area.add(update.parameter), area.add(update.gradient), area.add(state.exp_avg()),
-                                        area.add(state.exp_avg_sq()), area.add(largest)}});
+      batches_.back().tasks.push_back(
+          {update,
+           factors_of(update, static_cast<double>(state.step() + 1)),
+           {area.add(update.parameter), area.add(update.gradient), area.add(state.exp_avg()),
+            area.add(state.exp_avg_sq()), area.add(largest)}});
     }
     area.allocate();
     for (Batch& batch : batches_) {
       for (Task& task : batch.tasks) {
         for (KernelTensor& staged : task.tensors) area.place(staged);
       }
-      batch.chunks = chunks_of(batch.tasks.size(), [&](std::size_t i) { return batch.tasks[i].update.parameter.numel(); });
+      batch.chunks = chunks_of(batch.tasks.size(), [&](std::size_t i) {
+        return batch.tasks[i].update.parameter.numel();
+      });
     }
   }
 
@@ -182,7 +193,8 @@ class AdamWCpu : public PreparedUpdate {
         for (const KernelTensor& staged : task.tensors) staged.copy_in();
         task.update.state->step(task.update.state->step() + 1);
       }
-      each_chunk(batch.chunks, threads_, [&](const Chunk& chunk) { run(batch.tasks[chunk.tensor], chunk); });
+      each_chunk(batch.chunks, threads_,
+                 [&](const Chunk& chunk) { run(batch.tasks[chunk.tensor], chunk); });
       for (const Task& task : batch.tasks) {
         for (const std::size_t written : {0, 2, 3, 4}) task.tensors[written].copy_out();
       }
@@ -246,8 +258,9 @@ std::vector<std::size_t> nonfinite_cpu(const std::vector<at::Tensor>& tensors) {
   std::vector<std::atomic<bool>> bad(tensors.size());
   std::size_t begin = 0;
   const auto check = [&](std::size_t end) {
-    const auto chunks =
-        chunks_of(end - begin, [&](std::size_t i) { return ready[begin + i].defined() ? ready[begin + i].numel() : 0; });
+    const auto chunks = chunks_of(end - begin, [&](std::size_t i) {
+      return ready[begin + i].defined() ? ready[begin + i].numel() : 0;
+    });
     each_chunk(chunks, at::get_num_threads(), [&](const Chunk& chunk) {
       const at::Tensor& tensor = ready[begin + chunk.tensor];
       const bool finite = tensor.scalar_type() == at::kDouble
@@ -255,7 +268,8 @@ std::vector<std::size_t> nonfinite_cpu(const std::vector<at::Tensor>& tensors) {
                               : kernels::all_finite(data<float>(tensor) + chunk.first, chunk.count);
       if (!finite) bad[begin + chunk.tensor].store(true, std::memory_order_relaxed);
     });
-    std::fill(ready.begin() + static_cast<std::ptrdiff_t>(begin), ready.begin() + static_cast<std::ptrdiff_t>(end), at::Tensor());
+    std::fill(ready.begin() + static_cast<std::ptrdiff_t>(begin),
+              ready.begin() + static_cast<std::ptrdiff_t>(end), at::Tensor());
     begin = end;
     copied = 0;
   };
@@ -276,13 +290,16 @@ std::vector<std::size_t> nonfinite_cpu(const std::vector<at::Tensor>& tensors) {
 
 bool supported_by_kernels(const MuonUpdate& update) {
   const Backend backend = backend_of(update);
-  // the kernels move the momentum in the type of the products, which would lose digits of a float64 momentum
-  const bool loses_digits = update.parameter.scalar_type() == at::kDouble && backend.dtype != at::kDouble;
+  // the kernels move the momentum in the type of the products, which would lose digits of a float64
+  // momentum
+  const bool loses_digits =
+      update.parameter.scalar_type() == at::kDouble && backend.dtype != at::kDouble;
   return backend.uses_kernels() && !loses_digits;
 }
 
-std::unique_ptr<PreparedUpdate> prepare_muon_cpu([[maybe_unused]] const std::vector<MuonUpdate>& updates,
-                                                 [[maybe_unused]] kernels::Workspace& workspace) {
+std::unique_ptr<PreparedUpdate> prepare_muon_cpu(
+    [[maybe_unused]] const std::vector<MuonUpdate>& updates,
+    [[maybe_unused]] kernels::Workspace& workspace) {
 #ifdef MUON_HAS_BLAS
   return std::make_unique<MuonCpuOfBothTypes>(updates, workspace);
 #else

@@ -14,7 +14,8 @@ std::vector<std::size_t> nonfinite_cpu(const std::vector<at::Tensor>& tensors);
 /// Whether `prepare_muon_cpu` takes the update.
 bool supported_by_kernels(const MuonUpdate& update);
 
-std::unique_ptr<PreparedUpdate> prepare_muon_cpu(const std::vector<MuonUpdate>& updates, kernels::Workspace& workspace);
+std::unique_ptr<PreparedUpdate> prepare_muon_cpu(const std::vector<MuonUpdate>& updates,
+                                                 kernels::Workspace& workspace);
 std::unique_ptr<PreparedUpdate> prepare_adamw_cpu(const std::vector<AdamWUpdate>& updates);
 
 }  // namespace muon

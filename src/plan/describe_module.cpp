@@ -26,7 +26,8 @@ struct Owner {
   std::int64_t groups = 1;
 };
 
-/// "torch::nn::LinearImpl" -> "Linear", "game::(anonymous namespace)::PolicyNetImpl" -> "PolicyNet".
+/// "torch::nn::LinearImpl" -> "Linear", "game::(anonymous namespace)::PolicyNetImpl" ->
+/// "PolicyNet".
 std::string plain_type(const std::string& demangled) {
   std::string type = demangled.substr(0, demangled.find('<'));
   type = type.substr(type.rfind(':') == std::string::npos ? 0 : type.rfind(':') + 1);
@@ -49,20 +50,27 @@ bool is_convolution(const nn::Module& module, const char* type, Owner& owner) {
   return true;
 }
 
-/// A class derived from one of LibTorch's counts as that one. Types that need no such care are known by their own name.
+/// A class derived from one of LibTorch's counts as that one. Types that need no such care are
+/// known by their own name.
 Owner owner_of(const nn::Module& module) {
   Owner owner;
-  if (is<nn::LinearImpl>(module, "Linear", owner) || is<nn::EmbeddingImpl>(module, "Embedding", owner) ||
-      is<nn::EmbeddingBagImpl>(module, "EmbeddingBag", owner) || is<nn::BilinearImpl>(module, "Bilinear", owner) ||
-      is_convolution<nn::Conv1dImpl>(module, "Conv1d", owner) || is_convolution<nn::Conv2dImpl>(module, "Conv2d", owner) ||
+  if (is<nn::LinearImpl>(module, "Linear", owner) ||
+      is<nn::EmbeddingImpl>(module, "Embedding", owner) ||
+      is<nn::EmbeddingBagImpl>(module, "EmbeddingBag", owner) ||
+      is<nn::BilinearImpl>(module, "Bilinear", owner) ||
+      is_convolution<nn::Conv1dImpl>(module, "Conv1d", owner) ||
+      is_convolution<nn::Conv2dImpl>(module, "Conv2d", owner) ||
       is_convolution<nn::Conv3dImpl>(module, "Conv3d", owner) ||
       is_convolution<nn::ConvTranspose1dImpl>(module, "ConvTranspose1d", owner) ||
       is_convolution<nn::ConvTranspose2dImpl>(module, "ConvTranspose2d", owner) ||
       is_convolution<nn::ConvTranspose3dImpl>(module, "ConvTranspose3d", owner) ||
-      is<nn::LayerNormImpl>(module, "LayerNorm", owner) || is<nn::GroupNormImpl>(module, "GroupNorm", owner) ||
-      is<nn::BatchNorm1dImpl>(module, "BatchNorm1d", owner) || is<nn::BatchNorm2dImpl>(module, "BatchNorm2d", owner) ||
-      is<nn::BatchNorm3dImpl>(module, "BatchNorm3d", owner) || is<nn::LSTMImpl>(module, "LSTM", owner) ||
-      is<nn::GRUImpl>(module, "GRU", owner) || is<nn::RNNImpl>(module, "RNN", owner) ||
+      is<nn::LayerNormImpl>(module, "LayerNorm", owner) ||
+      is<nn::GroupNormImpl>(module, "GroupNorm", owner) ||
+      is<nn::BatchNorm1dImpl>(module, "BatchNorm1d", owner) ||
+      is<nn::BatchNorm2dImpl>(module, "BatchNorm2d", owner) ||
+      is<nn::BatchNorm3dImpl>(module, "BatchNorm3d", owner) ||
+      is<nn::LSTMImpl>(module, "LSTM", owner) || is<nn::GRUImpl>(module, "GRU", owner) ||
+      is<nn::RNNImpl>(module, "RNN", owner) ||
       is<nn::MultiheadAttentionImpl>(module, "MultiheadAttention", owner)) {
     return owner;
   }
@@ -70,31 +78,38 @@ Owner owner_of(const nn::Module& module) {
   return owner;
 }
 
-/// The tensor a module computes with, where LibTorch keeps it in a public member of this name; undefined elsewhere.
+/// The tensor a module computes with, where LibTorch keeps it in a public member of this name;
+/// undefined elsewhere.
 template <typename... Impls>
 at::Tensor weight_member(const nn::Module& module) {
   at::Tensor member;
-  (void)((dynamic_cast<const Impls*>(&module) != nullptr && (member = dynamic_cast<const Impls*>(&module)->weight, true)) || ...);
+  (void)((dynamic_cast<const Impls*>(&module) != nullptr &&
+          (member = dynamic_cast<const Impls*>(&module)->weight, true)) ||
+         ...);
   return member;
 }
 
 template <typename... Impls>
 at::Tensor bias_member(const nn::Module& module) {
   at::Tensor member;
-  (void)((dynamic_cast<const Impls*>(&module) != nullptr && (member = dynamic_cast<const Impls*>(&module)->bias, true)) || ...);
+  (void)((dynamic_cast<const Impls*>(&module) != nullptr &&
+          (member = dynamic_cast<const Impls*>(&module)->bias, true)) ||
+         ...);
   return member;
 }
 
 at::Tensor member_of(const nn::Module& module, const std::string& local) {
   if (local == "weight") {
-    return weight_member<nn::LinearImpl, nn::EmbeddingImpl, nn::EmbeddingBagImpl, nn::BilinearImpl, nn::Conv1dImpl,
-                         nn::Conv2dImpl, nn::Conv3dImpl, nn::ConvTranspose1dImpl, nn::ConvTranspose2dImpl,
-                         nn::ConvTranspose3dImpl, nn::LayerNormImpl, nn::GroupNormImpl, nn::BatchNorm1dImpl, nn::BatchNorm2dImpl,
+    return weight_member<nn::LinearImpl, nn::EmbeddingImpl, nn::EmbeddingBagImpl, nn::BilinearImpl,
+                         nn::Conv1dImpl, nn::Conv2dImpl, nn::Conv3dImpl, nn::ConvTranspose1dImpl,
+                         nn::ConvTranspose2dImpl, nn::ConvTranspose3dImpl, nn::LayerNormImpl,
+                         nn::GroupNormImpl, nn::BatchNorm1dImpl, nn::BatchNorm2dImpl,
                          nn::BatchNorm3dImpl>(module);
   }
   if (local == "bias") {
-    return bias_member<nn::LinearImpl, nn::BilinearImpl, nn::Conv1dImpl, nn::Conv2dImpl, nn::Conv3dImpl, nn::ConvTranspose1dImpl,
-                       nn::ConvTranspose2dImpl, nn::ConvTranspose3dImpl, nn::LayerNormImpl, nn::GroupNormImpl,
+    return bias_member<nn::LinearImpl, nn::BilinearImpl, nn::Conv1dImpl, nn::Conv2dImpl,
+                       nn::Conv3dImpl, nn::ConvTranspose1dImpl, nn::ConvTranspose2dImpl,
+                       nn::ConvTranspose3dImpl, nn::LayerNormImpl, nn::GroupNormImpl,
                        nn::BatchNorm1dImpl, nn::BatchNorm2dImpl, nn::BatchNorm3dImpl>(module);
   }
   if (const auto* attention = dynamic_cast<const nn::MultiheadAttentionImpl*>(&module)) {
@@ -106,13 +121,16 @@ at::Tensor member_of(const nn::Module& module, const std::string& local) {
 
 struct Walk {
   std::vector<Registration> registrations;
-  std::vector<std::string> replaced;     // parameters whose module computes with another tensor
-  std::unordered_set<std::string> ends;  // paths of the last children of Sequentials; parents are visited first
+  std::vector<std::string> replaced;  // parameters whose module computes with another tensor
+  // paths of the last children of Sequentials; parents are visited first
+  std::unordered_set<std::string> ends;
 
   void visit(const std::string& path, const nn::Module& module) {
     const Owner owner = owner_of(module);
-    if (dynamic_cast<const nn::SequentialImpl*>(&module) != nullptr && !module.named_children().is_empty()) {
-      ends.insert(path.empty() ? module.named_children().back().key() : path + "." + module.named_children().back().key());
+    if (dynamic_cast<const nn::SequentialImpl*>(&module) != nullptr &&
+        !module.named_children().is_empty()) {
+      ends.insert(path.empty() ? module.named_children().back().key()
+                               : path + "." + module.named_children().back().key());
     }
     for (const auto& entry : module.named_parameters(/*recurse=*/false)) {
       const std::string name = path.empty() ? entry.key() : path + "." + entry.key();
@@ -122,7 +140,8 @@ struct Walk {
         continue;
       }
       if (!entry.value().requires_grad()) continue;
-      registrations.push_back({name, owner.type, owner.groups, entry.value(), entry.value().sizes().vec(), ends.count(path) > 0,
+      registrations.push_back({name, owner.type, owner.groups, entry.value(),
+                               entry.value().sizes().vec(), ends.count(path) > 0,
                                entry.value().unsafeGetTensorImpl()});
     }
   }
@@ -138,12 +157,15 @@ std::vector<Parameter> describe(const nn::Module& model) {
     walk.visit(entry.key(), *entry.value());
   }
   if (!walk.replaced.empty()) {
-    throw std::invalid_argument(fmt::format(
-        "[describe] the module's member is not the registered parameter: '{}'. The member was assigned after "
-        "construction, so an optimizer would train a tensor the network no longer uses. To tie a head to an embedding, "
-        "compute it as torch::nn::functional::linear(x, embed->weight), or in a module of your own that registers that "
-        "tensor (docs/concepts.md, Tied weights).",
-        printable(fmt::format("{}", fmt::join(walk.replaced, "', '")))));
+    throw std::invalid_argument(
+        fmt::format("[describe] the module's member is not the registered parameter: '{}'. The "
+                    "member was assigned after "
+                    "construction, so an optimizer would train a tensor the network no longer "
+                    "uses. To tie a head to an embedding, "
+                    "compute it as torch::nn::functional::linear(x, embed->weight), or in a module "
+                    "of your own that registers that "
+                    "tensor (docs/concepts.md, Tied weights).",
+                    printable(fmt::format("{}", fmt::join(walk.replaced, "', '")))));
   }
   return assign_roles(walk.registrations);
 }

@@ -1,5 +1,6 @@
-// What the names in a checkpoint file tell about its parameters. A file has no module types, so the names that published models
-// use take their place: GPT-2, Llama, Qwen, Mixtral, DeepSeek, ViT, ResNet, Whisper and similar models.
+// What the names in a checkpoint file tell about its parameters. A file has no module types, so the
+// names that published models use take their place: GPT-2, Llama, Qwen, Mixtral, DeepSeek, ViT,
+// ResNet, Whisper and similar models.
 #pragma once
 
 #include <muon/plan/parameter.hpp>
@@ -20,11 +21,13 @@ struct NamedTensor {
 
 struct NamedModel {
   std::vector<Parameter> parameters;
-  std::vector<NamedTensor> skipped;  ///< what no optimizer trains: buffers, and tensors of no floating type
+  /// what no optimizer trains: buffers, and tensors of no floating type
+  std::vector<NamedTensor> skipped;
 };
 
-/// Sorts out buffers, and gives the rest roles and views from names, shapes and ties. Where no name decides, low_confidence is
-/// set and the reason states the doubt. The number of values of each shape fits in 64 bits.
+/// Sorts out buffers, and gives the rest roles and views from names, shapes and ties. Where no name
+/// decides, low_confidence is set and the reason states the doubt. The number of values of each
+/// shape fits in 64 bits.
 NamedModel describe_names(const std::vector<NamedTensor>& tensors);
 
 }  // namespace muon

@@ -27,7 +27,8 @@ std::int64_t groups_of(const torch::jit::Module& module) {
 
 std::vector<Parameter> describe(const torch::jit::Module& model) {
   std::vector<Registration> registrations;
-  std::unordered_set<std::string> ends;              // paths of the last children of Sequentials; parents come first
+  // paths of the last children of Sequentials; parents come first
+  std::unordered_set<std::string> ends;
   for (const auto& entry : model.named_modules()) {  // the root's name is empty
     const torch::jit::Module& module = entry.value;
     if (type_of(module) == "Sequential") {
@@ -37,9 +38,11 @@ std::vector<Parameter> describe(const torch::jit::Module& model) {
     }
     for (const auto& parameter : module.named_parameters(/*recurse=*/false)) {
       if (!parameter.value.requires_grad()) continue;
-      const std::string name = entry.name.empty() ? parameter.name : entry.name + "." + parameter.name;
-      registrations.push_back({name, type_of(module), groups_of(module), parameter.value, parameter.value.sizes().vec(),
-                               ends.count(entry.name) > 0, parameter.value.unsafeGetTensorImpl()});
+      const std::string name =
+          entry.name.empty() ? parameter.name : entry.name + "." + parameter.name;
+      registrations.push_back({name, type_of(module), groups_of(module), parameter.value,
+                               parameter.value.sizes().vec(), ends.count(entry.name) > 0,
+                               parameter.value.unsafeGetTensorImpl()});
     }
   }
   return assign_roles(registrations);

@@ -30,8 +30,11 @@ void DuplicateCheck::check(const Parameter& p, std::vector<std::string>& errors)
   if (!p.tensor.defined()) return;
   if (!tensors_.insert(p.tensor.unsafeGetTensorImpl()).second) {
     errors.push_back(
-        fmt::format("'{}' is a tensor that is already in the plan under another name; describe it once, with aliases", p.name));
-  } else if (p.tensor.layout() == at::kStrided && p.tensor.numel() > 0 && p.tensor.is_non_overlapping_and_dense()) {
+        fmt::format("'{}' is a tensor that is already in the plan under another name; describe it "
+                    "once, with aliases",
+                    p.name));
+  } else if (p.tensor.layout() == at::kStrided && p.tensor.numel() > 0 &&
+             p.tensor.is_non_overlapping_and_dense()) {
     add_memory(p, errors);
   }
 }
@@ -46,7 +49,8 @@ void DuplicateCheck::add_memory(const Parameter& p, std::vector<std::string>& er
   const auto next = memory_.lower_bound(extent.end);  // keyed by first byte
   if (next != memory_.begin() && std::prev(next)->second.first > extent.first) {
     errors.push_back(
-        fmt::format("'{}' and '{}' are two tensors on the same memory, which would be updated twice a step; to tie them, "
+        fmt::format("'{}' and '{}' are two tensors on the same memory, which would be updated "
+                    "twice a step; to tie them, "
                     "register one tensor under both names",
                     std::prev(next)->second.second, p.name));
     return;

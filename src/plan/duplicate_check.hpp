@@ -11,8 +11,8 @@
 
 namespace muon {
 
-/// Names and tensors that occur twice. Two tensors on one memory (`a.set_data(b)`) are one parameter to the network and two to an
-/// optimizer.
+/// Names and tensors that occur twice. Two tensors on one memory (`a.set_data(b)`) are one
+/// parameter to the network and two to an optimizer.
 class DuplicateCheck {
  public:
   /// Appends to `errors` what `p` shares with the parameters checked before.

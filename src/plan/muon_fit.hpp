@@ -1,4 +1,5 @@
-// May Muon have this parameter? The plan asks before anything is made, the optimizer for every group it is given.
+// May Muon have this parameter? The plan asks before anything is made, the optimizer for every
+// group it is given.
 #pragma once
 
 #include <muon/matrix/matrix_view.hpp>
@@ -10,7 +11,9 @@
 
 namespace muon {
 
-/// Why Muon cannot update a parameter of these sizes, and what to do; empty if it can. Continues "the parameter ...".
-std::string why_not_muon(c10::IntArrayRef sizes, std::optional<at::ScalarType> dtype, const MatrixView& view);
+/// Why Muon cannot update a parameter of these sizes, and what to do; empty if it can. Continues
+/// "the parameter ...".
+std::string why_not_muon(c10::IntArrayRef sizes, std::optional<at::ScalarType> dtype,
+                         const MatrixView& view);
 
 }  // namespace muon

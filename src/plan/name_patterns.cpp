@@ -6,13 +6,15 @@ namespace muon {
 namespace {
 
 bool is_number(std::string_view text) {
-  return !text.empty() && std::all_of(text.begin(), text.end(), [](unsigned char c) { return std::isdigit(c); });
+  return !text.empty() &&
+         std::all_of(text.begin(), text.end(), [](unsigned char c) { return std::isdigit(c); });
 }
 
 bool is_head_word(std::string_view word) {
   constexpr std::array<std::string_view, 19> words{
-      "head",    "heads",   "out",   "output", "output_layer", "classifier", "logits", "score",      "prediction", "fc_out",
-      "readout", "decoder", "final", "policy", "value",        "actor",      "critic", "action_net", "value_net"};
+      "head",  "heads",      "out",    "output",     "output_layer", "classifier", "logits",
+      "score", "prediction", "fc_out", "readout",    "decoder",      "final",      "policy",
+      "value", "actor",      "critic", "action_net", "value_net"};
   if (word.starts_with("head_") && is_number(word.substr(5))) return true;
   return contains(words, word) || word.ends_with("_head");
 }
@@ -40,15 +42,17 @@ std::vector<std::string_view> components(std::string_view path) {
 }
 
 bool is_embedding_name(std::string_view name) {
-  constexpr std::array<std::string_view, 6> words{"wte",     "wpe",     "cls_token",
-                                                  "pos_emb", "tok_emb", "relative_position_bias_table"};
+  constexpr std::array<std::string_view, 6> words{
+      "wte", "wpe", "cls_token", "pos_emb", "tok_emb", "relative_position_bias_table"};
   for (const std::string_view part : components(name)) {
     if (contains(words, part) || part.find("embed") != std::string_view::npos) return true;
   }
   return false;
 }
 
-bool ends_in_digit(std::string_view text) { return !text.empty() && std::isdigit(static_cast<unsigned char>(text.back())); }
+bool ends_in_digit(std::string_view text) {
+  return !text.empty() && std::isdigit(static_cast<unsigned char>(text.back()));
+}
 
 std::string_view stem(std::string_view text) {
   while (ends_in_digit(text)) text.remove_suffix(1);

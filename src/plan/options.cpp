@@ -14,9 +14,11 @@
 namespace muon {
 namespace {
 
-// AdamWOptions has lr, two betas, eps, weight_decay and amsgrad, in this order; MuonOptions has lr and guard words in their places,
-// so that a write through a cast is found and does not change another option.
-static_assert(sizeof(torch::optim::AdamWOptions) == sizeof(torch::optim::OptimizerOptions) + 6 * sizeof(double));
+// AdamWOptions has lr, two betas, eps, weight_decay and amsgrad, in this order; MuonOptions has lr
+// and guard words in their places, so that a write through a cast is found and does not change
+// another option.
+static_assert(sizeof(torch::optim::AdamWOptions) ==
+              sizeof(torch::optim::OptimizerOptions) + 6 * sizeof(double));
 constexpr std::uint64_t guard_word = 0x6d756f6e2e637070;  // "muon.cpp"
 
 class Checks {
@@ -24,14 +26,16 @@ class Checks {
   explicit Checks(std::string_view where) : where_(where) {}
 
   void at_least_zero(const char* name, double value) const {
-    if (!(std::isfinite(value) && value >= 0)) refuse(name, value, "give a finite number of at least 0");
+    if (!(std::isfinite(value) && value >= 0))
+      refuse(name, value, "give a finite number of at least 0");
   }
   void below_one(const char* name, double value) const {
     if (!(value >= 0 && value < 1)) refuse(name, value, "give a number with 0 <= value < 1");
   }
   template <typename T>
   [[noreturn]] void refuse(const char* name, T value, const char* advice) const {
-    throw std::invalid_argument(fmt::format("[{}] {} is out of range; got {}; {}", where_, name, value, advice));
+    throw std::invalid_argument(
+        fmt::format("[{}] {} is out of range; got {}; {}", where_, name, value, advice));
   }
 
  private:
@@ -50,7 +54,8 @@ MuonOptions& MuonOptions::lr(double lr) {
 
 bool MuonOptions::written_through_cast() const {
   const bool same_lr = std::memcmp(&lr_, &written_lr_, sizeof lr_) == 0;
-  return !same_lr || std::any_of(guard_.begin(), guard_.end(), [](std::uint64_t word) { return word != guard_word; });
+  return !same_lr || std::any_of(guard_.begin(), guard_.end(),
+                                 [](std::uint64_t word) { return word != guard_word; });
 }
 
 MuonOptions& MuonOptions::ns_preset(const std::vector<NewtonSchulzStep>& steps) {
@@ -74,8 +79,9 @@ OrthogonalizeOptions MuonOptions::orthogonalize_options() const {
 
 bool operator==(const MuonOptions& a, const MuonOptions& b) {
   const auto all = [](const MuonOptions& o) {
-    return std::tie(o.lr_, o.weight_decay_, o.momentum_, o.nesterov_, o.ns_coefficients_, o.eps_, o.ns_steps_, o.adjust_lr_fn_,
-                    o.method_, o.norm_bound_, o.norm_eps_, o.compute_dtype_);
+    return std::tie(o.lr_, o.weight_decay_, o.momentum_, o.nesterov_, o.ns_coefficients_, o.eps_,
+                    o.ns_steps_, o.adjust_lr_fn_, o.method_, o.norm_bound_, o.norm_eps_,
+                    o.compute_dtype_);
   };
   return all(a) == all(b);
 }
@@ -84,7 +90,8 @@ void check_options(const MuonOptions& options, std::string_view where) {
   const Checks check(where);
   if (options.written_through_cast()) {
     throw std::invalid_argument(
-        fmt::format("[{}] these muon::MuonOptions were written through a cast to torch::optim::AdamWOptions; got lr {}; use"
+        fmt::format("[{}] these muon::MuonOptions were written through a cast to "
+                    "torch::optim::AdamWOptions; got lr {}; use"
                     " group.options().set_lr(), muon::set_lr() or muon::scale_lr()",
                     where, options.lr()));
   }
@@ -93,15 +100,21 @@ void check_options(const MuonOptions& options, std::string_view where) {
   check.below_one("momentum", options.momentum());
   check.at_least_zero("eps", options.eps());
   const auto& coefficients = options.ns_coefficients();
-  if (options.ns_steps() < 0 || options.ns_steps() >= 100) check.refuse("ns_steps", options.ns_steps(), "give 0 to 99");
-  if (coefficients.empty()) check.refuse("ns_coefficients", "an empty list", "give at least one step, such as jordan_steps(1)");
-  if (coefficients.size() > 1 && coefficients.size() > static_cast<std::size_t>(options.ns_steps())) {
-    check.refuse("ns_coefficients", fmt::format("{} steps for ns_steps {}", coefficients.size(), options.ns_steps()),
+  if (options.ns_steps() < 0 || options.ns_steps() >= 100)
+    check.refuse("ns_steps", options.ns_steps(), "give 0 to 99");
+  if (coefficients.empty())
+    check.refuse("ns_coefficients", "an empty list",
+                 "give at least one step, such as jordan_steps(1)");
+  if (coefficients.size() > 1 &&
+      coefficients.size() > static_cast<std::size_t>(options.ns_steps())) {
+    check.refuse("ns_coefficients",
+                 fmt::format("{} steps for ns_steps {}", coefficients.size(), options.ns_steps()),
                  "use ns_preset(), which sets both");
   }
   for (const NewtonSchulzStep& s : coefficients) {
     if (!std::isfinite(s.a) || !std::isfinite(s.b) || !std::isfinite(s.c)) {
-      check.refuse("ns_coefficients", fmt::format("({}, {}, {})", s.a, s.b, s.c), "give finite numbers");
+      check.refuse("ns_coefficients", fmt::format("({}, {}, {})", s.a, s.b, s.c),
+                   "give finite numbers");
     }
   }
 }
@@ -136,12 +149,17 @@ Algorithm algorithm_of(const torch::optim::OptimizerOptions& options) {
   throw std::invalid_argument("[options] neither muon::MuonOptions nor torch::optim::AdamWOptions");
 }
 
-MuonOptions keller_jordan_muon(double lr) { return MuonOptions(lr).weight_decay(0).norm_eps(NormEps::add); }
+MuonOptions keller_jordan_muon(double lr) {
+  return MuonOptions(lr).weight_decay(0).norm_eps(NormEps::add);
+}
 
 MuonOptions default_muon(double lr) { return keller_jordan_muon(lr).method(Method::automatic); }
 
 torch::optim::AdamWOptions keller_jordan_adam(double lr) {
-  return torch::optim::AdamWOptions(lr).betas(std::make_tuple(0.9, 0.95)).eps(1e-10).weight_decay(0);
+  return torch::optim::AdamWOptions(lr)
+      .betas(std::make_tuple(0.9, 0.95))
+      .eps(1e-10)
+      .weight_decay(0);
 }
 
 }  // namespace muon

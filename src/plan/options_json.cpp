@@ -88,7 +88,8 @@ std::unique_ptr<OptimizerOptions> read(const Json& json) {
     try {
       set(*options, key, value);
     } catch (const std::exception& error) {
-      throw std::runtime_error(fmt::format("option '{}' = {}: {}", key, value.dump(), error.what()));
+      throw std::runtime_error(
+          fmt::format("option '{}' = {}: {}", key, value.dump(), error.what()));
     }
   }
   try {
@@ -109,7 +110,8 @@ nlohmann::ordered_json options_json(const OptimizerOptions& options) {
     json["momentum"] = o->momentum();
     json["nesterov"] = o->nesterov();
     json["ns_coefficients"] = Json::array();
-    for (const NewtonSchulzStep& s : o->ns_coefficients()) json["ns_coefficients"].push_back({s.a, s.b, s.c});
+    for (const NewtonSchulzStep& s : o->ns_coefficients())
+      json["ns_coefficients"].push_back({s.a, s.b, s.c});
     json["eps"] = o->eps();
     json["ns_steps"] = o->ns_steps();
     json["adjust_lr_fn"] = to_string(o->adjust_lr_fn());

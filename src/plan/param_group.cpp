@@ -11,7 +11,8 @@ using torch::optim::OptimizerOptions;
 
 ParamGroup::ParamGroup(std::vector<torch::Tensor> params_given) : params(std::move(params_given)) {}
 
-ParamGroup::ParamGroup(std::vector<torch::Tensor> params_given, std::shared_ptr<const OptimizerOptions> options_given)
+ParamGroup::ParamGroup(std::vector<torch::Tensor> params_given,
+                       std::shared_ptr<const OptimizerOptions> options_given)
     : params(std::move(params_given)), options(std::move(options_given)) {}
 
 ParamGroup::ParamGroup(std::vector<torch::Tensor> params_given, const MuonOptions& options_given)
@@ -21,6 +22,8 @@ ParamGroup::ParamGroup(std::vector<torch::Tensor> params_given, const AdamWOptio
     : ParamGroup(std::move(params_given), std::make_shared<AdamWOptions>(options_given)) {}
 
 ParamGroup::ParamGroup(const torch::optim::OptimizerParamGroup& group)
-    : ParamGroup(group.params(), group.has_options() ? std::shared_ptr<const OptimizerOptions>(group.options().clone()) : nullptr) {}
+    : ParamGroup(group.params(), group.has_options() ? std::shared_ptr<const OptimizerOptions>(
+                                                           group.options().clone())
+                                                     : nullptr) {}
 
 }  // namespace muon

@@ -22,7 +22,8 @@ bool same_options(const Assignment& left, const Assignment& right) {
   if (left.algorithm != right.algorithm) return false;
   if (left.options == right.options) return true;
   if (left.algorithm == Algorithm::muon) {
-    return static_cast<const MuonOptions&>(*left.options) == static_cast<const MuonOptions&>(*right.options);
+    return static_cast<const MuonOptions&>(*left.options) ==
+           static_cast<const MuonOptions&>(*right.options);
   }
   return static_cast<const torch::optim::AdamWOptions&>(*left.options) ==
          static_cast<const torch::optim::AdamWOptions&>(*right.options);
@@ -33,10 +34,10 @@ ParamGroup to_group(const std::vector<const Assignment*>& members) {
   for (const Assignment* member : members) {
     const Parameter& parameter = member->parameter;
     if (!parameter.tensor.defined()) {
-      throw std::invalid_argument(
-          fmt::format("[Plan] '{}' has no tensor: the plan was made from names and shapes, and there is "
-                      "nothing to optimize. Make the plan from the model.",
-                      parameter.name));
+      throw std::invalid_argument(fmt::format(
+          "[Plan] '{}' has no tensor: the plan was made from names and shapes, and there is "
+          "nothing to optimize. Make the plan from the model.",
+          parameter.name));
     }
     group.params.push_back(parameter.tensor);
     group.names.push_back(parameter.name);
@@ -50,7 +51,8 @@ ParamGroup to_group(const std::vector<const Assignment*>& members) {
 /// Applies rules to parameters and collects every problem, for one error.
 class PlanBuilder {
  public:
-  explicit PlanBuilder(const std::vector<Rule>& rules) : rules_(rules), matched_(rules.size(), 0), decided_(rules.size(), 0) {
+  explicit PlanBuilder(const std::vector<Rule>& rules)
+      : rules_(rules), matched_(rules.size(), 0), decided_(rules.size(), 0) {
     for (std::size_t r = 0; r < rules.size(); ++r) check_rule(r);
   }
 
@@ -58,8 +60,8 @@ class PlanBuilder {
     duplicates_.check(p, errors_);
     const std::size_t winner = first_match(p);
     if (winner == rules_.size()) {
-      problem("no rule matches '{}' ({}, {}); add one, or end the list with otherwise()", p.name, shape_text(p.shape),
-              to_string(p.role));
+      problem("no rule matches '{}' ({}, {}); add one, or end the list with otherwise()", p.name,
+              shape_text(p.shape), to_string(p.role));
       return {std::move(p), Algorithm::frozen, "", nullptr};
     }
     const Rule& rule = rules_[winner];
@@ -77,10 +79,14 @@ class PlanBuilder {
     if (assignments.empty()) problem("there is no trainable parameter; none has requires_grad set");
     for (std::size_t r = 0; r < rules_.size(); ++r) {
       if (decided_[r] > 0 || rules_[r].optional_) continue;
-      problem(matched_[r] == 0 ? "{} matches no parameter" : "{} decides nothing: earlier rules took all it matches", title(r));
+      problem(matched_[r] == 0 ? "{} matches no parameter"
+                               : "{} decides nothing: earlier rules took all it matches",
+              title(r));
     }
-    for (std::string& error : errors_) error = printable(error);  // a name from a file may hold anything
-    if (!errors_.empty()) throw std::invalid_argument(fmt::format("[Plan] {}", fmt::join(errors_, "\n[Plan] ")));
+    // a name from a file may hold anything
+    for (std::string& error : errors_) error = printable(error);
+    if (!errors_.empty())
+      throw std::invalid_argument(fmt::format("[Plan] {}", fmt::join(errors_, "\n[Plan] ")));
   }
 
  private:
@@ -89,7 +95,9 @@ class PlanBuilder {
     errors_.push_back(fmt::format(fmt::runtime(format), args...));
   }
 
-  std::string title(std::size_t r) const { return fmt::format("rule {} ({})", r + 1, rules_[r].label_); }
+  std::string title(std::size_t r) const {
+    return fmt::format("rule {} ({})", r + 1, rules_[r].label_);
+  }
 
   void check_rule(std::size_t r) {
     const Rule& rule = rules_[r];
@@ -97,7 +105,8 @@ class PlanBuilder {
     if (!rule.options_) return;
     try {
       if (rule.algorithm_ == Algorithm::adamw) {
-        return check_options(static_cast<const torch::optim::AdamWOptions&>(*rule.options_), title(r));
+        return check_options(static_cast<const torch::optim::AdamWOptions&>(*rule.options_),
+                             title(r));
       }
       const auto& options = static_cast<const MuonOptions&>(*rule.options_);
       check_options(options, title(r));
@@ -125,7 +134,8 @@ class PlanBuilder {
 
 Plan::Plan(std::vector<Parameter> parameters, const std::vector<Rule>& rules) {
   PlanBuilder builder(rules);
-  for (Parameter& parameter : parameters) assignments_.push_back(builder.decide(std::move(parameter)));
+  for (Parameter& parameter : parameters)
+    assignments_.push_back(builder.decide(std::move(parameter)));
   builder.finish(assignments_);
 }
 
@@ -133,8 +143,9 @@ std::vector<ParamGroup> Plan::param_groups(Algorithm algorithm) const {
   std::vector<std::vector<const Assignment*>> groups;
   for (const Assignment& assignment : assignments_) {
     if (assignment.algorithm != algorithm || algorithm == Algorithm::frozen) continue;
-    const auto same =
-        std::find_if(groups.begin(), groups.end(), [&](const auto& group) { return same_options(*group.front(), assignment); });
+    const auto same = std::find_if(groups.begin(), groups.end(), [&](const auto& group) {
+      return same_options(*group.front(), assignment);
+    });
     if (same == groups.end()) {
       groups.push_back({&assignment});
     } else {
@@ -154,15 +165,20 @@ std::vector<ParamGroup> Plan::param_groups() const {
 
 std::vector<torch::optim::OptimizerParamGroup> Plan::adamw_groups() const {
   std::vector<torch::optim::OptimizerParamGroup> groups;
-  for (ParamGroup& group : param_groups(Algorithm::adamw)) groups.emplace_back(std::move(group.params), group.options->clone());
+  for (ParamGroup& group : param_groups(Algorithm::adamw))
+    groups.emplace_back(std::move(group.params), group.options->clone());
   return groups;
 }
 
 std::ostream& operator<<(std::ostream& out, const Plan& plan) { return out << plan.table(); }
 
 Plan make_plan(const torch::nn::Module& model) { return make_plan(model, default_rules()); }
-Plan make_plan(const torch::nn::Module& model, const std::vector<Rule>& rules) { return Plan(describe(model), rules); }
+Plan make_plan(const torch::nn::Module& model, const std::vector<Rule>& rules) {
+  return Plan(describe(model), rules);
+}
 Plan make_plan(const torch::jit::Module& model) { return make_plan(model, default_rules()); }
-Plan make_plan(const torch::jit::Module& model, const std::vector<Rule>& rules) { return Plan(describe(model), rules); }
+Plan make_plan(const torch::jit::Module& model, const std::vector<Rule>& rules) {
+  return Plan(describe(model), rules);
+}
 
 }  // namespace muon

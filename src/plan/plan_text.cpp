@@ -22,16 +22,20 @@ const MuonOptions* muon_options(const Assignment& a) {
   return a.algorithm == Algorithm::muon ? &static_cast<const MuonOptions&>(*a.options) : nullptr;
 }
 const torch::optim::AdamWOptions* adamw_options(const Assignment& a) {
-  return a.algorithm == Algorithm::adamw ? &static_cast<const torch::optim::AdamWOptions&>(*a.options) : nullptr;
+  return a.algorithm == Algorithm::adamw
+             ? &static_cast<const torch::optim::AdamWOptions&>(*a.options)
+             : nullptr;
 }
 
 std::vector<MatrixShape> matrices(const Assignment& a) {
-  return a.algorithm == Algorithm::muon ? a.parameter.view.shapes(a.parameter.shape) : std::vector<MatrixShape>();
+  return a.algorithm == Algorithm::muon ? a.parameter.view.shapes(a.parameter.shape)
+                                        : std::vector<MatrixShape>();
 }
 
 std::string matrices_text(const Assignment& a) {
   std::vector<std::string> parts;
-  for (const MatrixShape& s : matrices(a)) parts.push_back(fmt::format("{} of {}x{}", s.count, s.rows, s.cols));
+  for (const MatrixShape& s : matrices(a))
+    parts.push_back(fmt::format("{} of {}x{}", s.count, s.rows, s.cols));
   return parts.empty() ? "-" : fmt::format("{}", fmt::join(parts, ", "));
 }
 
@@ -40,7 +44,8 @@ std::vector<double> effective_rates(const Assignment& a) {
   if (const auto* options = adamw_options(a)) return {options->lr()};
   std::vector<double> rates;
   if (const auto* options = muon_options(a)) {
-    for (const MatrixShape& s : matrices(a)) rates.push_back(options->lr() * lr_factor(options->adjust_lr_fn(), s.rows, s.cols));
+    for (const MatrixShape& s : matrices(a))
+      rates.push_back(options->lr() * lr_factor(options->adjust_lr_fn(), s.rows, s.cols));
   }
   return rates;
 }
@@ -51,7 +56,8 @@ std::string rates_text(std::vector<double> rates) {
   return *low == *high ? fmt::format("{:.4g}", *low) : fmt::format("{:.4g}..{:.4g}", *low, *high);
 }
 
-/// "position only: the last Linear; rule 'output head'", with a question mark in front if the confidence is low.
+/// "position only: the last Linear; rule 'output head'", with a question mark in front if the
+/// confidence is low.
 std::string why(const Assignment& a) {
   const Parameter& p = a.parameter;
   const bool list_names = !p.aliases.empty() && p.evidence != Evidence::tie;
@@ -133,7 +139,8 @@ OrderedJson assignment_json(const Assignment& a) {
   if (a.algorithm == Algorithm::muon) {
     json["view"] = p.view.to_string();
     for (const MatrixShape& s : matrices(a)) {
-      json["matrices"].push_back(OrderedJson{{"count", s.count}, {"rows", s.rows}, {"cols", s.cols}});
+      json["matrices"].push_back(
+          OrderedJson{{"count", s.count}, {"rows", s.rows}, {"cols", s.cols}});
     }
   }
   if (a.algorithm != Algorithm::frozen) {
@@ -148,10 +155,12 @@ constexpr std::array<Algorithm, 3> algorithms{Algorithm::muon, Algorithm::adamw,
 }  // namespace
 
 std::string Plan::table() const {
-  std::vector<Row> rows{{"name", "shape", "matrices", "role", "optimizer", "lr", "effective lr", "weight decay", "why"}};
+  std::vector<Row> rows{{"name", "shape", "matrices", "role", "optimizer", "lr", "effective lr",
+                         "weight decay", "why"}};
   for (const Assignment& a : assignments_) {
     rows.push_back(row_of(a));
-    for (std::string& cell : rows.back()) cell = printable(cell);  // a name from a file may hold anything
+    // a name from a file may hold anything
+    for (std::string& cell : rows.back()) cell = printable(cell);
   }
   std::array<std::size_t, std::tuple_size_v<Row>> widths{};
   for (const Row& row : rows) {
@@ -168,16 +177,21 @@ std::string Plan::table() const {
   for (const Algorithm algorithm : algorithms) {
     const Total sum = total(*this, algorithm);
     if (sum.parameters == 0 && algorithm == Algorithm::frozen) continue;
-    text += fmt::format("{:<6} {:>5} parameter{} {:>14} values\n", title_of(algorithm), sum.parameters,
-                        sum.parameters == 1 ? ", " : "s,", thousands(sum.values));
+    text += fmt::format("{:<6} {:>5} parameter{} {:>14} values\n", title_of(algorithm),
+                        sum.parameters, sum.parameters == 1 ? ", " : "s,", thousands(sum.values));
   }
   const auto any = [&](const auto& condition) {
-    return std::any_of(assignments_.begin(), assignments_.end(), [&](const Assignment& a) { return condition(a.parameter); });
+    return std::any_of(assignments_.begin(), assignments_.end(),
+                       [&](const Assignment& a) { return condition(a.parameter); });
   };
   if (any([](const Parameter& p) { return p.low_confidence; })) {
-    text += "?  low confidence: decided by position or shape alone, or by an ambiguous name; please review\n";
+    text +=
+        "?  low confidence: decided by position or shape alone, or by an ambiguous name; please "
+        "review\n";
   }
-  if (!any([](const Parameter& p) { return p.role == Role::output_head || p.evidence == Evidence::tie; })) {
+  if (!any([](const Parameter& p) {
+        return p.role == Role::output_head || p.evidence == Evidence::tie;
+      })) {
     text += "No output head was found. If the model has one, give it a rule of its own.\n";
   }
   return text;
@@ -190,7 +204,8 @@ std::string Plan::json() const {
   for (const Assignment& a : assignments_) json["parameters"].push_back(assignment_json(a));
   for (const Algorithm algorithm : algorithms) {
     const Total sum = total(*this, algorithm);
-    json["totals"][std::string(to_string(algorithm))] = OrderedJson{{"parameters", sum.parameters}, {"values", sum.values}};
+    json["totals"][std::string(to_string(algorithm))] =
+        OrderedJson{{"parameters", sum.parameters}, {"values", sum.values}};
   }
   // a name may hold any bytes; JSON may not
   return json.dump(2, ' ', false, OrderedJson::error_handler_t::replace);

@@ -18,8 +18,8 @@ namespace {
 bool is_linear(std::string_view module_type) { return module_type == "Linear"; }
 
 bool is_convolution(std::string_view module_type) {
-  constexpr std::array<std::string_view, 6> types{"Conv1d",          "Conv2d",          "Conv3d",
-                                                  "ConvTranspose1d", "ConvTranspose2d", "ConvTranspose3d"};
+  constexpr std::array<std::string_view, 6> types{
+      "Conv1d", "Conv2d", "Conv3d", "ConvTranspose1d", "ConvTranspose2d", "ConvTranspose3d"};
   return contains(types, module_type);
 }
 
@@ -28,16 +28,20 @@ bool is_transposed_convolution(std::string_view module_type) {
 }
 
 bool is_recurrent(std::string_view module_type) {
-  constexpr std::array<std::string_view, 6> types{"LSTM", "GRU", "RNN", "LSTMCell", "GRUCell", "RNNCell"};
+  constexpr std::array<std::string_view, 6> types{"LSTM",     "GRU",     "RNN",
+                                                  "LSTMCell", "GRUCell", "RNNCell"};
   return contains(types, module_type);
 }
 
-bool is_normalization(std::string_view module_type) {  // LayerNorm, BatchNorm2d, and a user's RMSNorm
-  return module_type.ends_with("Norm") || module_type.ends_with("Norm1d") || module_type.ends_with("Norm2d") ||
-         module_type.ends_with("Norm3d");
+// LayerNorm, BatchNorm2d, and a user's RMSNorm
+bool is_normalization(std::string_view module_type) {
+  return module_type.ends_with("Norm") || module_type.ends_with("Norm1d") ||
+         module_type.ends_with("Norm2d") || module_type.ends_with("Norm3d");
 }
 
-bool is_embedding(std::string_view module_type) { return module_type == "Embedding" || module_type == "EmbeddingBag"; }
+bool is_embedding(std::string_view module_type) {
+  return module_type == "Embedding" || module_type == "EmbeddingBag";
+}
 
 // ---- one parameter ----
 
@@ -52,12 +56,13 @@ std::optional<Classification> by_type(const Registration& entry) {
   const std::string_view module_type = entry.module_type;
   const std::string_view local = local_name(entry.name);
   const auto decide = [&](Role role) {
-    return Classification{role, Evidence::module_type, fmt::format("module type: {} of {}", local, module_type)};
+    return Classification{role, Evidence::module_type,
+                          fmt::format("module type: {} of {}", local, module_type)};
   };
   if (is_embedding(module_type)) return decide(Role::embedding);
   if (is_normalization(module_type)) return decide(is_bias_name(local) ? Role::bias : Role::gain);
-  const bool matrices =
-      is_linear(module_type) || is_recurrent(module_type) || module_type == "Bilinear" || module_type == "MultiheadAttention";
+  const bool matrices = is_linear(module_type) || is_recurrent(module_type) ||
+                        module_type == "Bilinear" || module_type == "MultiheadAttention";
   if (!matrices && !is_convolution(module_type)) return std::nullopt;
   if (is_bias_name(local)) return decide(Role::bias);
   return decide(matrices ? Role::hidden_matrix : Role::convolution);
@@ -65,7 +70,9 @@ std::optional<Classification> by_type(const Registration& entry) {
 
 Classification by_name_or_shape(const Registration& entry) {
   const std::string_view local = local_name(entry.name);
-  const auto named = [&](Role role) { return Classification{role, Evidence::name, fmt::format("name: '{}'", entry.name)}; };
+  const auto named = [&](Role role) {
+    return Classification{role, Evidence::name, fmt::format("name: '{}'", entry.name)};
+  };
   const bool is_head = entry.shape.size() == 2 && is_head_name(entry.name, entry.ends_sequence);
   if (is_embedding_name(entry.name) && !is_head) return named(Role::embedding);
   if (entry.shape.size() < 2) {
@@ -80,7 +87,8 @@ Classification by_name_or_shape(const Registration& entry) {
 
 using Paths = std::unordered_set<std::string_view>;
 
-/// A layer called "value" is a critic's head, except beside a "key" or a "query", where it is an attention's projection.
+/// A layer called "value" is a critic's head, except beside a "key" or a "query", where it is an
+/// attention's projection.
 bool is_value_projection(std::string_view name, const Paths& owners) {
   const std::string_view path = owner_path(name);
   if (local_name(path) != "value") return false;
@@ -100,7 +108,8 @@ Classification classify(const Registration& entry, const Paths& owners) {
   return *classification;
 }
 
-/// `count` row blocks, if that many fit; a class of the user's may share no more than a name with one of LibTorch's.
+/// `count` row blocks, if that many fit; a class of the user's may share no more than a name with
+/// one of LibTorch's.
 MatrixView chunked(const MatrixView& view, std::int64_t count, std::int64_t rows) {
   return count > 1 && rows > 0 && rows % count == 0 ? view.chunk_rows(count) : view;
 }
@@ -112,13 +121,17 @@ MatrixView view_of(const Registration& entry) {
   const std::int64_t rows = entry.shape.front();
   if (is_convolution(entry.module_type)) {
     const MatrixView view = chunked(MatrixView::flatten(), entry.groups, rows);
-    return is_transposed_convolution(entry.module_type) ? view.transposed() : view;  // [in, out / groups, kernel ..]
+    // [in, out / groups, kernel ..]
+    return is_transposed_convolution(entry.module_type) ? view.transposed() : view;
   }
   if (dims == 2) {
-    if (entry.module_type == "MultiheadAttention" && local == "in_proj_weight") return chunked(MatrixView::matrix(), 3, rows);
+    if (entry.module_type == "MultiheadAttention" && local == "in_proj_weight")
+      return chunked(MatrixView::matrix(), 3, rows);
     const bool gates = local.starts_with("weight_ih") || local.starts_with("weight_hh");
-    if (gates && entry.module_type.starts_with("LSTM")) return chunked(MatrixView::matrix(), 4, rows);
-    if (gates && entry.module_type.starts_with("GRU")) return chunked(MatrixView::matrix(), 3, rows);
+    if (gates && entry.module_type.starts_with("LSTM"))
+      return chunked(MatrixView::matrix(), 4, rows);
+    if (gates && entry.module_type.starts_with("GRU"))
+      return chunked(MatrixView::matrix(), 3, rows);
     return MatrixView::matrix();
   }
   return dims == 3 ? MatrixView::stack() : MatrixView::flatten();
@@ -126,8 +139,9 @@ MatrixView view_of(const Registration& entry) {
 
 // ---- the whole model ----
 
-/// The role of a tensor with several names: an embedding's table if one of them is that of an embedding, else the role of the
-/// first name. Returns whether an embedding is tied to something else, which is the head.
+/// The role of a tensor with several names: an embedding's table if one of them is that of an
+/// embedding, else the role of the first name. Returns whether an embedding is tied to something
+/// else, which is the head.
 bool settle_tie(Parameter& parameter, const std::vector<Classification>& classifications) {
   const auto is_embedding = [](const Classification& c) { return c.role == Role::embedding; };
   if (std::none_of(classifications.begin(), classifications.end(), is_embedding)) return false;
@@ -137,7 +151,8 @@ bool settle_tie(Parameter& parameter, const std::vector<Classification>& classif
   return !std::all_of(classifications.begin(), classifications.end(), is_embedding);
 }
 
-/// Whether another numbered block has a parameter of the same name and shape: `layers.3.fc.weight` and `layers.0.fc.weight`.
+/// Whether another numbered block has a parameter of the same name and shape: `layers.3.fc.weight`
+/// and `layers.0.fc.weight`.
 bool repeats(const Parameter& parameter, const std::vector<Parameter>& all) {
   const auto mine = components(owner_path(parameter.name));
   return std::any_of(all.begin(), all.end(), [&](const Parameter& other) {
@@ -146,24 +161,27 @@ bool repeats(const Parameter& parameter, const std::vector<Parameter>& all) {
     const auto theirs = components(owner_path(other.name));
     if (theirs.size() != mine.size()) return false;
     for (std::size_t i = 0; i < mine.size(); ++i) {
-      const bool block_number =
-          i + 1 < mine.size() && ends_in_digit(mine[i]) && ends_in_digit(theirs[i]) && stem(mine[i]) == stem(theirs[i]);
+      const bool block_number = i + 1 < mine.size() && ends_in_digit(mine[i]) &&
+                                ends_in_digit(theirs[i]) && stem(mine[i]) == stem(theirs[i]);
       if (mine[i] != theirs[i] && !block_number) return false;
     }
     return true;
   });
 }
 
-/// Whether the parameter belongs to an attention: by its name, or because it lies beside a MultiheadAttention's own parameters,
-/// such as that module's output projection.
+/// Whether the parameter belongs to an attention: by its name, or because it lies beside a
+/// MultiheadAttention's own parameters, such as that module's output projection.
 bool inside_attention(const Parameter& parameter, const std::vector<Parameter>& all) {
   const std::string_view parent = owner_path(owner_path(parameter.name));
-  return is_attention_name(parameter.name) || std::any_of(all.begin(), all.end(), [&](const Parameter& other) {
+  return is_attention_name(parameter.name) ||
+         std::any_of(all.begin(), all.end(), [&](const Parameter& other) {
            return other.module_type == "MultiheadAttention" && owner_path(other.name) == parent;
          });
 }
 
-bool is_hidden(const Parameter& p) { return has_values(p) && (p.role == Role::hidden_matrix || p.role == Role::convolution); }
+bool is_hidden(const Parameter& p) {
+  return has_values(p) && (p.role == Role::hidden_matrix || p.role == Role::convolution);
+}
 
 /// `doubt` is added to the reason.
 void flag_low_confidence(Parameter& parameter, const std::string& doubt) {
@@ -171,32 +189,39 @@ void flag_low_confidence(Parameter& parameter, const std::string& doubt) {
   parameter.reason += doubt;
 }
 
-/// Without a head by tie or name, the last layer of the model is one if it is a Linear outside attention and repeated blocks.
+/// Without a head by tie or name, the last layer of the model is one if it is a Linear outside
+/// attention and repeated blocks.
 void find_head_by_position(std::vector<Parameter>& parameters, bool tied_head) {
-  const bool known = tied_head || std::any_of(parameters.begin(), parameters.end(),
-                                              [](const Parameter& p) { return p.role == Role::output_head; });
-  const auto last = std::find_if(parameters.rbegin(), parameters.rend(),
-                                 [](const Parameter& p) { return is_hidden(p) || p.role == Role::output_head; });
+  const bool known =
+      tied_head || std::any_of(parameters.begin(), parameters.end(),
+                               [](const Parameter& p) { return p.role == Role::output_head; });
+  const auto last = std::find_if(parameters.rbegin(), parameters.rend(), [](const Parameter& p) {
+    return is_hidden(p) || p.role == Role::output_head;
+  });
   if (last == parameters.rend() || last->role == Role::output_head) return;
   if (inside_attention(*last, parameters) || repeats(*last, parameters)) return;
   if (known) {
-    if (is_linear(last->module_type)) flag_low_confidence(*last, "; the last Linear: another head?");
+    if (is_linear(last->module_type))
+      flag_low_confidence(*last, "; the last Linear: another head?");
     return;
   }
-  if (is_convolution(last->module_type)) return flag_low_confidence(*last, "; the last layer of the model: an output?");
+  if (is_convolution(last->module_type))
+    return flag_low_confidence(*last, "; the last layer of the model: an output?");
   if (!is_linear(last->module_type)) return;
   last->role = Role::output_head;
   last->evidence = Evidence::position;
   last->reason = "position only: the last Linear";
 }
 
-/// A Linear with nothing behind it in its Sequential may be one more head, as in a network of an actor and a critic.
+/// A Linear with nothing behind it in its Sequential may be one more head, as in a network of an
+/// actor and a critic.
 void mark_other_ends(std::vector<Parameter>& parameters, const std::vector<bool>& ends_sequence) {
   for (std::size_t i = 0; i < parameters.size(); ++i) {
     Parameter& p = parameters[i];
-    if (!p.low_confidence && ends_sequence[i] && is_linear(p.module_type) && p.role == Role::hidden_matrix && has_values(p) &&
-        !repeats(p, parameters)) {
-      flag_low_confidence(p, fmt::format("; it ends '{}': a head?", owner_path(owner_path(p.name))));
+    if (!p.low_confidence && ends_sequence[i] && is_linear(p.module_type) &&
+        p.role == Role::hidden_matrix && has_values(p) && !repeats(p, parameters)) {
+      flag_low_confidence(p,
+                          fmt::format("; it ends '{}': a head?", owner_path(owner_path(p.name))));
     }
   }
 }
@@ -236,12 +261,14 @@ std::vector<Parameter> assign_roles(const std::vector<Registration>& registratio
   }
   bool tied_head = false;
   for (std::size_t i = 0; i < parameters.size(); ++i) {
-    if (!parameters[i].aliases.empty() && settle_tie(parameters[i], classifications[i])) tied_head = true;
+    if (!parameters[i].aliases.empty() && settle_tie(parameters[i], classifications[i]))
+      tied_head = true;
   }
   find_head_by_position(parameters, tied_head);
   mark_other_ends(parameters, ends_sequence);
   for (Parameter& p : parameters) {
-    const bool weak = p.evidence == Evidence::position || (p.evidence == Evidence::shape && p.shape.size() >= 2);
+    const bool weak =
+        p.evidence == Evidence::position || (p.evidence == Evidence::shape && p.shape.size() >= 2);
     p.low_confidence = has_values(p) && (p.low_confidence || weak);
   }
   return parameters;

@@ -1,4 +1,5 @@
-// The role of each parameter from names, module types and shapes alone: what module trees and files have in common.
+// The role of each parameter from names, module types and shapes alone: what module trees and files
+// have in common.
 #pragma once
 
 #include <muon/plan/parameter.hpp>
@@ -15,12 +16,14 @@ struct Registration {
   std::int64_t groups = 1;  ///< groups of a convolution
   at::Tensor tensor;        ///< undefined when only a file's names and shapes are known
   std::vector<std::int64_t> shape;
-  bool ends_sequence = false;  ///< the module is the last child of a Sequential: nothing follows it there, no activation either
+  /// the module is the last child of a Sequential: nothing follows it there, no activation either
+  bool ends_sequence = false;
   /// Equal for all registrations of one tensor; null for a tensor with a single name.
   const void* identity = nullptr;
 };
 
-/// Joins registrations of one tensor, finds each parameter's role with its evidence, and its matrix view.
+/// Joins registrations of one tensor, finds each parameter's role with its evidence, and its matrix
+/// view.
 std::vector<Parameter> assign_roles(const std::vector<Registration>& registrations);
 
 /// Without values (a size of 0) there is nothing to optimize, and no view needs to fit.

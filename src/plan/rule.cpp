@@ -34,8 +34,9 @@ bool glob_matches(std::string_view glob, std::string_view text) {
   return g == glob.size();
 }
 
-/// One input channel for each group: every filter sees one channel, so there is no matrix between channels. Where the module is
-/// not known to be a convolution, one input channel is taken for the same.
+/// One input channel for each group: every filter sees one channel, so there is no matrix between
+/// channels. Where the module is not known to be a convolution, one input channel is taken for the
+/// same.
 bool is_depthwise(const Parameter& p) {
   if (p.role != Role::convolution || p.shape.size() < 3 || p.shape[1] != 1) return false;
   return p.groups > 1 || !p.module_type.starts_with("Conv");
@@ -45,7 +46,8 @@ bool has_side_of_one(const Parameter& p) {
   if (p.shape.size() < 2) return false;
   try {
     const auto shapes = p.view.shapes(p.shape);
-    return std::any_of(shapes.begin(), shapes.end(), [](const MatrixShape& s) { return s.rows <= 1 || s.cols <= 1; });
+    return std::any_of(shapes.begin(), shapes.end(),
+                       [](const MatrixShape& s) { return s.rows <= 1 || s.cols <= 1; });
   } catch (const std::invalid_argument&) {
     return false;  // the view does not fit; the plan reports that with the parameter's name
   }
@@ -53,9 +55,11 @@ bool has_side_of_one(const Parameter& p) {
 
 }  // namespace
 
-Rule::Rule(std::string label, Predicate matches) : label_(std::move(label)), matches_(std::move(matches)) {
+Rule::Rule(std::string label, Predicate matches)
+    : label_(std::move(label)), matches_(std::move(matches)) {
   if (!matches_)
-    throw std::invalid_argument(fmt::format("[Rule] {} has an empty predicate; give a condition on a parameter", label_));
+    throw std::invalid_argument(
+        fmt::format("[Rule] {} has an empty predicate; give a condition on a parameter", label_));
 }
 
 Rule Rule::use(const MuonOptions& options) && {
@@ -87,7 +91,9 @@ Rule Rule::optional() && {
 }
 
 Rule Rule::use(const MuonOptions& options) const& { return Rule(*this).use(options); }
-Rule Rule::use(const torch::optim::AdamWOptions& options) const& { return Rule(*this).use(options); }
+Rule Rule::use(const torch::optim::AdamWOptions& options) const& {
+  return Rule(*this).use(options);
+}
 Rule Rule::freeze() const& { return Rule(*this).freeze(); }
 Rule Rule::view(MatrixView view) const& { return Rule(*this).view(std::move(view)); }
 Rule Rule::optional() const& { return Rule(*this).optional(); }
@@ -96,17 +102,20 @@ Rule by_name(std::string glob) {
   std::string label = fmt::format("name {}", glob);
   return Rule(std::move(label), [glob = std::move(glob)](const Parameter& p) {
     return glob_matches(glob, p.name) ||
-           std::any_of(p.aliases.begin(), p.aliases.end(), [&](const std::string& alias) { return glob_matches(glob, alias); });
+           std::any_of(p.aliases.begin(), p.aliases.end(),
+                       [&](const std::string& alias) { return glob_matches(glob, alias); });
   });
 }
 
 Rule by_module(std::string type) {
   std::string label = fmt::format("module {}", type);
-  return Rule(std::move(label), [type = std::move(type)](const Parameter& p) { return p.module_type == type; });
+  return Rule(std::move(label),
+              [type = std::move(type)](const Parameter& p) { return p.module_type == type; });
 }
 
 Rule by_role(Role role) {
-  return Rule(fmt::format("role {}", to_string(role)), [role](const Parameter& p) { return p.role == role; });
+  return Rule(fmt::format("role {}", to_string(role)),
+              [role](const Parameter& p) { return p.role == role; });
 }
 
 Rule by_dim(std::int64_t at_least, std::int64_t at_most) {
@@ -116,7 +125,9 @@ Rule by_dim(std::int64_t at_least, std::int64_t at_most) {
   });
 }
 
-Rule where(std::string label, Rule::Predicate predicate) { return Rule(std::move(label), std::move(predicate)); }
+Rule where(std::string label, Rule::Predicate predicate) {
+  return Rule(std::move(label), std::move(predicate));
+}
 
 Rule otherwise() {
   return Rule("otherwise", [](const Parameter&) { return true; }).optional();
@@ -125,10 +136,16 @@ Rule otherwise() {
 std::vector<Rule> default_rules() { return default_rules(default_muon(), keller_jordan_adam()); }
 
 std::vector<Rule> default_rules(const MuonOptions& muon, const torch::optim::AdamWOptions& adamw) {
-  const auto vector_like = [](const Parameter& p) { return p.shape.size() < 2 || p.role == Role::gain || p.role == Role::bias; };
+  const auto vector_like = [](const Parameter& p) {
+    return p.shape.size() < 2 || p.role == Role::gain || p.role == Role::bias;
+  };
   return {
-      where("embedding", [](const Parameter& p) { return p.role == Role::embedding; }).use(adamw).optional(),
-      where("output head", [](const Parameter& p) { return p.role == Role::output_head; }).use(adamw).optional(),
+      where("embedding", [](const Parameter& p) { return p.role == Role::embedding; })
+          .use(adamw)
+          .optional(),
+      where("output head", [](const Parameter& p) { return p.role == Role::output_head; })
+          .use(adamw)
+          .optional(),
       where("gain, bias or vector", vector_like).use(adamw).optional(),
       where("no values", [](const Parameter& p) { return !has_values(p); }).use(adamw).optional(),
       where("depthwise convolution", is_depthwise).use(adamw).optional(),
@@ -141,7 +158,8 @@ std::vector<Rule> with_default_rules(std::vector<Rule> first) {
   return with_default_rules(std::move(first), default_muon(), keller_jordan_adam());
 }
 
-std::vector<Rule> with_default_rules(std::vector<Rule> first, const MuonOptions& muon, const torch::optim::AdamWOptions& adamw) {
+std::vector<Rule> with_default_rules(std::vector<Rule> first, const MuonOptions& muon,
+                                     const torch::optim::AdamWOptions& adamw) {
   for (Rule& rule : default_rules(muon, adamw)) first.push_back(std::move(rule));
   return first;
 }

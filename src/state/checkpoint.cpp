@@ -48,8 +48,9 @@ const NamedTensors::Entry* NamedTensors::find(const at::Tensor& tensor) const {
 fs::path save_checkpoint(const fs::path& where, const TrainingState& training, int keep) {
   using checkpoint::prefixed;
   if (training.step < 0)
-    throw std::invalid_argument(
-        fmt::format("[checkpoint] the step is negative; got {}; give the number of steps taken, 0 or more", training.step));
+    throw std::invalid_argument(fmt::format(
+        "[checkpoint] the step is negative; got {}; give the number of steps taken, 0 or more",
+        training.step));
   const TrainingParts parts(training);
   NamedTensorList tensors;
   std::map<std::string, std::string> metadata;
@@ -60,26 +61,31 @@ fs::path save_checkpoint(const fs::path& where, const TrainingState& training, i
     for (const GroupState& group : state) {
       for (const ParameterState& parameter : group.parameters) {
         for (const auto& [key, tensor] : parameter.tensors)
-          tensors.emplace_back(prefixed(checkpoint::optimizer_prefix, tensor_name(parameter, key)), tensor);
+          tensors.emplace_back(prefixed(checkpoint::optimizer_prefix, tensor_name(parameter, key)),
+                               tensor);
       }
     }
-    metadata[checkpoint::groups_key] = state_json(state).dump(-1, ' ', false, Json::error_handler_t::replace);
+    metadata[checkpoint::groups_key] =
+        state_json(state).dump(-1, ' ', false, Json::error_handler_t::replace);
   }
   if (!parts.schedules().empty()) {
     std::vector<StoredSchedule> schedules;
     for (const LambdaLR* one : parts.schedules())
-      schedules.push_back({one->step_count(), one->initial_rates(), parts.first_group_of(one->optimizer())});
+      schedules.push_back(
+          {one->step_count(), one->initial_rates(), parts.first_group_of(one->optimizer())});
     metadata[checkpoint::schedules_key] = schedules_text(schedules);
   }
   if (training.random) {
     for (auto& [name, generator] : default_generators())
       tensors.emplace_back(prefixed(checkpoint::random_prefix, name), random_state(generator));
   }
-  for (const auto& [key, text] : training.notes) metadata[prefixed(checkpoint::note_prefix, key)] = text;
+  for (const auto& [key, text] : training.notes)
+    metadata[prefixed(checkpoint::note_prefix, key)] = text;
   return checkpoint::write(where, training.step, tensors, std::move(metadata), keep);
 }
 
-LoadResult load_checkpoint(const fs::path& where, const TrainingState& training, const LoadTolerance& allow) {
+LoadResult load_checkpoint(const fs::path& where, const TrainingState& training,
+                           const LoadTolerance& allow) {
   const fs::path path = checkpoint::newest(where);
   const SafetensorsFile file = checkpoint::open(path, /*verify=*/true);
   const CheckpointSummary summary = checkpoint::summary(path, file);
@@ -87,15 +93,18 @@ LoadResult load_checkpoint(const fs::path& where, const TrainingState& training,
   try {
     const PendingRestore prepared = checkpoint::prepare_load(file, training, allow);
     if (!prepared.problems.empty()) {
-      throw std::runtime_error(fmt::format("[checkpoint] {} does not fit; nothing was changed:\n  {}", path.string(),
-                                           fmt::join(prepared.problems, "\n  ")));
+      throw std::runtime_error(
+          fmt::format("[checkpoint] {} does not fit; nothing was changed:\n  {}", path.string(),
+                      fmt::join(prepared.problems, "\n  ")));
     }
     prepared.apply();
   } catch (const nlohmann::json::exception& error) {
     throw std::runtime_error(
-        fmt::format("[checkpoint] {}: its metadata is not what this library writes: {}", path.string(), error.what()));
+        fmt::format("[checkpoint] {}: its metadata is not what this library writes: {}",
+                    path.string(), error.what()));
   } catch (const c10::Error& error) {
-    throw std::runtime_error(fmt::format("[checkpoint] {}: {}", path.string(), error.what_without_backtrace()));
+    throw std::runtime_error(
+        fmt::format("[checkpoint] {}: {}", path.string(), error.what_without_backtrace()));
   }
   return {path, summary.step, summary.notes};
 }

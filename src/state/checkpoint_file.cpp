@@ -26,8 +26,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// In the header's metadata, over the whole file with these digits as zeros. Inside a text quotes are escaped, so the mark cannot
-// occur there.
+// In the header's metadata, over the whole file with these digits as zeros. Inside a text quotes
+// are escaped, so the mark cannot occur there.
 constexpr std::string_view checksum_mark = "\"checksum\":\"crc32:";
 constexpr std::string_view no_checksum = "00000000";
 
@@ -39,7 +39,8 @@ uLong add_to_checksum(uLong sum, const void* bytes, std::size_t count) {
   return crc32_z(sum, static_cast<const Bytef*>(bytes), count);
 }
 
-void write_file(const fs::path& file, const NamedTensorList& tensors, const std::map<std::string, std::string>& metadata) {
+void write_file(const fs::path& file, const NamedTensorList& tensors,
+                const std::map<std::string, std::string>& metadata) {
   const std::string first = first_bytes(file, tensors, metadata);
   const std::size_t digits = first.find(checksum_mark) + checksum_mark.size();
   AtomicFile out(file, AtomicFile::Access::patched);
@@ -119,20 +120,26 @@ fs::path write(const fs::path& where, std::int64_t step, const NamedTensorList& 
 SafetensorsFile open(const fs::path& path, bool verify) {
   SafetensorsFile file(path);
   const auto& metadata = file.metadata();
-  if (!is_checkpoint(metadata)) refuse(path, "is a safetensors file, but not a checkpoint of muon.cpp");
+  if (!is_checkpoint(metadata))
+    refuse(path, "is a safetensors file, but not a checkpoint of muon.cpp");
   const auto version = metadata.find(version_key);
   int number = 0;
   if (version != metadata.end())
-    (void)std::from_chars(version->second.data(), version->second.data() + version->second.size(), number);
+    (void)std::from_chars(version->second.data(), version->second.data() + version->second.size(),
+                          number);
   if (number > format_version) {
     refuse(path,
-           fmt::format("is of format version {}; this library reads up to {}. Use a newer muon.cpp", number, format_version));
+           fmt::format("is of format version {}; this library reads up to {}. Use a newer muon.cpp",
+                       number, format_version));
   }
   const auto checksum = metadata.find(checksum_key);
-  const bool proper = checksum != metadata.end() && checksum->second.starts_with("crc32:") && checksum->second.size() == 14;
-  if (number < 1 || !proper || metadata.count(step_key) == 0) refuse(path, "lacks the version, checksum or step of a checkpoint");
+  const bool proper = checksum != metadata.end() && checksum->second.starts_with("crc32:") &&
+                      checksum->second.size() == 14;
+  if (number < 1 || !proper || metadata.count(step_key) == 0)
+    refuse(path, "lacks the version, checksum or step of a checkpoint");
   for (const auto& [key, text] : metadata) {
-    if (!reasonably_nested(text)) refuse(path, fmt::format("is damaged: '{}' in its metadata is nested too deeply", key));
+    if (!reasonably_nested(text))
+      refuse(path, fmt::format("is damaged: '{}' in its metadata is nested too deeply", key));
   }
   if (verify) check_sum(path, file.bytes());
   return file;
@@ -154,12 +161,15 @@ CheckpointSummary summary(const fs::path& path, const SafetensorsFile& file) {
     if (const auto note = behind(note_prefix, key)) result.notes[*note] = value;
   }
   try {
-    if (const std::string groups = text(groups_key); !groups.empty()) result.groups = groups_in(groups);
+    if (const std::string groups = text(groups_key); !groups.empty())
+      result.groups = groups_in(groups);
     if (const std::string schedules = text(schedules_key); !schedules.empty()) {
-      for (const StoredSchedule& one : schedules_from(schedules)) result.schedules.push_back({one.step, one.initial_rates});
+      for (const StoredSchedule& one : schedules_from(schedules))
+        result.schedules.push_back({one.step, one.initial_rates});
     }
   } catch (const nlohmann::json::exception& json_error) {
-    refuse(path, fmt::format("is damaged: its metadata is not what this library writes: {}", json_error.what()));
+    refuse(path, fmt::format("is damaged: its metadata is not what this library writes: {}",
+                             json_error.what()));
   } catch (const std::runtime_error& unknown) {  // an algorithm that this version does not know
     refuse(path, fmt::format("cannot be read: {}", unknown.what()));
   }

@@ -34,7 +34,9 @@ std::int64_t step_of(const fs::path& file) {
   const std::string name = file.filename().string();
   if (!name.starts_with("step-") || !name.ends_with(extension)) return -1;
   std::int64_t step = -1;
-  return read_whole(std::string_view(name).substr(5, name.size() - 5 - extension.size()), step) ? step : -1;
+  return read_whole(std::string_view(name).substr(5, name.size() - 5 - extension.size()), step)
+             ? step
+             : -1;
 }
 
 struct Found {
@@ -64,7 +66,8 @@ void read_sequence(Found& found) {
 std::vector<Found> checkpoints_in(const fs::path& folder) {
   std::vector<Found> all;
   std::error_code error;
-  for (fs::directory_iterator entry(folder, error), end; !error && entry != end; entry.increment(error)) {
+  for (fs::directory_iterator entry(folder, error), end; !error && entry != end;
+       entry.increment(error)) {
     Found found;
     found.step = step_of(entry->path());
     std::error_code unknown;
@@ -72,9 +75,11 @@ std::vector<Found> checkpoints_in(const fs::path& folder) {
     found.time = entry->last_write_time(unknown);
     found.file = entry->path();
     read_sequence(found);
-    if (!found.unreadable || fs::exists(found.file, unknown)) all.push_back(std::move(found));  // or it was removed meanwhile
+    // or it was removed meanwhile
+    if (!found.unreadable || fs::exists(found.file, unknown)) all.push_back(std::move(found));
   }
-  std::sort(all.begin(), all.end(), [](const Found& a, const Found& b) { return a.order() > b.order(); });
+  std::sort(all.begin(), all.end(),
+            [](const Found& a, const Found& b) { return a.order() > b.order(); });
   return all;
 }
 
@@ -84,18 +89,22 @@ std::vector<Found> checkpoints_in(const fs::path& folder) {
 
 }  // namespace
 
-fs::path file_for(const fs::path& folder, std::int64_t step) { return folder / fmt::format("step-{:08}{}", step, extension); }
+fs::path file_for(const fs::path& folder, std::int64_t step) {
+  return folder / fmt::format("step-{:08}{}", step, extension);
+}
 
 std::int64_t next_sequence(const fs::path& folder) {
   std::int64_t last = 0;
-  for (const Found& found : checkpoints_in(folder.empty() ? "." : folder)) last = std::max(last, found.sequence);
+  for (const Found& found : checkpoints_in(folder.empty() ? "." : folder))
+    last = std::max(last, found.sequence);
   return last + 1;
 }
 
 void remove_older(const fs::path& folder, int keep, const fs::path& written) {
   std::error_code ignored;  // an old file that stays does no harm
   for (const Found& found : checkpoints_in(folder)) {
-    if (found.unreadable || keep-- > 0 || found.file == written) continue;  // what is damaged takes no other's place
+    // what is damaged takes no other's place
+    if (found.unreadable || keep-- > 0 || found.file == written) continue;
     fs::remove(found.file, ignored);
   }
 }

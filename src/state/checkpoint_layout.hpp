@@ -1,4 +1,5 @@
-// How a checkpoint of this library is laid out in a safetensors file: the names of its tensors and of its metadata.
+// How a checkpoint of this library is laid out in a safetensors file: the names of its tensors and
+// of its metadata.
 #pragma once
 
 #include <map>
@@ -23,12 +24,16 @@ constexpr const char* version_key = "format_version";
 constexpr const char* library_key = "library";
 constexpr const char* checksum_key = "checksum";
 constexpr const char* step_key = "step";
-constexpr const char* sequence_key = "sequence";   ///< a file's number among those written to its folder, from 1
-constexpr const char* groups_key = "groups";       ///< JSON, see state_json: the groups of all optimizers, one after the other
+/// a file's number among those written to its folder, from 1
+constexpr const char* sequence_key = "sequence";
+/// JSON, see state_json: the groups of all optimizers, one after the other
+constexpr const char* groups_key = "groups";
 constexpr const char* schedules_key = "schedule";  ///< JSON, see stored_schedules.hpp
 constexpr std::string_view note_prefix = "note/";  ///< note/<key>
 
-inline std::string prefixed(std::string_view prefix, std::string_view name) { return std::string(prefix) += name; }
+inline std::string prefixed(std::string_view prefix, std::string_view name) {
+  return std::string(prefix) += name;
+}
 
 /// What `name` has behind `prefix`; nothing if it does not begin with it.
 inline std::optional<std::string> behind(std::string_view prefix, std::string_view name) {

@@ -26,7 +26,8 @@ class Loader {
       : file_(file), training_(training), allow_(allow), parts_(training) {}
 
   PendingRestore run() {
-    if (const std::string* const groups = metadata(groups_key)) stored_ = state_from_json(nlohmann::ordered_json::parse(*groups));
+    if (const std::string* const groups = metadata(groups_key))
+      stored_ = state_from_json(nlohmann::ordered_json::parse(*groups));
     model();
     if (!parts_.optimizers().empty()) optimizers();
     if (!parts_.schedules().empty()) schedules();
@@ -69,24 +70,28 @@ class Loader {
       if (name && !tensors.put(*name, file_.tensor(info.name)))
         problem(fmt::format("'{}' belongs to no parameter of the file's groups", info.name));
     }
-    prepare_restore(parts_.optimizers(), *stored_, parts_.names_of(), allow_, StoredOptions::must_agree, prepared_);
+    prepare_restore(parts_.optimizers(), *stored_, parts_.names_of(), allow_,
+                    StoredOptions::must_agree, prepared_);
   }
 
   void schedules() {
     const std::string* const text = metadata(schedules_key);
-    const std::vector<StoredSchedule> stored = text == nullptr ? std::vector<StoredSchedule>() : schedules_from(*text);
+    const std::vector<StoredSchedule> stored =
+        text == nullptr ? std::vector<StoredSchedule>() : schedules_from(*text);
     const auto groups = group_numbers();
     for (std::size_t s = 0; s < parts_.schedules().size(); ++s) {
       LambdaLR& schedule = *parts_.schedules()[s];
       Match match = match_by_name(schedule, stored, groups);
       if (match.steps.empty() && s < stored.size()) {  // by place
         match.steps.insert(stored[s].step);
-        if (groups.empty() || !parts_.first_group_of(schedule.optimizer())) match.initial_rates = stored[s].initial_rates;
+        if (groups.empty() || !parts_.first_group_of(schedule.optimizer()))
+          match.initial_rates = stored[s].initial_rates;
       }
       if (!match.steps.empty()) {
         prepare(schedule, match);
       } else if (!allow_.missing) {
-        problem(s == 0 ? "the file has no schedule" : fmt::format("the file has no schedule for number {} here", s));
+        problem(s == 0 ? "the file has no schedule"
+                       : fmt::format("the file has no schedule for number {} here", s));
       }
     }
   }
@@ -100,15 +105,16 @@ class Loader {
     return numbers;
   }
 
-  /// The stored rates go by the file's groups, which parameters lead to; groups may be in another order or optimizer now. The
-  /// rate of a group that the file does not have is that of here.
+  /// The stored rates go by the file's groups, which parameters lead to; groups may be in another
+  /// order or optimizer now. The rate of a group that the file does not have is that of here.
   Match match_by_name(const LambdaLR& schedule, const std::vector<StoredSchedule>& stored,
                       const std::map<std::string, std::size_t>& groups) const {
     Match match{{}, schedule.initial_rates()};
     if (!parts_.first_group_of(schedule.optimizer())) return match;
     const auto& here = schedule.optimizer().param_groups();
     for (std::size_t g = 0; g < here.size() && g < match.initial_rates.size(); ++g) {
-      bool known = false;  // the group's first parameter decides, as in an optimizer of Groups::single
+      // the group's first parameter decides, as in an optimizer of Groups::single
+      bool known = false;
       for (const at::Tensor& parameter : here[g].params()) {
         for (const std::string& name : parts_.names(parameter)) {
           const auto group = groups.find(name);
@@ -130,13 +136,15 @@ class Loader {
   void prepare(LambdaLR& schedule, const Match& match) {
     const std::vector<double>& mine = schedule.initial_rates();
     if (!allow_.options && match.initial_rates != mine) {
-      problem(fmt::format("the schedule began at learning rates {} and begins at {} here", fmt::join(match.initial_rates, ", "),
-                          fmt::join(mine, ", ")));
+      problem(fmt::format("the schedule began at learning rates {} and begins at {} here",
+                          fmt::join(match.initial_rates, ", "), fmt::join(mine, ", ")));
     }
     if (match.steps.size() > 1)
-      return problem(fmt::format("the schedules of its groups were at different steps: {}", fmt::join(match.steps, ", ")));
+      return problem(fmt::format("the schedules of its groups were at different steps: {}",
+                                 fmt::join(match.steps, ", ")));
     const std::int64_t step = *match.steps.begin();
-    if (step < 0 || step > std::numeric_limits<unsigned>::max()) return problem(fmt::format("its schedule is at step {}", step));
+    if (step < 0 || step > std::numeric_limits<unsigned>::max())
+      return problem(fmt::format("its schedule is at step {}", step));
     try {
       (void)schedule.rates(step);
     } catch (const std::exception& error) {
@@ -150,15 +158,18 @@ class Loader {
       const std::string key = prefixed(random_prefix, name);
       if (!file_.contains(key)) {
         // what a run on a CPU never had is no loss to one that goes on with CUDA
-        if (!allow_.missing && name == "cpu") problem("the file has no random state; set TrainingState::random to false");
+        if (!allow_.missing && name == "cpu")
+          problem("the file has no random state; set TrainingState::random to false");
         continue;
       }
       const at::Tensor state = file_.tensor(key).clone();
       if (!is_random_state(generator, state)) {
-        problem(fmt::format("'{}' is no random state of this LibTorch; set TrainingState::random to false", key));
+        problem(fmt::format(
+            "'{}' is no random state of this LibTorch; set TrainingState::random to false", key));
         continue;
       }
-      prepared_.changes.emplace_back([g = generator, state]() mutable { set_random_state(g, state); });
+      prepared_.changes.emplace_back(
+          [g = generator, state]() mutable { set_random_state(g, state); });
     }
   }
 
@@ -172,7 +183,8 @@ class Loader {
 
 }  // namespace
 
-PendingRestore prepare_load(const SafetensorsFile& file, const TrainingState& training, const LoadTolerance& allow) {
+PendingRestore prepare_load(const SafetensorsFile& file, const TrainingState& training,
+                            const LoadTolerance& allow) {
   return Loader(file, training, allow).run();
 }
 

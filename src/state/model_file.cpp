@@ -25,7 +25,8 @@ namespace fs = std::filesystem;
 /// The file itself, or the one of a folder that holds the model.
 fs::path file_in(const fs::path& path) {
   if (!fs::is_directory(path)) return path;
-  for (const char* name : {"model.safetensors.index.json", "model.safetensors", "pytorch_model.bin"}) {
+  for (const char* name :
+       {"model.safetensors.index.json", "model.safetensors", "pytorch_model.bin"}) {
     if (fs::exists(path / name)) return path / name;
   }
   for (const fs::path& folder : {path, path / "checkpoints"}) {
@@ -36,7 +37,8 @@ fs::path file_in(const fs::path& path) {
 
 void skip(ModelFile& model, const NamedTensor& tensor) {
   model.skipped.push_back({tensor.name, tensor.dtype, tensor.shape});
-  for (const std::string& alias : tensor.aliases) model.skipped.push_back({alias, tensor.dtype, tensor.shape});
+  for (const std::string& alias : tensor.aliases)
+    model.skipped.push_back({alias, tensor.dtype, tensor.shape});
 }
 
 ModelFile describe_listing(FileListing listing) {
@@ -74,7 +76,8 @@ torch::jit::Module load_script(const OpenedFile& file) {
     problem = error.what();
   }
   std::replace(problem.begin(), problem.end(), '\n', ' ');
-  refuse_model_file(file.path, fmt::format("LibTorch cannot load this TorchScript module: {}", problem));
+  refuse_model_file(file.path,
+                    fmt::format("LibTorch cannot load this TorchScript module: {}", problem));
 }
 
 std::string dtype_text(const at::Tensor& tensor) {
@@ -87,8 +90,9 @@ ModelFile describe_script(const OpenedFile& file) {
   ModelFile model{"TorchScript", {}, {}};
   for (Parameter& parameter : describe(module)) {
     if (!extent_of_sizes(parameter.shape)) {
-      refuse_model_file(file.path, fmt::format("'{}' has shape {}, which has more values than 64 bits can count", parameter.name,
-                                               shape_text(parameter.shape)));
+      refuse_model_file(
+          file.path, fmt::format("'{}' has shape {}, which has more values than 64 bits can count",
+                                 parameter.name, shape_text(parameter.shape)));
     }
     const at::Tensor tensor = std::exchange(parameter.tensor, at::Tensor());
     if (at::isFloatingType(tensor.scalar_type())) {
@@ -107,7 +111,9 @@ ModelFile describe_script(const OpenedFile& file) {
 
 ModelFile describe_file(const fs::path& path, const std::string& key) {
   OpenedFile file(file_in(path));
-  return file.kind == OpenedFile::Kind::torch_script ? describe_script(file) : describe_listing(list_file(std::move(file), key));
+  return file.kind == OpenedFile::Kind::torch_script
+             ? describe_script(file)
+             : describe_listing(list_file(std::move(file), key));
 }
 
 }  // namespace muon

@@ -14,10 +14,11 @@ namespace {
 
 /// Why `from` cannot be copied to `to`; empty if it can.
 std::string difference(const at::Tensor& from, const at::Tensor& to, bool any_dtype) {
-  if (at::has_internal_overlap(to) == at::MemOverlap::Yes) return "is expanded in the model: several entries share one memory";
+  if (at::has_internal_overlap(to) == at::MemOverlap::Yes)
+    return "is expanded in the model: several entries share one memory";
   if (from.scalar_type() == to.scalar_type() || any_dtype) return "";
-  return fmt::format("is of type {} in the file and {} in the model", c10::toString(from.scalar_type()),
-                     c10::toString(to.scalar_type()));
+  return fmt::format("is of type {} in the file and {} in the model",
+                     c10::toString(from.scalar_type()), c10::toString(to.scalar_type()));
 }
 
 bool are_equal(const at::Tensor& a, const at::Tensor& b) {
@@ -27,8 +28,10 @@ bool are_equal(const at::Tensor& a, const at::Tensor& b) {
 
 using Stored = std::map<std::string, StoredTensor>;
 
-/// One tensor of the model. A file may have it under several of its names, as Python's state_dict has tied weights.
-void prepare_entry(const NamedTensors::Entry& entry, const Stored& stored, const LoadTolerance& tolerance, PendingRestore& prepared) {
+/// One tensor of the model. A file may have it under several of its names, as Python's state_dict
+/// has tied weights.
+void prepare_entry(const NamedTensors::Entry& entry, const Stored& stored,
+                   const LoadTolerance& tolerance, PendingRestore& prepared) {
   const auto problem = [&](std::string text) { prepared.problems.push_back(std::move(text)); };
   at::Tensor from;
   const std::string* first = nullptr;
@@ -36,12 +39,14 @@ void prepare_entry(const NamedTensors::Entry& entry, const Stored& stored, const
     const auto found = stored.find(name);
     if (found == stored.end()) continue;
     if (entry.tensor.sizes() != found->second.shape) {
-      return problem(fmt::format("'{}' has shape {} in the file and {} in the model", name, shape_text(found->second.shape),
+      return problem(fmt::format("'{}' has shape {} in the file and {} in the model", name,
+                                 shape_text(found->second.shape),
                                  shape_text(entry.tensor.sizes())));
     }
     const at::Tensor tensor = found->second.read();
     if (first != nullptr && !are_equal(from, tensor))
-      return problem(fmt::format("'{}' and '{}' are one tensor in the model and differ in the file", *first, name));
+      return problem(fmt::format("'{}' and '{}' are one tensor in the model and differ in the file",
+                                 *first, name));
     from = tensor;
     first = &name;
   }
@@ -56,8 +61,8 @@ void prepare_entry(const NamedTensors::Entry& entry, const Stored& stored, const
 
 }  // namespace
 
-void prepare_model(const NamedTensors& model, const std::map<std::string, StoredTensor>& stored, const LoadTolerance& tolerance,
-                   PendingRestore& prepared) {
+void prepare_model(const NamedTensors& model, const std::map<std::string, StoredTensor>& stored,
+                   const LoadTolerance& tolerance, PendingRestore& prepared) {
   std::set<std::string> used;
   for (const NamedTensors::Entry& entry : model.entries()) {
     used.insert(entry.names.begin(), entry.names.end());
@@ -65,7 +70,8 @@ void prepare_model(const NamedTensors& model, const std::map<std::string, Stored
   }
   if (tolerance.extra) return;
   for (const auto& [name, tensor] : stored) {
-    if (used.count(name) == 0) prepared.problems.push_back(fmt::format("the model has no '{}'", name));
+    if (used.count(name) == 0)
+      prepared.problems.push_back(fmt::format("the model has no '{}'", name));
   }
 }
 

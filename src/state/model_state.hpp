@@ -18,8 +18,9 @@ struct StoredTensor {
   std::function<at::Tensor()> read;
 };
 
-/// `stored` into `model`: every tensor of the model by any of its names; under several they must be equal. Adds to `prepared`.
-void prepare_model(const NamedTensors& model, const std::map<std::string, StoredTensor>& stored, const LoadTolerance& tolerance,
-                   PendingRestore& prepared);
+/// `stored` into `model`: every tensor of the model by any of its names; under several they must be
+/// equal. Adds to `prepared`.
+void prepare_model(const NamedTensors& model, const std::map<std::string, StoredTensor>& stored,
+                   const LoadTolerance& tolerance, PendingRestore& prepared);
 
 }  // namespace muon

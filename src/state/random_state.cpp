@@ -8,7 +8,8 @@
 namespace muon {
 
 std::vector<std::pair<std::string, at::Generator>> default_generators() {
-  std::vector<std::pair<std::string, at::Generator>> all{{"cpu", at::globalContext().defaultGenerator(at::kCPU)}};
+  std::vector<std::pair<std::string, at::Generator>> all{
+      {"cpu", at::globalContext().defaultGenerator(at::kCPU)}};
   const int cuda = torch::cuda::is_available() ? static_cast<int>(torch::cuda::device_count()) : 0;
   for (int i = 0; i < cuda; ++i) {
     const at::Device device(at::kCUDA, static_cast<c10::DeviceIndex>(i));

@@ -28,7 +28,8 @@ std::shared_ptr<MappedFile> map(const std::filesystem::path& file) {
 
 }  // namespace
 
-SafetensorsFile::SafetensorsFile(const std::filesystem::path& file) : file_(file.string()), mapped_(map(file)) {
+SafetensorsFile::SafetensorsFile(const std::filesystem::path& file)
+    : file_(file.string()), mapped_(map(file)) {
   safetensors::Contents contents;
   try {
     contents = safetensors::read(bytes());
@@ -37,7 +38,8 @@ SafetensorsFile::SafetensorsFile(const std::filesystem::path& file) : file_(file
   }
   metadata_ = std::move(contents.header.metadata);
   for (safetensors::Entry& entry : contents.header.entries) {
-    places_.emplace(entry.name, Place{tensors_.size(), contents.data + entry.begin, entry.end - entry.begin});
+    places_.emplace(entry.name,
+                    Place{tensors_.size(), contents.data + entry.begin, entry.end - entry.begin});
     tensors_.push_back({std::move(entry.name), std::move(entry.dtype), std::move(entry.shape)});
   }
 }
@@ -48,20 +50,25 @@ const SafetensorsFile::Place& SafetensorsFile::place(std::string_view name) cons
   return found->second;
 }
 
-const TensorInfo& SafetensorsFile::info(std::string_view name) const { return tensors_[place(name).index]; }
+const TensorInfo& SafetensorsFile::info(std::string_view name) const {
+  return tensors_[place(name).index];
+}
 
 at::Tensor SafetensorsFile::tensor(std::string_view name) const {
   const Place& there = place(name);
   const TensorInfo& wanted = tensors_[there.index];
   const auto type = safetensors::scalar_type_of(wanted.dtype);
-  if (!type) refuse(file_, fmt::format("'{}' is of dtype {}, which this LibTorch does not have", name, wanted.dtype));
+  if (!type)
+    refuse(file_, fmt::format("'{}' is of dtype {}, which this LibTorch does not have", name,
+                              wanted.dtype));
   const auto options = at::TensorOptions().dtype(*type);
   char* const data = mapped_->data() + there.begin;
   const bool aligned = reinterpret_cast<std::uintptr_t>(data) % c10::elementSize(*type) == 0;
   if (aligned && there.bytes > 0)
     return at::from_blob(
         data, wanted.shape, [keep = mapped_](void*) {}, options);
-  const at::Tensor copy = at::empty(wanted.shape, options);  // it lies behind a tensor of a narrower type
+  // it lies behind a tensor of a narrower type
+  const at::Tensor copy = at::empty(wanted.shape, options);
   if (there.bytes > 0) std::memcpy(copy.data_ptr(), data, static_cast<std::size_t>(there.bytes));
   return copy;
 }
@@ -76,24 +83,29 @@ std::string first_bytes(const std::filesystem::path& file, const NamedTensorList
   }
 }
 
-Safetensors::Safetensors(const std::filesystem::path& file) : file_(std::make_shared<const SafetensorsFile>(file)) {}
+Safetensors::Safetensors(const std::filesystem::path& file)
+    : file_(std::make_shared<const SafetensorsFile>(file)) {}
 const std::vector<TensorInfo>& Safetensors::tensors() const { return file_->tensors(); }
 bool Safetensors::contains(std::string_view name) const { return file_->contains(name); }
 const TensorInfo& Safetensors::info(std::string_view name) const { return file_->info(name); }
-const std::map<std::string, std::string>& Safetensors::metadata() const { return file_->metadata(); }
+const std::map<std::string, std::string>& Safetensors::metadata() const {
+  return file_->metadata();
+}
 at::Tensor Safetensors::tensor(std::string_view name) const { return file_->tensor(name); }
 
-void write_safetensors(const std::filesystem::path& file, const std::vector<std::pair<std::string, at::Tensor>>& tensors,
+void write_safetensors(const std::filesystem::path& file,
+                       const std::vector<std::pair<std::string, at::Tensor>>& tensors,
                        const std::map<std::string, std::string>& metadata) {
   try {
     const std::string first = first_bytes(file, tensors, metadata);
     AtomicFile out(file);
     out.write(first.data(), first.size());
-    safetensors::each_tensors_bytes(tensors, [&](const void* bytes, std::size_t count) { out.write(bytes, count); });
+    safetensors::each_tensors_bytes(
+        tensors, [&](const void* bytes, std::size_t count) { out.write(bytes, count); });
     out.commit();
   } catch (const c10::Error& error) {
-    throw std::runtime_error(
-        fmt::format("[safetensors] {} cannot be written: {}", file.string(), error.what_without_backtrace()));
+    throw std::runtime_error(fmt::format("[safetensors] {} cannot be written: {}", file.string(),
+                                         error.what_without_backtrace()));
   } catch (const std::runtime_error& error) {  // names the file
     throw std::runtime_error(fmt::format("[safetensors] {}", error.what()));
   }

@@ -1,4 +1,5 @@
-// What Safetensors hides, and the bytes as a whole besides, over which a checkpoint has its checksum.
+// What Safetensors hides, and the bytes as a whole besides, over which a checkpoint has its
+// checksum.
 #pragma once
 
 #include <muon/state/safetensors.hpp>
@@ -47,8 +48,8 @@ class SafetensorsFile {
 
 using NamedTensorList = std::vector<std::pair<std::string, at::Tensor>>;
 
-/// The bytes of a file before its tensors. Errors   std::invalid_argument as write_safetensors has it; std::runtime_error naming
-/// the file.
+/// The bytes of a file before its tensors. Errors   std::invalid_argument as write_safetensors has
+/// it; std::runtime_error naming the file.
 std::string first_bytes(const std::filesystem::path& file, const NamedTensorList& tensors,
                         const std::map<std::string, std::string>& metadata);
 

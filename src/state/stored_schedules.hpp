@@ -1,4 +1,5 @@
-// Schedules of learning rates in a checkpoint's metadata: [{"step": 5, "initial_lr": [0.02, 0.001], "first_group": 0}, ..].
+// Schedules of learning rates in a checkpoint's metadata: [{"step": 5, "initial_lr": [0.02, 0.001],
+// "first_group": 0}, ..].
 #pragma once
 
 #include <nlohmann/json.hpp>
@@ -13,8 +14,9 @@ namespace muon {
 
 struct StoredSchedule {
   std::int64_t step = 0;
-  std::vector<double> initial_rates;       ///< of its optimizer's groups
-  std::optional<std::size_t> first_group;  ///< which of the file's groups is its optimizer's first; none without that optimizer
+  std::vector<double> initial_rates;  ///< of its optimizer's groups
+  /// which of the file's groups is its optimizer's first; none without that optimizer
+  std::optional<std::size_t> first_group;
 };
 
 inline std::string schedules_text(const std::vector<StoredSchedule>& schedules) {
@@ -37,8 +39,10 @@ inline std::vector<StoredSchedule> schedules_from(const std::string& text) {
   }
   std::vector<StoredSchedule> schedules;
   for (const auto& one : json) {
-    StoredSchedule schedule{one.at("step").get<std::int64_t>(), one.at("initial_lr").get<std::vector<double>>(), std::nullopt};
-    if (one.contains("first_group")) schedule.first_group = one.at("first_group").get<std::size_t>();
+    StoredSchedule schedule{one.at("step").get<std::int64_t>(),
+                            one.at("initial_lr").get<std::vector<double>>(), std::nullopt};
+    if (one.contains("first_group"))
+      schedule.first_group = one.at("first_group").get<std::size_t>();
     schedules.push_back(std::move(schedule));
   }
   return schedules;

@@ -14,7 +14,9 @@
 namespace muon {
 namespace {
 
-[[noreturn]] void refuse(const std::string& what) { throw std::invalid_argument(fmt::format("[checkpoint] {}", what)); }
+[[noreturn]] void refuse(const std::string& what) {
+  throw std::invalid_argument(fmt::format("[checkpoint] {}", what));
+}
 
 template <class Part>
 std::vector<Part*> listed(Part* one, const std::vector<Part*>& several, const char* what) {
@@ -31,7 +33,8 @@ void check_kind(torch::optim::Optimizer& optimizer, std::size_t number) {
   if (dynamic_cast<const GroupedOptimizer*>(&optimizer) != nullptr) return;
   if (dynamic_cast<const torch::optim::AdamW*>(&optimizer) != nullptr) return;
   refuse(
-      fmt::format("optimizer {} is of a kind whose state is not known here; give muon::Muon, muon::MuonWithAuxAdam or "
+      fmt::format("optimizer {} is of a kind whose state is not known here; give muon::Muon, "
+                  "muon::MuonWithAuxAdam or "
                   "torch::optim::AdamW",
                   number));
 }
@@ -53,14 +56,16 @@ TrainingParts::TrainingParts(const TrainingState& training)
         std::string name = ours != nullptr ? ours->name_of(parameter) : place;
         if (name == place && k > 0) name += fmt::format(" of optimizer {}", k);
         if (!names_.emplace(parameter.unsafeGetTensorImpl(), name).second)
-          refuse(fmt::format("'{}' is in two optimizers, or twice in one; its state would be stored twice",
-                             names(parameter).front()));
+          refuse(fmt::format(
+              "'{}' is in two optimizers, or twice in one; its state would be stored twice",
+              names(parameter).front()));
       }
     }
   }
 }
 
-std::optional<std::size_t> TrainingParts::first_group_of(const torch::optim::Optimizer& optimizer) const {
+std::optional<std::size_t> TrainingParts::first_group_of(
+    const torch::optim::Optimizer& optimizer) const {
   std::size_t first = 0;
   for (const torch::optim::Optimizer* one : optimizers_) {
     if (one == &optimizer) return first;

@@ -34,7 +34,8 @@ struct History::State {
       }
     } catch (const std::runtime_error& error) {
       source.ended = true;
-      problems.push_back(fmt::format("{} {}; what comes after is not read", source.file.path().string(), error.what()));
+      problems.push_back(fmt::format("{} {}; what comes after is not read",
+                                     source.file.path().string(), error.what()));
     }
     return any;
   }
@@ -43,7 +44,8 @@ struct History::State {
 History::History(const std::filesystem::path& path) : state_(std::make_unique<State>()) {
   const RunFiles found = find_run_files(path);
   for (const auto& file : found.files)
-    state_->sources.push_back({GrowingFile(file), make_part(found.format, state_->sources.size()), false});
+    state_->sources.push_back(
+        {GrowingFile(file), make_part(found.format, state_->sources.size()), false});
 }
 
 History::~History() = default;
@@ -60,7 +62,9 @@ std::string History::project() const { return state_->content.project; }
 std::string History::name() const { return state_->content.name; }
 const std::map<std::string, std::string>& History::config() const { return state_->content.config; }
 const std::map<std::string, Series>& History::series() const { return state_->content.series; }
-const std::map<std::string, std::int64_t>& History::others() const { return state_->content.others; }
+const std::map<std::string, std::int64_t>& History::others() const {
+  return state_->content.others;
+}
 std::optional<int> History::exit_code() const { return state_->content.exit_code; }
 std::vector<std::string> History::problems() const { return state_->problems; }
 

@@ -10,8 +10,8 @@ namespace muon::track {
 /// "localhost" where it has no name.
 std::string host_name();
 
-/// Metrics of this process and machine under W&B's names. "cpu" is the share of processor time since the last read, or since the
-/// object was made.
+/// Metrics of this process and machine under W&B's names. "cpu" is the share of processor time
+/// since the last read, or since the object was made.
 class SystemMetrics {
  public:
   SystemMetrics();

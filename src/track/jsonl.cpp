@@ -24,21 +24,28 @@ class Jsonl : public Sink {
     if (file_.empty()) file_ = info.dir / fmt::format("{}-{}.jsonl", info.stamp, info.id);
     make_folders(file_.parent_path());
     lines_.emplace(file_);
-    const Object run{{"id", info.id}, {"project", info.project}, {"name", info.name}, {"start", seconds_since_1970(info.start)}};
+    const Object run{{"id", info.id},
+                     {"project", info.project},
+                     {"name", info.name},
+                     {"start", seconds_since_1970(info.start)}};
     line({{"run", run}, {"config", config}});
   }
 
   void config(const Object&, const Object& config) override { line({{"config", config}}); }
 
   void row(const Row& row) override {
-    Object entries{{step_name, row.step}, {timestamp_name, seconds_since_1970(row.time)}, {runtime_name, row.runtime}};
+    Object entries{{step_name, row.step},
+                   {timestamp_name, seconds_since_1970(row.time)},
+                   {runtime_name, row.runtime}};
     for (const auto& [name, value] : row.values) {
       if (!is_reserved(name)) entries.emplace_back(name, value);
     }
     line(entries);
   }
 
-  void system(const Row& row) override { line({{"system", row.values}, {timestamp_name, seconds_since_1970(row.time)}}); }
+  void system(const Row& row) override {
+    line({{"system", row.values}, {timestamp_name, seconds_since_1970(row.time)}});
+  }
 
   void finish(int exit_code, const Row& last) override {
     line({{"exit", exit_code}, {timestamp_name, seconds_since_1970(last.time)}});
@@ -48,7 +55,9 @@ class Jsonl : public Sink {
   std::filesystem::path path() const override { return file_; }
 
  private:
-  void line(const Object& entries) { lines_->append(json_text(Value(entries), NonFinite::quoted) + "\n"); }
+  void line(const Object& entries) {
+    lines_->append(json_text(Value(entries), NonFinite::quoted) + "\n");
+  }
 
   std::filesystem::path file_;
   std::optional<RecordFile> lines_;
@@ -56,6 +65,8 @@ class Jsonl : public Sink {
 
 }  // namespace
 
-std::shared_ptr<Sink> jsonl(std::filesystem::path file) { return std::make_shared<Jsonl>(std::move(file)); }
+std::shared_ptr<Sink> jsonl(std::filesystem::path file) {
+  return std::make_shared<Jsonl>(std::move(file));
+}
 
 }  // namespace muon::track

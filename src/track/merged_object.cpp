@@ -19,13 +19,16 @@ void check(const Histogram& histogram) {
   const std::vector<std::int64_t>& counts = histogram.counts;
   if (edges.size() != counts.size() + (counts.empty() ? 0 : 1))
     throw std::invalid_argument(
-        fmt::format("[track] a histogram of {} counts needs {} edges; got {}", counts.size(), counts.size() + 1, edges.size()));
+        fmt::format("[track] a histogram of {} counts needs {} edges; got {}", counts.size(),
+                    counts.size() + 1, edges.size()));
   if (!std::all_of(edges.begin(), edges.end(), [](double edge) { return std::isfinite(edge); }) ||
       !std::is_sorted(edges.begin(), edges.end()))
     throw std::invalid_argument("[track] the edges of a histogram must be finite and ascending");
-  const auto negative = std::find_if(counts.begin(), counts.end(), [](std::int64_t count) { return count < 0; });
+  const auto negative =
+      std::find_if(counts.begin(), counts.end(), [](std::int64_t count) { return count < 0; });
   if (negative != counts.end())
-    throw std::invalid_argument(fmt::format("[track] the counts of a histogram must not be negative; got {}", *negative));
+    throw std::invalid_argument(
+        fmt::format("[track] the counts of a histogram must not be negative; got {}", *negative));
 }
 
 Value valid_value(const Value& value) {
@@ -50,7 +53,8 @@ Value valid_value(const Value& value) {
 Object valid(const Object& object) {
   Object result;
   result.reserve(object.size());
-  for (const auto& [name, value] : object) result.emplace_back(valid_utf8(name), valid_value(value));
+  for (const auto& [name, value] : object)
+    result.emplace_back(valid_utf8(name), valid_value(value));
   return result;
 }
 
@@ -64,7 +68,8 @@ void ObjectIndex::merge_value(Value& into, const Value& from, Entry& entry) {
   }
   if (entry.inner == nullptr) {
     entry.inner = std::make_unique<ObjectIndex>();
-    for (std::size_t i = 0; i < before->size(); ++i) entry.inner->entries_.emplace((*before)[i].first, Entry{i, nullptr});
+    for (std::size_t i = 0; i < before->size(); ++i)
+      entry.inner->entries_.emplace((*before)[i].first, Entry{i, nullptr});
   }
   Object both = std::get<Object>(std::move(into).get());
   entry.inner->merge(both, *after);

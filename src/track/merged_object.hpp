@@ -10,17 +10,18 @@
 
 namespace muon::track {
 
-/// A copy with valid UTF-8 in all texts and names. Objects inside have no name twice; the outermost may.
-/// Errors   std::invalid_argument: a histogram whose edges are not finite, ascending and one more than its counts, or with a
-///          negative count
+/// A copy with valid UTF-8 in all texts and names. Objects inside have no name twice; the outermost
+/// may.
+/// Errors   std::invalid_argument: a histogram whose edges are not finite, ascending and one more
+///          than its counts, or with a negative count
 Object valid(const Object& object);
 
-/// The position of every name of an object. Beside an object that is kept, it makes a merge take time in proportion to what is
-/// merged and not to the whole.
+/// The position of every name of an object. Beside an object that is kept, it makes a merge take
+/// time in proportion to what is merged and not to the whole.
 class ObjectIndex {
  public:
-  /// Merges `from` into `into`, which is the object that this index has followed from its beginning. Two objects of one name are
-  /// merged in turn; any other value replaces the old one.
+  /// Merges `from` into `into`, which is the object that this index has followed from its
+  /// beginning. Two objects of one name are merged in turn; any other value replaces the old one.
   void merge(Object& into, const Object& from);
   /// `name` is in the object.
   std::size_t position(const std::string& name) const { return entries_.at(name).position; }
@@ -42,7 +43,8 @@ class MergedObject {
   void merge(const Object& values) { index_.merge(values_, values); }
   void clear();
   const Object& get() const { return values_; }
-  /// The entries that have the names of `values`, in the order of this object, which has all of them.
+  /// The entries that have the names of `values`, in the order of this object, which has all of
+  /// them.
   Object entries_named_in(const Object& values) const;
 
  private:

@@ -39,24 +39,32 @@ std::string random_id() {
 }
 
 std::size_t characters(const std::string& text) {
-  return static_cast<std::size_t>(
-      std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; }));
+  return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char c) {
+    return (static_cast<unsigned char>(c) & 0xc0) != 0x80;
+  }));
 }
 
 /// Applies W&B's rules, and refuses what would leave the folder.
 void check(const RunInfo& info) {
-  const auto refuse = [](const std::string& what) { throw std::invalid_argument("[track] " + what); };
+  const auto refuse = [](const std::string& what) {
+    throw std::invalid_argument("[track] " + what);
+  };
   const std::string& id = info.id;
-  if (id.empty() || id.find_first_of(":;,#?/'") != std::string::npos || id.front() == ' ' || id.back() == ' ' || id == "." ||
-      id == ".." || id.size() > 128 || std::any_of(id.begin(), id.end(), [](char c) { return c >= 0 && c < ' '; })) {
-    refuse(fmt::format(
-        "id '{:.200}' (WANDB_RUN_ID): 1 to 128 characters, none of : ; , # ? / ', no control characters, no spaces at its ends",
-        id));
+  if (id.empty() || id.find_first_of(":;,#?/'") != std::string::npos || id.front() == ' ' ||
+      id.back() == ' ' || id == "." || id == ".." || id.size() > 128 ||
+      std::any_of(id.begin(), id.end(), [](char c) { return c >= 0 && c < ' '; })) {
+    refuse(
+        fmt::format("id '{:.200}' (WANDB_RUN_ID): 1 to 128 characters, none of : ; , # ? / ', no "
+                    "control characters, no spaces at its ends",
+                    id));
   }
   if (characters(info.project) > 128 || info.project.find_first_of("/\\#?%:") != std::string::npos)
-    refuse(fmt::format("project '{:.200}' (WANDB_PROJECT): at most 128 characters, none of / \\ # ? % :", info.project));
+    refuse(fmt::format(
+        "project '{:.200}' (WANDB_PROJECT): at most 128 characters, none of / \\ # ? % :",
+        info.project));
   for (const std::string& tag : info.tags) {
-    if (tag.empty() || characters(tag) > 64) refuse(fmt::format("tag '{:.200}' (WANDB_TAGS): 1 to 64 characters", tag));
+    if (tag.empty() || characters(tag) > 64)
+      refuse(fmt::format("tag '{:.200}' (WANDB_TAGS): 1 to 64 characters", tag));
   }
 }
 
@@ -68,7 +76,8 @@ std::vector<std::string> tags_of(const RunOptions& options) {
     return tags;
   }
   all += ',';
-  for (std::size_t begin = 0, end; (end = all.find(',', begin)) != std::string::npos; begin = end + 1) {
+  for (std::size_t begin = 0, end; (end = all.find(',', begin)) != std::string::npos;
+       begin = end + 1) {
     if (end > begin) tags.push_back(valid_utf8(all.substr(begin, end - begin)));
   }
   return tags;
@@ -99,18 +108,21 @@ RunInfo info_of(const RunOptions& options) {
 }
 
 void check(const MetricDefinition& metric) {
-  static const std::set<std::string> summaries{"", "min", "max", "mean", "best", "last", "first", "none", "copy"};
+  static const std::set<std::string> summaries{"",     "min",   "max",  "mean", "best",
+                                               "last", "first", "none", "copy"};
   const auto star = metric.name.find('*');
   if (metric.name.empty() || (star != std::string::npos && star + 1 != metric.name.size()))
-    throw std::invalid_argument(
-        fmt::format("[track] define_metric: name '{}' needs a text, with a * only at its end", metric.name));
+    throw std::invalid_argument(fmt::format(
+        "[track] define_metric: name '{}' needs a text, with a * only at its end", metric.name));
   if (summaries.count(metric.summary) == 0) {
-    throw std::invalid_argument(fmt::format("[track] define_metric: summary '{}' of '{}' is none of {}", metric.summary,
-                                            metric.name, "min, max, mean, best, last, first, none, copy"));
+    throw std::invalid_argument(
+        fmt::format("[track] define_metric: summary '{}' of '{}' is none of {}", metric.summary,
+                    metric.name, "min, max, mean, best, last, first, none, copy"));
   }
   if (metric.goal != "" && metric.goal != "minimize" && metric.goal != "maximize")
     throw std::invalid_argument(
-        fmt::format("[track] define_metric: goal '{}' of '{}' is neither minimize nor maximize", metric.goal, metric.name));
+        fmt::format("[track] define_metric: goal '{}' of '{}' is neither minimize nor maximize",
+                    metric.goal, metric.name));
 }
 
 }  // namespace
@@ -118,12 +130,16 @@ void check(const MetricDefinition& metric) {
 Run init(RunOptions options) {
   const std::string mode = environment("WANDB_MODE");
   if (mode == "disabled")
-    std::erase_if(options.sinks, [](const auto& sink) { return sink != nullptr && sink->name() == "wandb"; });
-  if (!mode.empty() && mode != "disabled" && mode != "offline" && mode != "online" && mode != "dryrun")
-    throw std::invalid_argument(fmt::format("[track] WANDB_MODE '{}' is unknown; set it to offline or disabled", mode));
+    std::erase_if(options.sinks,
+                  [](const auto& sink) { return sink != nullptr && sink->name() == "wandb"; });
+  if (!mode.empty() && mode != "disabled" && mode != "offline" && mode != "online" &&
+      mode != "dryrun")
+    throw std::invalid_argument(
+        fmt::format("[track] WANDB_MODE '{}' is unknown; set it to offline or disabled", mode));
   if (!(options.system_metrics_interval >= 0 && options.system_metrics_interval <= 1e6))
     throw std::invalid_argument(
-        fmt::format("[track] system_metrics_interval must be in 0 to 1000000 seconds; got {}", options.system_metrics_interval));
+        fmt::format("[track] system_metrics_interval must be in 0 to 1000000 seconds; got {}",
+                    options.system_metrics_interval));
   for (const auto& sink : options.sinks) {
     if (sink == nullptr) throw std::invalid_argument("[track] sinks holds a null pointer");
   }
@@ -133,7 +149,8 @@ Run init(RunOptions options) {
   return Run(std::move(state));
 }
 
-Run::Run(std::shared_ptr<State> state) : state_(std::move(state)), exceptions_(std::uncaught_exceptions()) {}
+Run::Run(std::shared_ptr<State> state)
+    : state_(std::move(state)), exceptions_(std::uncaught_exceptions()) {}
 Run::Run(Run&&) noexcept = default;
 
 Run& Run::operator=(Run&& other) noexcept {
@@ -157,7 +174,8 @@ void Run::abandon() noexcept {
 
 /// Null in a forked child, whose calls do nothing.
 Run::State* Run::usable(const char* call) const {
-  if (state_ == nullptr) throw std::logic_error(fmt::format("[track] {} on a run that was moved from", call));
+  if (state_ == nullptr)
+    throw std::logic_error(fmt::format("[track] {} on a run that was moved from", call));
   if (state_->in_forked_child()) return nullptr;
   state_->not_from_a_sink(call);
   if (!state_->is_running()) throw std::logic_error(fmt::format("[track] {} after finish", call));

@@ -60,7 +60,9 @@ void Run::State::for_each_sink(const char* lost, const std::function<void(Sink&)
   in_sinks_ = std::this_thread::get_id();
   for (const auto& sink : sinks) {
     if (in_forked_child()) return;  // a sink has forked
-    const auto not_written = [&](const char* why) { count_problem(fmt::format("{}: {} not written", sink->name(), lost), why); };
+    const auto not_written = [&](const char* why) {
+      count_problem(fmt::format("{}: {} not written", sink->name(), lost), why);
+    };
     try {
       call(*sink);
     } catch (const std::exception& error) {
@@ -104,19 +106,22 @@ Row Run::State::row_of(Object values) const {
 
 void Run::State::write_row() {
   if (row_.get().empty()) return;
-  const Row row{step_, row_time_, std::chrono::duration<double>(row_time_ - info.start).count(), row_.get()};
+  const Row row{step_, row_time_, std::chrono::duration<double>(row_time_ - info.start).count(),
+                row_.get()};
   last_values_.merge(row.values);
   row_.clear();
   for_each_sink("rows", [&](Sink& sink) { sink.row(row); });
 }
 
-void Run::State::log(const Object& raw, std::optional<std::int64_t> step, std::optional<bool> commit) {
+void Run::State::log(const Object& raw, std::optional<std::int64_t> step,
+                     std::optional<bool> commit) {
   const Object values = valid(raw);
   const std::lock_guard lock(mutex_);
   if (finished_) return;
   if (step && *step < step_) {
-    return count_problem("log calls with a step smaller than the one before, whose values were dropped",
-                         fmt::format("step {} after step {}", *step, step_));
+    return count_problem(
+        "log calls with a step smaller than the one before, whose values were dropped",
+        fmt::format("step {} after step {}", *step, step_));
   }
   if (step && *step > step_) {
     write_row();

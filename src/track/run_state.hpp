@@ -21,8 +21,9 @@
 namespace muon::track {
 
 struct Run::State {
-  /// In a forked child the state is never destroyed: the mutex may be locked, the condition variable waited for and a sink in the
-  /// middle of a record, all by threads that the child does not have.
+  /// In a forked child the state is never destroyed: the mutex may be locked, the condition
+  /// variable waited for and a sink in the middle of a record, all by threads that the child does
+  /// not have.
   static std::shared_ptr<State> make(RunInfo info, RunOptions options);
 
   /// Starts the sinks, all or none.
@@ -57,7 +58,8 @@ struct Run::State {
   Row row_of(Object values) const;
   void write_row();
   void count_problem(const std::string& what, const std::string& first);
-  /// Calls each sink in turn. An exception is counted as a problem and does not keep the other sinks from their calls.
+  /// Calls each sink in turn. An exception is counted as a problem and does not keep the other
+  /// sinks from their calls.
   void for_each_sink(const char* lost, const std::function<void(Sink&)>& call);
 
   void sample_system();

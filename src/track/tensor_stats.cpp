@@ -20,9 +20,9 @@ struct Range {
 
 using Counts = std::vector<std::int64_t>;
 
-/// The power of two that brings the largest magnitude near 1, so that neither differences overflow nor their inverses; 1 where
-/// there is no such danger. Multiplying by it is exact except for values far below the largest one. It stays a normal number of
-/// type T.
+/// The power of two that brings the largest magnitude near 1, so that neither differences overflow
+/// nor their inverses; 1 where there is no such danger. Multiplying by it is exact except for
+/// values far below the largest one. It stays a normal number of type T.
 template <class T>
 double scale_factor(const Range& range) {
   constexpr int largest = std::numeric_limits<T>::max_exponent - 24;
@@ -43,13 +43,15 @@ class Bins {
 
   /// The bin of a value in the range.
   std::size_t operator[](double value) const {
-    return static_cast<std::size_t>(std::min(static_cast<std::int64_t>((value * factor_ - least_) * per_unit_), last_));
+    return static_cast<std::size_t>(
+        std::min(static_cast<std::int64_t>((value * factor_ - least_) * per_unit_), last_));
   }
 
   std::vector<double> edges() const {
     const auto count = static_cast<double>(last_ + 1);
     const double width = greatest_ / count - least_ / count;
-    std::vector<double> result{range_.least};  // the ends are exact, even where one is so much smaller that the factor makes it 0
+    // the ends are exact, even where one is so much smaller that the factor makes it 0
+    std::vector<double> result{range_.least};
     for (std::int64_t i = 1; i <= last_; ++i)
       result.push_back(std::min(least_ + width * static_cast<double>(i), greatest_) / factor_);
     result.push_back(range_.greatest);
@@ -58,7 +60,8 @@ class Bins {
 
  private:
   Range range_;
-  double factor_, least_, greatest_, per_unit_;  // the range in multiples of 1 / factor, and bins per unit of it
+  // the range in multiples of 1 / factor, and bins per unit of it
+  double factor_, least_, greatest_, per_unit_;
   std::int64_t last_;
 };
 
@@ -97,7 +100,8 @@ template <class T>
 Counts count_in_bins(const T* values, std::int64_t count, const Bins& bins, std::int64_t number) {
   // four sets, so that equal bins do not wait for each other
   std::vector<std::array<std::int64_t, 4>> sets(static_cast<std::size_t>(number));
-  for (std::int64_t i = 0; i < count; ++i) ++sets[bins[static_cast<double>(values[i])]][static_cast<std::size_t>(i % 4)];
+  for (std::int64_t i = 0; i < count; ++i)
+    ++sets[bins[static_cast<double>(values[i])]][static_cast<std::size_t>(i % 4)];
   Counts counts;
   for (const auto& set : sets) counts.push_back(set[0] + set[1] + set[2] + set[3]);
   return counts;
@@ -111,12 +115,15 @@ Range range_of(const at::Tensor& values) {
                                                : range_of(values.data_ptr<float>(), values.numel());
   }
   const auto [least, greatest] = values.aminmax();
-  const at::Tensor numbers = at::stack({least.to(at::kDouble), greatest.to(at::kDouble), values.norm(2, at::kDouble)}).cpu();
+  const at::Tensor numbers =
+      at::stack({least.to(at::kDouble), greatest.to(at::kDouble), values.norm(2, at::kDouble)})
+          .cpu();
   const double* const number = numbers.data_ptr<double>();
   return {number[0], number[1], number[2], std::isfinite(number[0]) && std::isfinite(number[1])};
 }
 
-Counts count_in_bins(const at::Tensor& values, const Range& range, const Bins& bins, std::int64_t number) {
+Counts count_in_bins(const at::Tensor& values, const Range& range, const Bins& bins,
+                     std::int64_t number) {
   const bool wide = values.scalar_type() == at::kDouble;
   if (values.is_cpu()) {
     return wide ? count_in_bins(values.data_ptr<double>(), values.numel(), bins, number)
@@ -124,7 +131,8 @@ Counts count_in_bins(const at::Tensor& values, const Range& range, const Bins& b
   }
   const double factor = wide ? scale_factor<double>(range) : scale_factor<float>(range);
   const at::Tensor scaled = factor == 1 ? values : values * factor;
-  const at::Tensor counts = at::histc(scaled, number, range.least * factor, range.greatest * factor).to(at::kCPU, at::kLong);
+  const at::Tensor counts = at::histc(scaled, number, range.least * factor, range.greatest * factor)
+                                .to(at::kCPU, at::kLong);
   return {counts.data_ptr<std::int64_t>(), counts.data_ptr<std::int64_t>() + number};
 }
 
@@ -137,20 +145,24 @@ double scaled_norm(const at::Tensor& values, const Range& range) {
 }  // namespace
 
 Counted count(const at::Tensor& tensor, std::int64_t bins) {
-  if (bins < 1 || bins > 512) throw std::invalid_argument(fmt::format("[track] bins must be in 1 to 512; got {}", bins));
+  if (bins < 1 || bins > 512)
+    throw std::invalid_argument(fmt::format("[track] bins must be in 1 to 512; got {}", bins));
   if (!tensor.defined() || tensor.is_complex())
     throw std::invalid_argument("[track] a histogram needs a defined tensor of real values");
   const c10::NoGradGuard no_grad;
   at::Tensor values = tensor.detach();
   if (values.is_sparse()) values = values.coalesce().values();
   const std::int64_t zeros = tensor.numel() - values.numel();  // of a sparse tensor, not stored
-  values = values.to(values.scalar_type() == at::kDouble ? at::kDouble : at::kFloat).reshape(-1).contiguous();
+  values = values.to(values.scalar_type() == at::kDouble ? at::kDouble : at::kFloat)
+               .reshape(-1)
+               .contiguous();
 
   Counted result;
   Range range;
   if (values.numel() > 0) range = range_of(values);
   result.norm = range.norm;
-  if (range.finite && !(range.norm > 1e-140 && range.norm < 1e140) && (range.least != 0 || range.greatest != 0))
+  if (range.finite && !(range.norm > 1e-140 && range.norm < 1e140) &&
+      (range.least != 0 || range.greatest != 0))
     result.norm = scaled_norm(values, range);
   if (!range.finite) {
     result.norm = std::isnan(range.norm) ? range.norm : std::numeric_limits<double>::infinity();
@@ -170,7 +182,8 @@ Counted count(const at::Tensor& tensor, std::int64_t bins) {
   }
   const Bins in_bins(range, bins);
   histogram.edges = in_bins.edges();
-  histogram.counts = values.numel() > 0 ? count_in_bins(values, range, in_bins, bins) : Counts(static_cast<std::size_t>(bins), 0);
+  histogram.counts = values.numel() > 0 ? count_in_bins(values, range, in_bins, bins)
+                                        : Counts(static_cast<std::size_t>(bins), 0);
   if (zeros > 0) histogram.counts[in_bins[0.0]] += zeros;
   return result;
 }

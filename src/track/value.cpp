@@ -10,8 +10,9 @@
 namespace muon::track {
 Value::Value(const at::Tensor& scalar) {
   if (!scalar.defined() || scalar.numel() != 1) {
-    throw std::invalid_argument(fmt::format("[track] a tensor of one value can be logged; got {}",
-                                            scalar.defined() ? fmt::format("{} values", scalar.numel()) : "an undefined one"));
+    throw std::invalid_argument(fmt::format(
+        "[track] a tensor of one value can be logged; got {}",
+        scalar.defined() ? fmt::format("{} values", scalar.numel()) : "an undefined one"));
   }
   const at::Scalar value = scalar.item();
   if (value.isComplex()) throw std::invalid_argument("[track] a complex value cannot be logged");
@@ -24,6 +25,8 @@ Value::Value(const at::Tensor& scalar) {
   }
 }
 
-Histogram histogram(const at::Tensor& tensor, std::int64_t bins) { return count(tensor, bins).histogram; }
+Histogram histogram(const at::Tensor& tensor, std::int64_t bins) {
+  return count(tensor, bins).histogram;
+}
 
 }  // namespace muon::track

@@ -30,19 +30,27 @@ namespace record = wandb_record;
 using Items = std::vector<record::Item>;
 
 /// <dir>/.wandb if it exists, else <dir>/wandb, as in Python.
-fs::path runs_folder(const fs::path& dir) { return fs::is_directory(dir / ".wandb") ? dir / ".wandb" : dir / "wandb"; }
+fs::path runs_folder(const fs::path& dir) {
+  return fs::is_directory(dir / ".wandb") ? dir / ".wandb" : dir / "wandb";
+}
 
 void make_new_folder(const fs::path& folder) {
   make_folders(folder.parent_path());
   std::error_code error;
   const bool made = fs::create_directory(folder, error);
-  if (error) throw std::runtime_error(fmt::format("[track] {} cannot be made: {}", folder.string(), error.message()));
-  if (!made) throw std::runtime_error(fmt::format("[track] {} exists already; give the run another id", folder.string()));
+  if (error)
+    throw std::runtime_error(
+        fmt::format("[track] {} cannot be made: {}", folder.string(), error.message()));
+  if (!made)
+    throw std::runtime_error(
+        fmt::format("[track] {} exists already; give the run another id", folder.string()));
 }
 
-/// Makes wandb/latest-run, a link that `wandb leet` follows. Everything else works without it, so a failure is ignored.
+/// Makes wandb/latest-run, a link that `wandb leet` follows. Everything else works without it, so a
+/// failure is ignored.
 void link_latest(const fs::path& folder) {
-  const fs::path link = folder.parent_path() / "latest-run", temporary = link.string() + "." + folder.filename().string();
+  const fs::path link = folder.parent_path() / "latest-run",
+                 temporary = link.string() + "." + folder.filename().string();
   std::error_code error;
   fs::create_symlink(folder.filename(), temporary, error);
   if (!error) fs::rename(temporary, link, error);
@@ -61,10 +69,12 @@ void add_duration(Items& items, const Row& row) {
   items.push_back({{"_wandb", "runtime"}, std::to_string(static_cast<std::int64_t>(row.runtime))});
 }
 
-/// Records that get the next numbers and go to the file in one write: all of them, or none, and the numbers are as before.
+/// Records that get the next numbers and go to the file in one write: all of them, or none, and the
+/// numbers are as before.
 class Batch {
  public:
-  Batch(RecordFile& file, std::int64_t& last_number) : file_(file), last_number_(last_number), number_(last_number) {}
+  Batch(RecordFile& file, std::int64_t& last_number)
+      : file_(file), last_number_(last_number), number_(last_number) {}
   /// `make` gives the record for a number.
   template <class Make>
   Batch& add(const Make& make) {

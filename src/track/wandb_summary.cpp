@@ -30,18 +30,23 @@ Changes Summary::update(const Leaves& row) {
     const auto known = metrics_.find(name);
     return known == metrics_.end() ? nullptr : &known->second;
   };
-  for (std::size_t i = 0; i < row.size(); ++i) summarize(row[i], metric_of(names[i]), changes.items);
-  for (const Leaf& leaf : changes.step_metrics) summarize(leaf, metric_of(leaf.path.front()), changes.items);
+  for (std::size_t i = 0; i < row.size(); ++i)
+    summarize(row[i], metric_of(names[i]), changes.items);
+  for (const Leaf& leaf : changes.step_metrics)
+    summarize(leaf, metric_of(leaf.path.front()), changes.items);
   return changes;
 }
 
-void Summary::expand_globs(const std::vector<std::string>& names, std::vector<MetricDefinition>& definitions) {
+void Summary::expand_globs(const std::vector<std::string>& names,
+                           std::vector<MetricDefinition>& definitions) {
   if (globs_.empty()) return;
   for (const std::string& name : names) {
     if (metrics_.count(name) > 0 || name.starts_with('_')) continue;
-    const auto glob = std::find_if(globs_.begin(), globs_.end(), [&](const MetricDefinition& candidate) {
-      return name.starts_with(std::string_view(candidate.name).substr(0, candidate.name.size() - 1));
-    });
+    const auto glob =
+        std::find_if(globs_.begin(), globs_.end(), [&](const MetricDefinition& candidate) {
+          return name.starts_with(
+              std::string_view(candidate.name).substr(0, candidate.name.size() - 1));
+        });
     if (glob == globs_.end()) continue;
     MetricDefinition metric = *glob;
     metric.name = name;
@@ -63,12 +68,14 @@ Leaves Summary::update_step_metrics(const Leaves& row, const std::vector<std::st
   }
   Leaves leaves;
   for (const std::string& name : missing) {
-    if (const auto known = step_values_.find(name); known != step_values_.end()) leaves.push_back({{name}, &known->second});
+    if (const auto known = step_values_.find(name); known != step_values_.end())
+      leaves.push_back({{name}, &known->second});
   }
   return leaves;
 }
 
-void Summary::summarize(const Leaf& leaf, Metric* metric, std::vector<wandb_record::Item>& items) const {
+void Summary::summarize(const Leaf& leaf, Metric* metric,
+                        std::vector<wandb_record::Item>& items) const {
   if (std::holds_alternative<Histogram>(leaf.value->get())) return;
   const std::string how = metric == nullptr ? "" : metric->definition.summary;
   if (how == "none") return;

@@ -1,4 +1,5 @@
-// The summary that W&B shows of a run: the last value of each metric, or what its definition asks for.
+// The summary that W&B shows of a run: the last value of each metric, or what its definition asks
+// for.
 #pragma once
 
 #include <muon/track/record.hpp>
@@ -17,9 +18,12 @@ namespace muon::track::wandb_summary {
 
 /// What a row brings with it.
 struct Changes {
-  std::vector<MetricDefinition> definitions;  // of names that come for the first time and match a definition with a "*"
-  Leaves step_metrics;                        // that the row's metrics need on their x axis and the row lacks: their last values
-  std::vector<wandb_record::Item> items;      // of the summary. Histograms are left out, since they would double the log's size
+  // of names that come for the first time and match a definition with a "*"
+  std::vector<MetricDefinition> definitions;
+  // that the row's metrics need on their x axis and the row lacks: their last values
+  Leaves step_metrics;
+  // of the summary. Histograms are left out, since they would double the log's size
+  std::vector<wandb_record::Item> items;
 };
 
 class Summary {
@@ -35,7 +39,8 @@ class Summary {
     std::int64_t count = 0;
   };
 
-  void expand_globs(const std::vector<std::string>& names, std::vector<MetricDefinition>& definitions);
+  void expand_globs(const std::vector<std::string>& names,
+                    std::vector<MetricDefinition>& definitions);
   Leaves update_step_metrics(const Leaves& row, const std::vector<std::string>& names);
   void summarize(const Leaf& leaf, Metric* metric, std::vector<wandb_record::Item>& items) const;
 

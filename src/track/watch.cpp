@@ -43,17 +43,21 @@ struct Watch::State {
       Counted counted = count(tensor, options.bins);
       Object measured{{fmt::format("{}_norms/{}{}", what, prefix, name), counted.norm}};
       if (!counted.histogram.counts.empty())
-        measured.emplace_back(fmt::format("{}s/{}{}", what, prefix, name), std::move(counted.histogram));
+        measured.emplace_back(fmt::format("{}s/{}{}", what, prefix, name),
+                              std::move(counted.histogram));
       strong->add_to_next_row(measured);
-    } catch (const std::exception& error) {  // a layout or device that cannot count must not end a backward pass
-      strong->add_problem("histograms of a watch not made", fmt::format("{}: {}", name, error.what()));
+      // a layout or device that cannot count must not end a backward pass
+    } catch (const std::exception& error) {
+      strong->add_problem("histograms of a watch not made",
+                          fmt::format("{}: {}", name, error.what()));
     }
   }
 
   /// Called in the thread that computed the gradient.
   void see_gradient(std::size_t index, const at::Tensor& gradient) {
     Watched& parameter = parameters[index];
-    if (++parameter.backwards % options.log_freq == 0) measure("gradient", parameter.name, gradient);
+    if (++parameter.backwards % options.log_freq == 0)
+      measure("gradient", parameter.name, gradient);
   }
 
   void unwatch() {
@@ -75,7 +79,8 @@ Watch::~Watch() = default;
 void Watch::step() {
   if (state_ == nullptr || state_->options.log == Log::gradients) return;
   if (++state_->steps % state_->options.log_freq != 0) return;
-  for (const State::Watched& parameter : state_->parameters) state_->measure("parameter", parameter.name, parameter.get());
+  for (const State::Watched& parameter : state_->parameters)
+    state_->measure("parameter", parameter.name, parameter.get());
 }
 
 void Watch::unwatch() {
@@ -84,36 +89,45 @@ void Watch::unwatch() {
 
 Watch Watch::begin(Run& run, const torch::nn::Module& model, const WatchOptions& options) {
   if (options.log_freq < 1)
-    throw std::invalid_argument(fmt::format("[track] watch: log_freq must be at least 1; got {}", options.log_freq));
+    throw std::invalid_argument(
+        fmt::format("[track] watch: log_freq must be at least 1; got {}", options.log_freq));
   if (options.start < 0)
-    throw std::invalid_argument(fmt::format("[track] watch: start must be at least 0; got {}", options.start));
+    throw std::invalid_argument(
+        fmt::format("[track] watch: start must be at least 0; got {}", options.start));
   if (options.bins < 1 || options.bins > 512)
-    throw std::invalid_argument(fmt::format("[track] watch: bins must be in 1 to 512; got {}", options.bins));
+    throw std::invalid_argument(
+        fmt::format("[track] watch: bins must be in 1 to 512; got {}", options.bins));
   Run::State* const running = run.usable("watch");
   if (running == nullptr) return Watch(nullptr);
   auto state = std::make_shared<Watch::State>();
   state->run = run.state_;
   state->options = options;
   state->steps = options.start;
-  if (const int number = running->count_watched_model(); number > 0) state->prefix = fmt::format("graph_{}", number);
+  if (const int number = running->count_watched_model(); number > 0)
+    state->prefix = fmt::format("graph_{}", number);
   std::set<const c10::TensorImpl*> known;
   for (const auto& entry : model.named_parameters()) {
-    if (!entry.value().defined() || entry.value().is_complex() || !known.insert(entry.value().unsafeGetTensorImpl()).second)
+    if (!entry.value().defined() || entry.value().is_complex() ||
+        !known.insert(entry.value().unsafeGetTensorImpl()).second)
       continue;
-    state->parameters.push_back(
-        {entry.key(), decltype(State::Watched::tensor)(entry.value().getIntrusivePtr()), std::nullopt, options.start});
+    state->parameters.push_back({entry.key(),
+                                 decltype(State::Watched::tensor)(entry.value().getIntrusivePtr()),
+                                 std::nullopt, options.start});
   }
   if (options.log == Log::parameters) return Watch(std::move(state));
   for (std::size_t i = 0; i < state->parameters.size(); ++i) {
     const at::Tensor parameter = state->parameters[i].get();
     if (!parameter.requires_grad()) continue;
-    state->parameters[i].hook = parameter.register_hook([weak = std::weak_ptr(state), i](at::Tensor gradient) {
-      if (const auto strong = weak.lock()) strong->see_gradient(i, gradient);
-    });
+    state->parameters[i].hook =
+        parameter.register_hook([weak = std::weak_ptr(state), i](at::Tensor gradient) {
+          if (const auto strong = weak.lock()) strong->see_gradient(i, gradient);
+        });
   }
   return Watch(std::move(state));
 }
 
-Watch watch(Run& run, const torch::nn::Module& model, WatchOptions options) { return Watch::begin(run, model, options); }
+Watch watch(Run& run, const torch::nn::Module& model, WatchOptions options) {
+  return Watch::begin(run, model, options);
+}
 
 }  // namespace muon::track

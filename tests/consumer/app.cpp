@@ -1,4 +1,5 @@
-// A program of another project, in the C++ that its compiler has by default: C++17 where LibTorch's headers allow it.
+// A program of another project, in the C++ that its compiler has by default: C++17 where LibTorch's
+// headers allow it.
 #include <muon/muon.hpp>
 #include <muon/track.hpp>
 
@@ -18,9 +19,11 @@ int main() {
   shape.rows = 4;
   if (shape == muon::MatrixShape()) return 1;
 
-  muon::MuonWithAuxAdam optimizer(muon::make_plan(*model, muon::with_default_rules({muon::by_name("weight").use(
-                                                              muon::MuonOptions(0.02).method(muon::Method::dwh2))})));
-  muon::LambdaLR schedule(optimizer, [](std::int64_t step) { return muon::schedule::cosine(step, 10); });
+  muon::MuonWithAuxAdam optimizer(
+      muon::make_plan(*model, muon::with_default_rules({muon::by_name("weight").use(
+                                  muon::MuonOptions(0.02).method(muon::Method::dwh2))})));
+  muon::LambdaLR schedule(optimizer,
+                          [](std::int64_t step) { return muon::schedule::cosine(step, 10); });
   model->forward(torch::ones({2, 8})).sum().backward();
   optimizer.step();
   schedule.step();

@@ -1,4 +1,5 @@
-// A file is written whole or not at all, over regular files alone, and a killed writer's rest goes without harm to a living one.
+// A file is written whole or not at all, over regular files alone, and a killed writer's rest goes
+// without harm to a living one.
 #include "files/atomic_file.hpp"
 #include "files/folders.hpp"
 #include "files/leftovers.hpp"
@@ -44,7 +45,8 @@ struct Folder {
   fs::path operator/(const std::string& name) const { return path / name; }
   std::set<std::string> names() const {
     std::set<std::string> all;
-    for (const auto& entry : fs::directory_iterator(path)) all.insert(entry.path().filename().string());
+    for (const auto& entry : fs::directory_iterator(path))
+      all.insert(entry.path().filename().string());
     return all;
   }
   fs::path path;
@@ -55,9 +57,12 @@ std::string read(const fs::path& file) {
   return {std::istreambuf_iterator<char>(in), {}};
 }
 
-void put(const fs::path& file, const std::string& text) { std::ofstream(file, std::ios::binary) << text; }
+void put(const fs::path& file, const std::string& text) {
+  std::ofstream(file, std::ios::binary) << text;
+}
 
-void write(const fs::path& file, const std::string& text, AtomicFile::Access access = AtomicFile::Access::stream) {
+void write(const fs::path& file, const std::string& text,
+           AtomicFile::Access access = AtomicFile::Access::stream) {
   AtomicFile out(file, access);
   out.write(text.data(), text.size());
   out.commit();
@@ -147,7 +152,8 @@ TEST(AtomicFile, APipeIsWrittenToAndStaysOne) {
   EXPECT_EQ(got, std::string(100'000, 'p'));
   EXPECT_TRUE(fs::is_fifo(pipe));
   // without waiting for a reader
-  EXPECT_THAT(error_of([&] { write(pipe, "", AtomicFile::Access::patched); }), HasSubstr("is a device, a pipe or an open file"));
+  EXPECT_THAT(error_of([&] { write(pipe, "", AtomicFile::Access::patched); }),
+              HasSubstr("is a device, a pipe or an open file"));
   EXPECT_EQ(folder.names(), std::set<std::string>{"pipe"});
 }
 
@@ -155,14 +161,17 @@ TEST(AtomicFile, APipeIsWrittenToAndStaysOne) {
 TEST(AtomicFile, ADeviceIsWrittenToAndStaysOne) {
   const Folder folder;
   const fs::path null = folder / "null", full = folder / "full";
-  if (::mknod(null.c_str(), S_IFCHR | 0600, makedev(1, 3)) != 0 || ::mknod(full.c_str(), S_IFCHR | 0600, makedev(1, 7)) != 0)
+  if (::mknod(null.c_str(), S_IFCHR | 0600, makedev(1, 3)) != 0 ||
+      ::mknod(full.c_str(), S_IFCHR | 0600, makedev(1, 7)) != 0)
     GTEST_SKIP() << "devices are made by root alone";
   const int opened = ::open(null.c_str(), O_WRONLY);
   if (opened < 0) GTEST_SKIP() << "this file system has no devices";
   ::close(opened);
   write(null, "anything");
-  EXPECT_THAT(error_of([&] { write(null, "", AtomicFile::Access::patched); }), HasSubstr("is a device"));
-  EXPECT_THAT(error_of([&] { write(full, "much"); }), HasSubstr("full cannot be written: No space left on device"));
+  EXPECT_THAT(error_of([&] { write(null, "", AtomicFile::Access::patched); }),
+              HasSubstr("is a device"));
+  EXPECT_THAT(error_of([&] { write(full, "much"); }),
+              HasSubstr("full cannot be written: No space left on device"));
   EXPECT_TRUE(fs::is_character_file(null) && fs::is_character_file(full));
 }
 
@@ -184,9 +193,12 @@ TEST(AtomicFile, StandardOutputIsWrittenToFromWhereItStands) {
 }
 
 TEST(AtomicFile, ErrorsTellTheReason) {
-  EXPECT_THAT(error_of([] { write("/proc/nothing", ""); }), HasSubstr("/proc/nothing cannot be written"));
-  EXPECT_THAT(error_of([] { write("no/such/folder", ""); }), HasSubstr("no/such/folder cannot be written: No such file"));
-  EXPECT_THAT(error_of([] { muon::check_writable("no/such/folder"); }), HasSubstr("no/such is not a folder"));
+  EXPECT_THAT(error_of([] { write("/proc/nothing", ""); }),
+              HasSubstr("/proc/nothing cannot be written"));
+  EXPECT_THAT(error_of([] { write("no/such/folder", ""); }),
+              HasSubstr("no/such/folder cannot be written: No such file"));
+  EXPECT_THAT(error_of([] { muon::check_writable("no/such/folder"); }),
+              HasSubstr("no/such is not a folder"));
   EXPECT_THAT(error_of([] { muon::check_writable("/"); }), HasSubstr("Is a directory"));
 }
 
@@ -195,10 +207,12 @@ TEST(AtomicFile, AKilledWritersRestGoesBeforeTheNextWrites) {
   put(folder / "muon-mine.tmp", "of somebody else");
   for (int i = 0; i < 5; ++i) {
     killed_in(folder / "a");
-    EXPECT_EQ(folder.names().size(), 2U) << "a job that dies in every write leaves one file, not one for each";
+    EXPECT_EQ(folder.names().size(), 2U)
+        << "a job that dies in every write leaves one file, not one for each";
   }
   AtomicFile out(folder / "b");
-  EXPECT_EQ(folder.names().size(), 2U) << "the rest is to go before anything is written, for it may fill the disk";
+  EXPECT_EQ(folder.names().size(), 2U)
+      << "the rest is to go before anything is written, for it may fill the disk";
   out.commit();
   EXPECT_EQ(folder.names(), (std::set<std::string>{"b", "muon-mine.tmp"}));
 }
@@ -215,7 +229,8 @@ TEST(AtomicFile, ALivingWritersFileStays) {
       AtomicFile out(folder / "b");
       out.write("other", 5);
       char byte = 0;
-      if (::write(ready[1], "r", 1) != 1 || ::read(go[0], &byte, 1) != 1) throw std::runtime_error("no pipe");
+      if (::write(ready[1], "r", 1) != 1 || ::read(go[0], &byte, 1) != 1)
+        throw std::runtime_error("no pipe");
       out.commit();
     });
     ::_exit(error.empty() ? 0 : 1);
@@ -263,16 +278,20 @@ TEST(AtomicFile, AWriterKnowsWhenItsFileWasTakenForALeftover) {
 
 TEST(Folders, TellTheReasonOfTheFolderThatCannotBeMade) {
   const Folder folder;
-  fs::permissions(folder.path, fs::perms::owner_read | fs::perms::owner_exec | fs::perms::others_read | fs::perms::others_exec);
-  EXPECT_EQ(in_child([&] {
-              if (::geteuid() == 0 && ::seteuid(65534) != 0) return 1;  // root may do anything
-              const std::string error = error_of([&] { muon::make_folders(folder / "new/run"); });
-              return error == (folder / "new").string() + " cannot be made: " + std::strerror(EACCES) ? 0 : 2;
-            }),
-            0);
+  fs::permissions(folder.path, fs::perms::owner_read | fs::perms::owner_exec |
+                                   fs::perms::others_read | fs::perms::others_exec);
+  EXPECT_EQ(
+      in_child([&] {
+        if (::geteuid() == 0 && ::seteuid(65534) != 0) return 1;  // root may do anything
+        const std::string error = error_of([&] { muon::make_folders(folder / "new/run"); });
+        return error == (folder / "new").string() + " cannot be made: " + std::strerror(EACCES) ? 0
+                                                                                                : 2;
+      }),
+      0);
   fs::permissions(folder.path, fs::perms::owner_all);
   put(folder / "file", "");
-  EXPECT_THAT(error_of([&] { muon::make_folders(folder / "file"); }), HasSubstr(std::strerror(EEXIST)));
+  EXPECT_THAT(error_of([&] { muon::make_folders(folder / "file"); }),
+              HasSubstr(std::strerror(EEXIST)));
 }
 
 }  // namespace

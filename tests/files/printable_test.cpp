@@ -34,13 +34,16 @@ TEST(Printable, BidirectionalControlsAndSeparatorsAreEscaped) {
   EXPECT_EQ(printable("\xe2\x81\xa6\xe2\x81\xa9"), "\\u2066\\u2069");
   EXPECT_EQ(printable("\xd8\x9c\xe2\x80\x8e\xe2\x80\x8f"), "\\u061c\\u200e\\u200f");
   EXPECT_EQ(printable("\xe2\x80\xa8\xe2\x80\xa9"), "\\u2028\\u2029");
-  EXPECT_EQ(printable("\xe2\x80\x93\xe2\x80\xaf\xe2\x81\xa5"), "\xe2\x80\x93\xe2\x80\xaf\xe2\x81\xa5");  // their neighbours
+  // their neighbours
+  EXPECT_EQ(printable("\xe2\x80\x93\xe2\x80\xaf\xe2\x81\xa5"),
+            "\xe2\x80\x93\xe2\x80\xaf\xe2\x81\xa5");
 }
 
 TEST(Printable, BytesThatAreNoUtf8AreEscapedOneByOne) {
   EXPECT_EQ(printable("a\x9b"
                       "b"),
-            "a\\x9bb");                                              // C1 as one byte, as Latin-1 has it
+            // C1 as one byte, as Latin-1 has it
+            "a\\x9bb");
   EXPECT_EQ(printable("\xc0\x9b"), "\\xc0\\x9b");                    // overlong
   EXPECT_EQ(printable("\xe0\x80\x9b"), "\\xe0\\x80\\x9b");           // overlong
   EXPECT_EQ(printable("\xf0\x80\x80\x9b"), "\\xf0\\x80\\x80\\x9b");  // overlong
@@ -66,6 +69,8 @@ TEST(Printable, CutsBetweenCharacters) {
   EXPECT_EQ(printable("", 0), "");
 }
 
-TEST(Printable, LinesKeepTheirNewlines) { EXPECT_EQ(printable_lines("a\n  b\r\x1b"), "a\n  b\\u000d\\u001b"); }
+TEST(Printable, LinesKeepTheirNewlines) {
+  EXPECT_EQ(printable_lines("a\n  b\r\x1b"), "a\n  b\\u000d\\u001b");
+}
 
 }  // namespace

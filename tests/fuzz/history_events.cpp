@@ -1,8 +1,9 @@
-// Any bytes as TensorBoard's event file: the same content however the file comes in pieces, or an error.
-// Build: -DFMT_HEADER_ONLY -Isrc -Iinclude src/track/formats/*.cpp -lz
+// Any bytes as TensorBoard's event file: the same content however the file comes in pieces, or an
+// error. Build: -DFMT_HEADER_ONLY -Isrc -Iinclude src/track/formats/*.cpp -lz
 #include "history_fuzz.hpp"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  read_history(muon::track::Format::tensorboard, std::string(reinterpret_cast<const char*>(data), size));
+  read_history(muon::track::Format::tensorboard,
+               std::string(reinterpret_cast<const char*>(data), size));
   return 0;
 }

@@ -15,7 +15,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       const std::string found = zip.find(name);
       if (found.empty()) continue;
       const std::string_view entry = zip.entry(found);
-      if (entry.data() < file.data() || entry.data() + entry.size() > file.data() + file.size()) std::abort();
+      if (entry.data() < file.data() || entry.data() + entry.size() > file.data() + file.size())
+        std::abort();
     }
   } catch (const std::runtime_error&) {
   }

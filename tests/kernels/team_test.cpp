@@ -1,4 +1,5 @@
-// Threads that share stages of work: each task once, nobody waits for a thread that does not come, all see the same results.
+// Threads that share stages of work: each task once, nobody waits for a thread that does not come,
+// all see the same results.
 #include "kernels/team.hpp"
 
 #include <gtest/gtest.h>
@@ -19,14 +20,16 @@ struct Seen {
   bool failed = false;
 };
 
-/// Stages of sums that each need the one before whole; the stage `failing` reports failure, and the rest then goes another way.
+/// Stages of sums that each need the one before whole; the stage `failing` reports failure, and the
+/// rest then goes another way.
 struct Work {
   explicit Work(int stages) : sums(static_cast<std::size_t>(stages)), terms(64, 1.0) {}
 
   Seen run(const Team& team, int failing) {
     Seen seen;
     for (std::size_t stage = 0; stage < sums.size(); ++stage) {
-      team.each(static_cast<std::int64_t>(terms.size()), [&](std::int64_t i) { terms[static_cast<std::size_t>(i)] += 1; });
+      team.each(static_cast<std::int64_t>(terms.size()),
+                [&](std::int64_t i) { terms[static_cast<std::size_t>(i)] += 1; });
       team.once([&] { sums[stage] = std::accumulate(terms.begin(), terms.end(), 0.0); });
       seen.values.push_back(sums[stage]);
       if (!team.succeeds([&] { return static_cast<int>(stage) != failing; })) {
@@ -58,12 +61,15 @@ TEST(Team, EveryTaskIsDoneOnceAndEveryThreadSeesTheSame) {
       Work work(stages);
       std::vector<Seen> seen(static_cast<std::size_t>(threads));
       std::vector<std::thread> pool;
-      for (Seen& mine : seen) pool.emplace_back([&] { mine = work.run(Team(threads, progress), failing); });
+      for (Seen& mine : seen)
+        pool.emplace_back([&] { mine = work.run(Team(threads, progress), failing); });
       for (std::thread& thread : pool) thread.join();
       for (const Seen& mine : seen) {
         ASSERT_EQ(mine.failed, failing >= 0);
-        ASSERT_EQ(mine.values.size(), static_cast<std::size_t>(failing >= 0 ? failing + 1 : stages));
-        for (std::size_t i = 0; i < mine.values.size(); ++i) ASSERT_EQ(mine.values[i], 64.0 * static_cast<double>(i + 2));
+        ASSERT_EQ(mine.values.size(),
+                  static_cast<std::size_t>(failing >= 0 ? failing + 1 : stages));
+        for (std::size_t i = 0; i < mine.values.size(); ++i)
+          ASSERT_EQ(mine.values[i], 64.0 * static_cast<double>(i + 2));
       }
       ASSERT_EQ(work.after, failing >= 0 ? 3 : 0);
     }
@@ -84,7 +90,9 @@ TEST(Team, ManyTasksGoTogether) {
   constexpr std::int64_t count = 3 * Progress::most_tasks + 5;
   Progress progress;
   std::vector<unsigned char> calls(count);
-  std::thread other([&] { Team(2, progress).each(count, [&](std::int64_t i) { ++calls[static_cast<std::size_t>(i)]; }); });
+  std::thread other([&] {
+    Team(2, progress).each(count, [&](std::int64_t i) { ++calls[static_cast<std::size_t>(i)]; });
+  });
   Team(2, progress).each(count, [&](std::int64_t i) { ++calls[static_cast<std::size_t>(i)]; });
   other.join();
   EXPECT_EQ(std::count(calls.begin(), calls.end(), 1), count);

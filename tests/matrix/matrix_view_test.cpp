@@ -28,7 +28,8 @@ std::string error_of(const std::function<void()>& action) {
 void expect_error(const std::function<void()>& action, const std::vector<std::string>& words) {
   const std::string text = error_of(action);
   EXPECT_EQ(text.rfind("[MatrixView] ", 0), 0u) << text;
-  for (const std::string& word : words) EXPECT_NE(text.find(word), std::string::npos) << "no '" << word << "' in: " << text;
+  for (const std::string& word : words)
+    EXPECT_NE(text.find(word), std::string::npos) << "no '" << word << "' in: " << text;
 }
 
 TEST(MatrixViewShapes, AutomaticTakesAMatrixOrAConvolution) {
@@ -53,42 +54,63 @@ TEST(MatrixViewShapes, OfSteps) {
   EXPECT_EQ(matrix.transposed().shapes(Sizes{12, 5}), (Shapes{{1, 5, 12}}));
   EXPECT_EQ(matrix.transposed().chunk_rows(5).shapes(Sizes{12, 5}), (Shapes{{5, 1, 12}}));
   EXPECT_EQ(matrix.chunk_rows(3).transposed().shapes(Sizes{12, 5}), (Shapes{{3, 5, 4}}));
-  EXPECT_EQ(matrix.split_rows({8, 4}).chunk_rows(2).shapes(Sizes{12, 5}), (Shapes{{2, 4, 5}, {2, 2, 5}}));
+  EXPECT_EQ(matrix.split_rows({8, 4}).chunk_rows(2).shapes(Sizes{12, 5}),
+            (Shapes{{2, 4, 5}, {2, 2, 5}}));
   EXPECT_EQ(MatrixView::flatten().chunk_rows(2).shapes(Sizes{8, 3, 2, 2}), (Shapes{{2, 4, 12}}));
 }
 
 TEST(MatrixViewShapes, ErrorsSayWhatDoesNotFit) {
   const auto matrix = MatrixView::matrix();
-  expect_error([] { (void)MatrixView().shapes(Sizes{2, 3, 4}); }, {"[2, 3, 4]", "flatten()", "stack()"});
+  expect_error(
+      [] {
+        (void)MatrixView().shapes(Sizes{2, 3, 4});
+      },
+      {"[2, 3, 4]", "flatten()", "stack()"});
   expect_error([] { (void)MatrixView().shapes(Sizes{4}); }, {"[4]", "two or more"});
   expect_error([] { (void)MatrixView::stack().shapes(Sizes{}); }, {"[]", "two or more"});
   expect_error([&] { (void)matrix.shapes(Sizes{2, 3, 4}); }, {"[2, 3, 4]"});
-  expect_error([&] { (void)matrix.split_rows({4, 4}).shapes(Sizes{12, 5}); }, {"split_rows(4,4)", "8", "12"});
+  expect_error(
+      [&] {
+        (void)matrix.split_rows({4, 4}).shapes(Sizes{12, 5});
+      },
+      {"split_rows(4,4)", "8", "12"});
   expect_error([&] { (void)matrix.chunk_rows(5).shapes(Sizes{12, 5}); }, {"chunk_rows(5)", "12"});
-  expect_error([&] { (void)matrix.split_rows({8, 4}).chunk_rows(8).shapes(Sizes{12, 5}); }, {"chunk_rows(8)", "4"});
+  expect_error(
+      [&] {
+        (void)matrix.split_rows({8, 4}).chunk_rows(8).shapes(Sizes{12, 5});
+      },
+      {"chunk_rows(8)", "4"});
 }
 
 TEST(MatrixViewShapes, SizesBeyondSixtyFourBitsAreRefused) {
   const std::int64_t large = std::int64_t{1} << 40;
-  for (const MatrixView& view : {MatrixView::matrix(), MatrixView::flatten(), MatrixView::stack(), MatrixView()}) {
+  for (const MatrixView& view :
+       {MatrixView::matrix(), MatrixView::flatten(), MatrixView::stack(), MatrixView()}) {
     for (const Sizes& sizes : {Sizes{large, large}, Sizes{-4, 4}, Sizes{4, -4}}) {
       expect_error([&] { (void)view.shapes(sizes); }, {"64 bits", std::to_string(sizes[1])});
       expect_error([&] { (void)view.blocks(sizes); }, {"64 bits", std::to_string(sizes[1])});
     }
   }
-  for (const Sizes& sizes : {Sizes{large, large, 2}, Sizes{2, large, large}, Sizes{large, large, 0}, Sizes{0, large, large}}) {
+  for (const Sizes& sizes : {Sizes{large, large, 2}, Sizes{2, large, large}, Sizes{large, large, 0},
+                             Sizes{0, large, large}}) {
     expect_error([&] { (void)MatrixView::flatten().shapes(sizes); }, {"64 bits"});
     expect_error([&] { (void)MatrixView::stack().blocks(sizes); }, {"64 bits"});
   }
   const std::int64_t half = std::int64_t{1} << 62;
-  expect_error([&] { (void)MatrixView::matrix().split_rows({half, half, half}).shapes(Sizes{half, 1}); }, {"more than", "rows"});
+  expect_error(
+      [&] {
+        (void)MatrixView::matrix().split_rows({half, half, half}).shapes(Sizes{half, 1});
+      },
+      {"more than", "rows"});
 }
 
 /// Without a list of the blocks, which would be larger than any memory.
 TEST(MatrixViewShapes, CountManyChunks) {
   const std::int64_t many = std::int64_t{1} << 40;
-  EXPECT_EQ(MatrixView::matrix().chunk_rows(many).shapes(Sizes{2 * many, 3}), (Shapes{{many, 2, 3}}));
-  EXPECT_EQ(MatrixView::matrix().chunk_rows(2).chunk_rows(many).shapes(Sizes{2 * many, 3}), (Shapes{{2 * many, 1, 3}}));
+  EXPECT_EQ(MatrixView::matrix().chunk_rows(many).shapes(Sizes{2 * many, 3}),
+            (Shapes{{many, 2, 3}}));
+  EXPECT_EQ(MatrixView::matrix().chunk_rows(2).chunk_rows(many).shapes(Sizes{2 * many, 3}),
+            (Shapes{{2 * many, 1, 3}}));
   EXPECT_EQ(MatrixView::matrix().chunk_rows(many).shapes(Sizes{many, 0}), (Shapes{{many, 1, 0}}));
   const auto blocks = MatrixView::matrix().chunk_rows(many).blocks(Sizes{many, 0});
   ASSERT_EQ(blocks.size(), 1u);
@@ -98,9 +120,21 @@ TEST(MatrixViewShapes, CountManyChunks) {
 TEST(MatrixViewShapes, AMatrixWithoutRowsHasNoBlocks) {
   EXPECT_EQ(MatrixView::matrix().shapes(Sizes{0, 4}), (Shapes{{1, 0, 4}}));
   EXPECT_EQ(MatrixView::stack().shapes(Sizes{0, 4, 4}), (Shapes{{0, 4, 4}}));
-  expect_error([] { (void)MatrixView::matrix().chunk_rows(3).shapes(Sizes{0, 4}); }, {"chunk_rows(3)", "0 rows"});
-  expect_error([] { (void)MatrixView::matrix().chunk_rows(3).blocks(Sizes{0, 4}); }, {"chunk_rows(3)", "0 rows"});
-  expect_error([] { (void)MatrixView::matrix().split_rows({1}).shapes(Sizes{0, 4}); }, {"split_rows(1)", "0 rows"});
+  expect_error(
+      [] {
+        (void)MatrixView::matrix().chunk_rows(3).shapes(Sizes{0, 4});
+      },
+      {"chunk_rows(3)", "0 rows"});
+  expect_error(
+      [] {
+        (void)MatrixView::matrix().chunk_rows(3).blocks(Sizes{0, 4});
+      },
+      {"chunk_rows(3)", "0 rows"});
+  expect_error(
+      [] {
+        (void)MatrixView::matrix().split_rows({1}).shapes(Sizes{0, 4});
+      },
+      {"split_rows(1)", "0 rows"});
 }
 
 TEST(MatrixViewSteps, RefuseWhatFitsNothing) {
@@ -125,7 +159,8 @@ TEST(MatrixViewText, NamesBaseAndSteps) {
   EXPECT_EQ(MatrixView().to_string(), "automatic");
   EXPECT_EQ(MatrixView::flatten().to_string(), "flatten");
   EXPECT_EQ(MatrixView::matrix().split_rows({4, 4, 8}).to_string(), "matrix.split_rows(4,4,8)");
-  EXPECT_EQ(MatrixView::matrix().transposed().chunk_rows(2).to_string(), "matrix.transposed.chunk_rows(2)");
+  EXPECT_EQ(MatrixView::matrix().transposed().chunk_rows(2).to_string(),
+            "matrix.transposed.chunk_rows(2)");
 }
 
 /// The same matrices, cut by hand.
@@ -154,7 +189,9 @@ const std::vector<Cut>& cuts() {
        [](const Tensor& t) {
          return t.split_with_sizes({5, 3, 4}, 0);
        }},
-      {MatrixView::matrix().transposed(), {12, 5}, [](const Tensor& t) { return std::vector{t.t()}; }},
+      {MatrixView::matrix().transposed(),
+       {12, 5},
+       [](const Tensor& t) { return std::vector{t.t()}; }},
       {MatrixView::matrix().transposed().chunk_rows(2),
        {5, 12},
        [](const Tensor& t) {
@@ -167,14 +204,16 @@ const std::vector<Cut>& cuts() {
 TEST(MatrixViewMatrices, AreTheBlocksInOrder) {
   for (const Cut& cut : cuts()) {
     SCOPED_TRACE(cut.view.to_string());
-    const torch::Tensor tensor = torch::arange(c10::multiply_integers(cut.sizes)).reshape(cut.sizes);
+    const torch::Tensor tensor =
+        torch::arange(c10::multiply_integers(cut.sizes)).reshape(cut.sizes);
     std::vector<torch::Tensor> matrices;
     for (const torch::Tensor& block : cut.view.matrices(tensor)) {
       for (const torch::Tensor& one : block.unbind(0)) matrices.push_back(one);
     }
     const auto expected = cut.by_hand(tensor);
     ASSERT_EQ(matrices.size(), expected.size());
-    for (std::size_t i = 0; i < expected.size(); ++i) EXPECT_TRUE(torch::equal(matrices[i], expected[i])) << i;
+    for (std::size_t i = 0; i < expected.size(); ++i)
+      EXPECT_TRUE(torch::equal(matrices[i], expected[i])) << i;
   }
 }
 
@@ -185,7 +224,8 @@ TEST(MatrixViewMatrices, HaveTheShapesThatWereAnnounced) {
     for (const torch::Tensor& block : cut.view.matrices(torch::zeros(cut.sizes))) {
       ASSERT_EQ(block.dim(), 3);
       const MatrixShape shape{block.size(0), block.size(1), block.size(2)};
-      if (!found.empty() && found.back().rows == shape.rows && found.back().cols == shape.cols) found.back().count += shape.count;
+      if (!found.empty() && found.back().rows == shape.rows && found.back().cols == shape.cols)
+        found.back().count += shape.count;
       else found.push_back(shape);
     }
     EXPECT_EQ(found, cut.view.shapes(cut.sizes));
@@ -201,7 +241,11 @@ TEST(MatrixViewMatrices, ShareTheTensorsMemoryAndCoverItOnce) {
 }
 
 TEST(MatrixViewMatrices, NeedAContiguousTensor) {
-  expect_error([] { (void)MatrixView::matrix().matrices(torch::zeros({4, 3}).t()); }, {"contiguous"});
+  expect_error(
+      [] {
+        (void)MatrixView::matrix().matrices(torch::zeros({4, 3}).t());
+      },
+      {"contiguous"});
 }
 
 }  // namespace

@@ -1,11 +1,13 @@
 // What must hold of orthogonalize for any matrix.
 //
 // Tolerances, relative to entries of about 1 / sqrt(side) and singular values of about 1
-//   1e-5    float32 against an SVD in float64: 6e-8 a product, times the condition number (3), over the steps until convergence
-//   2e-5    float32, the same operations in another order: 6e-8 amplified by the polynomial's slope at zero, 485 for Jordan's
+//   1e-5    float32 against an SVD in float64: 6e-8 a product, times the condition number (3), over
+//           the steps until convergence
+//   2e-5    float32, the same operations in another order: 6e-8 amplified by the polynomial's slope
+//           at zero, 485 for Jordan's
 //   1e-9    float64, the same from 1e-16
-//   6e-2    bfloat16 products against float32 in the Frobenius norm: 4e-3 a product, amplified; the worst measured over matrices
-//           of all kinds is 0.06
+//   6e-2    bfloat16 products against float32 in the Frobenius norm: 4e-3 a product, amplified; the
+//           worst measured over matrices of all kinds is 0.06
 #include "support/newton_schulz.hpp"
 #include "support/tensors.hpp"
 
@@ -45,10 +47,13 @@ Factors factors(std::int64_t rows, std::int64_t cols) {
   const auto orthonormal = [](std::int64_t n, std::int64_t k) {
     return std::get<0>(torch::linalg_qr(torch::randn({n, k}, torch::kFloat64)));
   };
-  return {orthonormal(rows, rank), torch::linspace(1, 1.0 / 3, rank, torch::kFloat64), orthonormal(cols, rank)};
+  return {orthonormal(rows, rank), torch::linspace(1, 1.0 / 3, rank, torch::kFloat64),
+          orthonormal(cols, rank)};
 }
 
-double spectral_norm(const torch::Tensor& t) { return torch::linalg_svdvals(t.to(torch::kFloat64)).max().item<double>(); }
+double spectral_norm(const torch::Tensor& t) {
+  return torch::linalg_svdvals(t.to(torch::kFloat64)).max().item<double>();
+}
 
 /// What the steps make of one singular value.
 double scalar_map(double s, const Steps& steps) {
@@ -58,7 +63,8 @@ double scalar_map(double s, const Steps& steps) {
 
 torch::Tensor scalar_map(const torch::Tensor& values, const Steps& steps) {
   torch::Tensor result = values.clone();
-  for (std::int64_t i = 0; i < result.numel(); ++i) result[i] = scalar_map(result[i].item<double>(), steps);
+  for (std::int64_t i = 0; i < result.numel(); ++i)
+    result[i] = scalar_map(result[i].item<double>(), steps);
   return result;
 }
 
@@ -72,7 +78,8 @@ Range range_of(const Steps& steps, double from) {
   constexpr int points = 20000;
   Range range{scalar_map(1, steps), scalar_map(1, steps)};
   for (int i = 0; i < points; ++i) {
-    const double end = scalar_map(from * std::pow(1 / from, static_cast<double>(i) / points), steps);
+    const double end =
+        scalar_map(from * std::pow(1 / from, static_cast<double>(i) / points), steps);
     range = {std::min(range.least, end), std::max(range.most, end)};
   }
   return range;
@@ -105,14 +112,17 @@ TEST_P(OrthogonalizeShape, EveryPresetActsOnTheSingularValuesAlone) {
   for (const auto& [name, steps] : presets()) {
     const torch::Tensor expected = factors_.with(scalar_map(normalized, steps));
     EXPECT_LE(largest(orthogonalize(matrix_, {.steps = steps}) - expected), float64_order) << name;
-    EXPECT_LE(largest(orthogonalize(matrix_.to(torch::kFloat32), {.steps = steps}) - expected), float32_order) << name;
+    EXPECT_LE(largest(orthogonalize(matrix_.to(torch::kFloat32), {.steps = steps}) - expected),
+              float32_order)
+        << name;
   }
 }
 
 TEST_P(OrthogonalizeShape, OfTheTransposeIsTheTranspose) {
   const torch::Tensor matrix = matrix_.to(torch::kFloat32);
   EXPECT_LE(largest(orthogonalize(matrix.t()) - orthogonalize(matrix).t()), float32_order);
-  EXPECT_LE(largest(orthogonalize(matrix.t().contiguous()) - orthogonalize(matrix).t()), float32_order);
+  EXPECT_LE(largest(orthogonalize(matrix.t().contiguous()) - orthogonalize(matrix).t()),
+            float32_order);
 }
 
 TEST_P(OrthogonalizeShape, BatchedIsOneByOne) {
@@ -121,7 +131,8 @@ TEST_P(OrthogonalizeShape, BatchedIsOneByOne) {
   const torch::Tensor together = orthogonalize(batch);
   ASSERT_EQ(together.sizes(), batch.sizes());
   for (std::int64_t i = 0; i < 6; ++i) {
-    EXPECT_LE(largest(together[i / 3][i % 3] - orthogonalize(batch[i / 3][i % 3])), float32_order) << i;
+    EXPECT_LE(largest(together[i / 3][i % 3] - orthogonalize(batch[i / 3][i % 3])), float32_order)
+        << i;
   }
 }
 
@@ -130,12 +141,17 @@ TEST_P(OrthogonalizeShape, DoesNotDependOnTheScaleWithoutEps) {
   for (const auto& [name, steps] : presets()) {
     const OrthogonalizeOptions options{.steps = steps, .eps = 0};
     const torch::Tensor expected = orthogonalize(matrix, options);
-    for (const double power_of_two : {0x1p-100, 0x1p100}) {  // exact, so nothing may change: 8e-31 and 1.3e30
-      EXPECT_TRUE(torch::equal(orthogonalize(matrix * power_of_two, options), expected)) << name << " " << power_of_two;
+    // exact, so nothing may change: 8e-31 and 1.3e30
+    for (const double power_of_two : {0x1p-100, 0x1p100}) {
+      EXPECT_TRUE(torch::equal(orthogonalize(matrix * power_of_two, options), expected))
+          << name << " " << power_of_two;
     }
     for (const double scale : {1e-30, 1e30}) {
-      EXPECT_LE(largest(orthogonalize(matrix * scale, options) - expected), float32_order) << name << " " << scale;
-      EXPECT_LE(largest(orthogonalize(matrix_ * scale, options) - orthogonalize(matrix_, options)), float64_order) << name;
+      EXPECT_LE(largest(orthogonalize(matrix * scale, options) - expected), float32_order)
+          << name << " " << scale;
+      EXPECT_LE(largest(orthogonalize(matrix_ * scale, options) - orthogonalize(matrix_, options)),
+                float64_order)
+          << name;
     }
   }
 }
@@ -170,7 +186,8 @@ TEST_P(OrthogonalizeShape, AnyLayoutGivesTheSame) {
 }
 
 TEST_P(OrthogonalizeShape, LeavesItsInputAlone) {
-  const torch::Tensor matrix = matrix_.to(torch::kFloat32).requires_grad_(), before = matrix.detach().clone();
+  const torch::Tensor matrix = matrix_.to(torch::kFloat32).requires_grad_(),
+                      before = matrix.detach().clone();
   for (const auto& [name, steps] : presets()) {
     const torch::Tensor result = orthogonalize(matrix, {.steps = steps});
     EXPECT_FALSE(result.requires_grad()) << name;
@@ -182,8 +199,8 @@ TEST_P(OrthogonalizeShape, LeavesItsInputAlone) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Shapes, OrthogonalizeShape,
-                         testing::Values(std::pair{48, 48}, std::pair{16, 64}, std::pair{64, 16}, std::pair{2, 50},
-                                         std::pair{5, 3}));
+                         testing::Values(std::pair{48, 48}, std::pair{16, 64}, std::pair{64, 16},
+                                         std::pair{2, 50}, std::pair{5, 3}));
 
 // ---- the presets ----
 
@@ -205,7 +222,8 @@ TEST(Presets, PolarExpressFoldsItsSafetyFactorIntoTheFirstStep) {
   const Steps published{{8.156554524902461, -22.48329292557795, 15.878769915207462}};
   const Steps ours{muon::polar_express_steps().front()};
   for (const double s : {0.01, 0.5, 1.0}) {
-    EXPECT_NEAR(scalar_map(s, ours), scalar_map(s / 1.02, published), 1e-14);  // a few roundings of numbers up to 22
+    // a few roundings of numbers up to 22
+    EXPECT_NEAR(scalar_map(s, ours), scalar_map(s / 1.02, published), 1e-14);
   }
 }
 
@@ -219,7 +237,9 @@ TEST(Presets, YousAreCloserToOneThanJordans) {
   EXPECT_GT(range_of(jordan_steps(), 2e-3).error(), 0.3);
 }
 
-TEST(Presets, ConvergingStepsConverge) { EXPECT_LE(range_of(converging_steps(30), 1e-6).error(), 1e-12); }
+TEST(Presets, ConvergingStepsConverge) {
+  EXPECT_LE(range_of(converging_steps(30), 1e-6).error(), 1e-12);
+}
 
 TEST(Presets, HaveTheLengthAskedFor) {
   EXPECT_EQ(jordan_steps(3).size(), 3u);
@@ -244,11 +264,14 @@ TEST_F(Orthogonalize, ZeroStaysZero) {
 }
 
 TEST_F(Orthogonalize, RankOneKeepsItsDirections) {
-  const torch::Tensor u = torch::randn({6, 1}, torch::kFloat64), v = torch::randn({9, 1}, torch::kFloat64);
+  const torch::Tensor u = torch::randn({6, 1}, torch::kFloat64),
+                      v = torch::randn({9, 1}, torch::kFloat64);
   const torch::Tensor polar = (u / u.norm()).matmul((v / v.norm()).t());
   // twenty doublings of the rounding errors, 1e-16, in the other directions
-  EXPECT_LE(largest(orthogonalize(u.matmul(v.t()), {.steps = converging_steps(20)}) - polar), float64_order);
-  EXPECT_LE(largest(orthogonalize(u.matmul(v.t())) - scalar_map(1, jordan_steps()) * polar), float64_order);
+  EXPECT_LE(largest(orthogonalize(u.matmul(v.t()), {.steps = converging_steps(20)}) - polar),
+            float64_order);
+  EXPECT_LE(largest(orthogonalize(u.matmul(v.t())) - scalar_map(1, jordan_steps()) * polar),
+            float64_order);
 }
 
 TEST_F(Orthogonalize, AnExpandedMatrixHasRankOne) {
@@ -258,7 +281,8 @@ TEST_F(Orthogonalize, AnExpandedMatrixHasRankOne) {
 
 TEST_F(Orthogonalize, ANumberBecomesItsSign) {
   for (const double value : {3.0, -0.25}) {
-    const torch::Tensor result = orthogonalize(torch::full({1, 1}, value, torch::kFloat64), {.steps = converging_steps()});
+    const torch::Tensor result =
+        orthogonalize(torch::full({1, 1}, value, torch::kFloat64), {.steps = converging_steps()});
     EXPECT_NEAR(result.item<double>(), value > 0 ? 1 : -1, float64_order);
   }
 }
@@ -271,7 +295,8 @@ TEST_F(Orthogonalize, ARowOrColumnBecomesAUnitVector) {
 }
 
 TEST_F(Orthogonalize, WithoutEntriesThereIsNothingToDo) {
-  for (const auto& shape : std::vector<std::vector<std::int64_t>>{{0, 4}, {4, 0}, {0, 3, 4}, {0, 0}}) {
+  for (const auto& shape :
+       std::vector<std::vector<std::int64_t>>{{0, 4}, {4, 0}, {0, 3, 4}, {0, 0}}) {
     const torch::Tensor result = orthogonalize(torch::zeros(shape).requires_grad_());
     EXPECT_EQ(result.sizes(), at::IntArrayRef(shape));
     EXPECT_FALSE(result.requires_grad());
@@ -282,7 +307,8 @@ TEST_F(Orthogonalize, WithoutStepsOnlyTheNormIsDivided) {
   const torch::Tensor matrix = torch::randn({4, 5}, torch::kFloat64);
   const double norm = matrix.norm().item<double>();
   EXPECT_LE(largest(orthogonalize(matrix, {.steps = {}}) - matrix / norm), float64_order);
-  EXPECT_LE(largest(orthogonalize(matrix, {.steps = {}, .eps = 8 * norm}) - matrix / (8 * norm)), float64_order);
+  EXPECT_LE(largest(orthogonalize(matrix, {.steps = {}, .eps = 8 * norm}) - matrix / (8 * norm)),
+            float64_order);
   const OrthogonalizeOptions added{.steps = {}, .eps = norm, .norm_eps = NormEps::add};
   EXPECT_LE(largest(orthogonalize(matrix, added) - matrix / (2 * norm)), float64_order);
 }
@@ -295,12 +321,15 @@ TEST_F(Orthogonalize, TakesDenormalsAndNormsBeyondFloat32) {
   EXPECT_LE(largest(orthogonalize(denormal, options) - torch::eye(8)), 1e-5);
   const torch::Tensor huge = torch::full({4, 9}, 3e38f);  // the norm is 1.8e39
   ASSERT_TRUE(huge.norm().isinf().item<bool>());
-  EXPECT_LE(largest(orthogonalize(huge, {.steps = converging_steps(5), .eps = 0}) - 1.0 / 6), float32_order);
-  EXPECT_LE(largest(orthogonalize((f.with(f.s) * 3e38).to(torch::kFloat32), options) - f.polar()), 1e-5);
+  EXPECT_LE(largest(orthogonalize(huge, {.steps = converging_steps(5), .eps = 0}) - 1.0 / 6),
+            float32_order);
+  EXPECT_LE(largest(orthogonalize((f.with(f.s) * 3e38).to(torch::kFloat32), options) - f.polar()),
+            1e-5);
 }
 
 TEST_F(Orthogonalize, NanAndInfinityGiveNanInTheirOwnMatrixOnly) {
-  for (const double bad : {std::numeric_limits<double>::quiet_NaN(), std::numeric_limits<double>::infinity()}) {
+  for (const double bad :
+       {std::numeric_limits<double>::quiet_NaN(), std::numeric_limits<double>::infinity()}) {
     for (const auto type : {ComputeDtype::automatic, ComputeDtype::bfloat16}) {
       const torch::Tensor batch = torch::randn({3, 4, 5});
       batch[1][2][3] = bad;
@@ -317,7 +346,8 @@ TEST_F(Orthogonalize, Float64ProductsOfAFloat32MatrixAreMoreExact) {
   const torch::Tensor matrix = f.with(f.s).to(torch::kFloat32);
   const torch::Tensor exact = orthogonalize(matrix.to(torch::kFloat64)).to(torch::kFloat32);
   EXPECT_TRUE(torch::equal(orthogonalize(matrix, {.compute_dtype = ComputeDtype::float64}), exact));
-  const torch::Tensor narrow = orthogonalize(matrix.to(torch::kFloat64), {.compute_dtype = ComputeDtype::float32});
+  const torch::Tensor narrow =
+      orthogonalize(matrix.to(torch::kFloat64), {.compute_dtype = ComputeDtype::float32});
   EXPECT_EQ(narrow.scalar_type(), torch::kFloat64);
   EXPECT_LE(largest(narrow - exact), float32_order);
 }
@@ -329,7 +359,8 @@ TEST_F(Orthogonalize, RefusesWhatIsNoRealDenseMatrix) {
   EXPECT_THROW(orthogonalize(torch::ones({2, 2}, torch::kLong)), std::invalid_argument);
   EXPECT_THROW(orthogonalize(torch::ones({2, 2}, torch::kComplexFloat)), std::invalid_argument);
   EXPECT_THROW(orthogonalize(torch::eye(3).to_sparse()), std::invalid_argument);
-  for (const double bad : {-1.0, std::numeric_limits<double>::quiet_NaN(), std::numeric_limits<double>::infinity()}) {
+  for (const double bad :
+       {-1.0, std::numeric_limits<double>::quiet_NaN(), std::numeric_limits<double>::infinity()}) {
     EXPECT_THROW(orthogonalize(torch::ones({2, 2}), {.eps = bad}), std::invalid_argument);
   }
 }

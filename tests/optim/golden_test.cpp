@@ -1,13 +1,15 @@
-// The reference trajectories of tests/golden, replayed. tests/golden/make_golden.py made them; each case says from which
-// reference.
+// The reference trajectories of tests/golden, replayed. tests/golden/make_golden.py made them; each
+// case says from which reference.
 //
-// A file's name begins with the reference: torch_optim_muon, muon_with_aux_adam or two_optimizers_net. Every such file is read,
-// with any number of cases, steps and parameters, from the folder that the environment variable MUON_GOLDEN_DIR names, or from
-// tests/golden. What a test does not know in a file is an error, so that no case is replayed with other options than it was made
-// with.
+// A file's name begins with the reference: torch_optim_muon, muon_with_aux_adam or
+// two_optimizers_net. Every such file is read, with any number of cases, steps and parameters, from
+// the folder that the environment variable MUON_GOLDEN_DIR names, or from tests/golden. What a test
+// does not know in a file is an error, so that no case is replayed with other options than it was
+// made with.
 //
 // Tolerances are relative to the largest entry of the reference tensor:
-//   float64    1e-9   the same operations in another order: 5 steps of 3 products, each about 1e-16 and amplified by the
+//   float64    1e-9   the same operations in another order: 5 steps of 3 products, each about 1e-16
+//              and amplified by the
 //                     polynomial's slope, 485
 //   float32    2e-5   the same, from 6e-8
 //   bfloat16   2e-2   products rounded to 8 bits, 4e-3 each, at other places than in the reference
@@ -66,7 +68,9 @@ std::vector<Case> cases_of(std::string_view reference) {
     const Json list = Json::parse(in);
     for (std::size_t i = 0; i < list.size(); ++i) cases.push_back({name, i, list.at(i)});
   }
-  if (cases.empty()) throw std::runtime_error("no cases of " + std::string(reference) + " in " + golden_folder().string());
+  if (cases.empty())
+    throw std::runtime_error("no cases of " + std::string(reference) + " in " +
+                             golden_folder().string());
   return cases;
 }
 
@@ -78,9 +82,11 @@ torch::Tensor tensor(const Json& json, torch::ScalarType type) {
 
 /// The entry of `known` that one[key] names; an error naming the key and the file if there is none.
 template <class T>
-T named(const Case& one, const std::string& key, const Json& word, const std::map<std::string, T>& known) {
+T named(const Case& one, const std::string& key, const Json& word,
+        const std::map<std::string, T>& known) {
   const auto found = word.is_string() ? known.find(word.get<std::string>()) : known.end();
-  if (found == known.end()) throw std::runtime_error(one.name() + ": unknown " + key + " " + word.dump());
+  if (found == known.end())
+    throw std::runtime_error(one.name() + ": unknown " + key + " " + word.dump());
   return found->second;
 }
 
@@ -101,7 +107,8 @@ muon::ComputeDtype compute_dtype(const Case& one) {
 }
 
 double tolerance(const Case& one) {
-  return named<double>(one, "ns_dtype", one.at("ns_dtype"), {{"float64", 1e-9}, {"float32", 2e-5}, {"bfloat16", 2e-2}});
+  return named<double>(one, "ns_dtype", one.at("ns_dtype"),
+                       {{"float64", 1e-9}, {"float32", 2e-5}, {"bfloat16", 2e-2}});
 }
 
 double relative_error(const torch::Tensor& ours, const torch::Tensor& reference) {
@@ -110,7 +117,8 @@ double relative_error(const torch::Tensor& ours, const torch::Tensor& reference)
 }
 
 /// `options` with what one[list] sets. Words and values are those of torch.optim.Muon's arguments.
-muon::MuonOptions muon_options(const Case& one, const std::string& list, muon::MuonOptions options) {
+muon::MuonOptions muon_options(const Case& one, const std::string& list,
+                               muon::MuonOptions options) {
   for (const auto& [key, value] : one.at(list).items()) {
     if (key == "lr") options.lr(value.get<double>());
     else if (key == "weight_decay") options.weight_decay(value.get<double>());
@@ -118,19 +126,22 @@ muon::MuonOptions muon_options(const Case& one, const std::string& list, muon::M
     else if (key == "nesterov") options.nesterov(value.get<bool>());
     else if (key == "ns_steps") options.ns_steps(value.get<int>());
     else if (key == "eps") options.eps(value.get<double>());
-    else if (key == "ns_coefficients") options.ns_coefficients({{value.at(0), value.at(1), value.at(2)}});
+    else if (key == "ns_coefficients")
+      options.ns_coefficients({{value.at(0), value.at(1), value.at(2)}});
     else if (key == "adjust_lr_fn") {
       const Json word = value.is_null() ? Json("original") : value;  // None is Python's default
-      options.adjust_lr_fn(named<muon::AdjustLr>(one, key, word,
-                                                 {{"original", muon::AdjustLr::original},
-                                                  {"match_rms_adamw", muon::AdjustLr::match_rms_adamw},
-                                                  {"spectral_unclamped", muon::AdjustLr::spectral_unclamped}}));
+      options.adjust_lr_fn(
+          named<muon::AdjustLr>(one, key, word,
+                                {{"original", muon::AdjustLr::original},
+                                 {"match_rms_adamw", muon::AdjustLr::match_rms_adamw},
+                                 {"spectral_unclamped", muon::AdjustLr::spectral_unclamped}}));
     } else refuse_option(one, list, key);
   }
   return options;
 }
 
-torch::optim::AdamWOptions adamw_options(const Case& one, const std::string& list, torch::optim::AdamWOptions options) {
+torch::optim::AdamWOptions adamw_options(const Case& one, const std::string& list,
+                                         torch::optim::AdamWOptions options) {
   for (const auto& [key, value] : one.at(list).items()) {
     if (key == "lr") options.lr(value.get<double>());
     else if (key == "weight_decay") options.weight_decay(value.get<double>());
@@ -148,18 +159,21 @@ std::vector<torch::Tensor> parameters(const Json& list, torch::ScalarType type) 
 }
 
 /// Feeds the recorded gradients and compares every parameter after every step.
-void replay(const Case& one, torch::optim::Optimizer& optimizer, std::vector<torch::Tensor>& ours, torch::ScalarType type) {
+void replay(const Case& one, torch::optim::Optimizer& optimizer, std::vector<torch::Tensor>& ours,
+            torch::ScalarType type) {
   const double allowed = tolerance(one);
   const Json& grads = one.at("grads");
   ASSERT_EQ(grads.size(), one.at("params").size());
   ASSERT_FALSE(grads.empty());
   for (std::size_t step = 0; step < grads.size(); ++step) {
     ASSERT_EQ(grads[step].size(), ours.size()) << "step " << step;
-    for (std::size_t i = 0; i < ours.size(); ++i) ours[i].mutable_grad() = tensor(grads[step][i], type);
+    for (std::size_t i = 0; i < ours.size(); ++i)
+      ours[i].mutable_grad() = tensor(grads[step][i], type);
     optimizer.step();
     for (std::size_t i = 0; i < ours.size(); ++i) {
       const torch::Tensor expected = tensor(one.at("params").at(step).at(i), type);
-      EXPECT_LT(relative_error(ours[i].detach(), expected), allowed) << "step " << step << ", parameter " << i;
+      EXPECT_LT(relative_error(ours[i].detach(), expected), allowed)
+          << "step " << step << ", parameter " << i;
     }
   }
 }
@@ -177,7 +191,8 @@ TEST(Golden, TorchOptimMuon) {
     SCOPED_TRACE(one.name() + ": " + one.at("ns_dtype").dump() + " " + one.at("options").dump());
     const auto type = param_dtype(one);
     auto ours = parameters(one.at("initial"), type);
-    muon::Muon optimizer(ours, muon_options(one, "options", muon::MuonOptions().compute_dtype(compute_dtype(one))));
+    muon::Muon optimizer(
+        ours, muon_options(one, "options", muon::MuonOptions().compute_dtype(compute_dtype(one))));
     replay(one, optimizer, ours, type);
     const Json& buffers = one.at("momentum_buffer");
     ASSERT_EQ(buffers.size(), ours.size());
@@ -186,7 +201,8 @@ TEST(Golden, TorchOptimMuon) {
       bool found = false;
       for (const auto& [key, state] : optimizer.state()) {
         const torch::Tensor& buffer = static_cast<muon::MuonParamState&>(*state).momentum_buffer();
-        if (buffer.sizes() == expected.sizes() && relative_error(buffer, expected) < 1e-6) found = true;
+        if (buffer.sizes() == expected.sizes() && relative_error(buffer, expected) < 1e-6)
+          found = true;
       }
       EXPECT_TRUE(found) << "no state holds the momentum of parameter " << i;
     }
@@ -195,16 +211,20 @@ TEST(Golden, TorchOptimMuon) {
 
 TEST(Golden, MuonWithAuxAdam) {
   for (const Case& one : cases_of("muon_with_aux_adam")) {
-    SCOPED_TRACE(one.name() + ": " + one.at("ns_dtype").dump() + " " + one.at("muon_options").dump());
+    SCOPED_TRACE(one.name() + ": " + one.at("ns_dtype").dump() + " " +
+                 one.at("muon_options").dump());
     const auto type = param_dtype(one);
     auto ours = parameters(one.at("initial"), type);
     ASSERT_EQ(one.at("use_muon").size(), ours.size());
     std::vector<torch::Tensor> for_muon, for_adam;
-    for (std::size_t i = 0; i < ours.size(); ++i) (one.at("use_muon")[i].get<bool>() ? for_muon : for_adam).push_back(ours[i]);
-    const auto muon = muon_options(one, "muon_options", muon::keller_jordan_muon().compute_dtype(compute_dtype(one)));
+    for (std::size_t i = 0; i < ours.size(); ++i)
+      (one.at("use_muon")[i].get<bool>() ? for_muon : for_adam).push_back(ours[i]);
+    const auto muon = muon_options(one, "muon_options",
+                                   muon::keller_jordan_muon().compute_dtype(compute_dtype(one)));
     const auto adam = adamw_options(one, "adam_options", muon::keller_jordan_adam());
     muon::MuonWithAuxAdam optimizer(
-        {{for_muon, std::make_unique<muon::MuonOptions>(muon)}, {for_adam, std::make_unique<torch::optim::AdamWOptions>(adam)}});
+        {{for_muon, std::make_unique<muon::MuonOptions>(muon)},
+         {for_adam, std::make_unique<torch::optim::AdamWOptions>(adam)}});
     replay(one, optimizer, ours, type);
   }
 }
@@ -214,17 +234,22 @@ struct Net : torch::nn::Module {
   explicit Net(const Case& one) {
     const auto [hidden, inputs] = sizes(one, "fc1.weight");
     const auto [outputs, hidden_again] = sizes(one, "fc2.weight");
-    if (hidden != hidden_again) throw std::runtime_error(one.name() + ": fc1 and fc2 do not fit together");
+    if (hidden != hidden_again)
+      throw std::runtime_error(one.name() + ": fc1 and fc2 do not fit together");
     fc1 = register_module("fc1", torch::nn::Linear(inputs, hidden));
     fc2 = register_module("fc2", torch::nn::Linear(hidden, outputs));
     for (const auto& [name, value] : one.at("initial").items()) {
-      if (!named_parameters().contains(name)) throw std::runtime_error(one.name() + ": unknown parameter '" + name + "'");
+      if (!named_parameters().contains(name))
+        throw std::runtime_error(one.name() + ": unknown parameter '" + name + "'");
     }
     to(torch::kFloat64);
     const torch::NoGradGuard no_grad;
-    for (auto& entry : named_parameters()) entry.value().copy_(tensor(one.at("initial").at(entry.key()), torch::kFloat64));
+    for (auto& entry : named_parameters())
+      entry.value().copy_(tensor(one.at("initial").at(entry.key()), torch::kFloat64));
   }
-  torch::Tensor forward(const torch::Tensor& x) { return fc2->forward(torch::relu(fc1->forward(x))); }
+  torch::Tensor forward(const torch::Tensor& x) {
+    return fc2->forward(torch::relu(fc1->forward(x)));
+  }
   torch::nn::Linear fc1{nullptr}, fc2{nullptr};
 
  private:
@@ -242,7 +267,8 @@ TEST(Golden, TwoOptimizersTrainANet) {
     const torch::Tensor x = tensor(one.at("x"), torch::kFloat64);
     const torch::Tensor y = torch::tensor(one.at("y").get<std::vector<std::int64_t>>());
     muon::Muon muon(std::vector<torch::Tensor>{net.fc1->weight},
-                    muon_options(one, "muon_options", muon::MuonOptions().compute_dtype(muon::ComputeDtype::float64)));
+                    muon_options(one, "muon_options",
+                                 muon::MuonOptions().compute_dtype(muon::ComputeDtype::float64)));
     torch::optim::AdamW adamw({net.fc1->bias, net.fc2->weight, net.fc2->bias},
                               adamw_options(one, "adamw_options", torch::optim::AdamWOptions()));
     const Json& losses = one.at("losses");
@@ -256,7 +282,8 @@ TEST(Golden, TwoOptimizersTrainANet) {
       const auto trained = net.named_parameters();
       ASSERT_EQ(trained.size(), one.at("grad_norms")[step].size());
       for (std::size_t i = 0; i < trained.size(); ++i) {
-        EXPECT_NEAR(trained[i].value().grad().norm().item<double>(), one.at("grad_norms")[step][i].get<double>(), 1e-9)
+        EXPECT_NEAR(trained[i].value().grad().norm().item<double>(),
+                    one.at("grad_norms")[step][i].get<double>(), 1e-9)
             << "step " << step << ", " << trained[i].key();
       }
       muon.step();
@@ -264,7 +291,9 @@ TEST(Golden, TwoOptimizersTrainANet) {
       EXPECT_NEAR(loss.item<double>(), losses[step].get<double>(), 1e-9) << "step " << step;
     }
     for (const auto& entry : net.named_parameters()) {
-      EXPECT_LT(relative_error(entry.value().detach(), tensor(one.at("final").at(entry.key()), torch::kFloat64)), 1e-9)
+      EXPECT_LT(relative_error(entry.value().detach(),
+                               tensor(one.at("final").at(entry.key()), torch::kFloat64)),
+                1e-9)
           << entry.key();
     }
   }

@@ -1,4 +1,5 @@
-// What an optimizer knows of its parameters: names, views, tensors that are replaced, and the one group of Groups::single.
+// What an optimizer knows of its parameters: names, views, tensors that are replaced, and the one
+// group of Groups::single.
 #include <muon/muon.hpp>
 
 #include "support/errors.hpp"
@@ -57,7 +58,8 @@ class Groups : public testing::Test {
 };
 
 TEST_F(Groups, NamesAreKnownOrNotAndNeverGuessedFromText) {
-  const torch::Tensor a = torch::randn({2, 2}).requires_grad_(), b = torch::randn({2, 2}).requires_grad_();
+  const torch::Tensor a = torch::randn({2, 2}).requires_grad_(),
+                      b = torch::randn({2, 2}).requires_grad_();
   ParamGroup named({a});
   named.names = {"parameter x"};
   muon::Muon optimizer({named, ParamGroup({b})});
@@ -66,14 +68,16 @@ TEST_F(Groups, NamesAreKnownOrNotAndNeverGuessedFromText) {
   EXPECT_EQ(optimizer.name_of(b), "parameter 0 of group 1");
   ParamGroup wrong({a, b});
   wrong.names = {"only one"};
-  expect_mentions(message_of<std::invalid_argument>([&] { muon::Muon{std::vector{wrong}}; }), {"1 names", "2 parameters"});
+  expect_mentions(message_of<std::invalid_argument>([&] { muon::Muon{std::vector{wrong}}; }),
+                  {"1 names", "2 parameters"});
 }
 
 TEST_F(Groups, ViewsBelongToTheParameters) {
   Net net;
   muon::MuonWithAuxAdam optimizer(
-      muon::make_plan(*net, muon::with_default_rules({muon::by_name("body.weight").view(MatrixView::matrix().chunk_rows(5)).use(
-                                MuonOptions())})));
+      muon::make_plan(*net, muon::with_default_rules({muon::by_name("body.weight")
+                                                          .view(MatrixView::matrix().chunk_rows(5))
+                                                          .use(MuonOptions())})));
   EXPECT_EQ(optimizer.view_of(net->body->weight), MatrixView::matrix().chunk_rows(5));
   EXPECT_THROW((void)optimizer.view_of(torch::ones({2, 2})), std::invalid_argument);
 }
@@ -92,7 +96,8 @@ TEST_F(Groups, ReboundParametersGoOnWithTheirState) {
     twins.step();
   };
   step_both();
-  const Net replacement(std::dynamic_pointer_cast<NetImpl>(net->clone()));  // other tensors, equal values
+  // other tensors, equal values
+  const Net replacement(std::dynamic_pointer_cast<NetImpl>(net->clone()));
   const torch::Tensor old = net->body->weight;
   optimizer.rebind(*replacement);
   net = replacement;
@@ -109,14 +114,16 @@ TEST_F(Groups, AModelThatDoesNotFitIsRefusedAsAWhole) {
   muon::MuonWithAuxAdam optimizer(*net);
   nn::Module other;
   other.register_module("body", nn::Linear(6, 4));
-  expect_mentions(message_of<std::invalid_argument>([&] { optimizer.rebind(other); }),
-                  {"nothing was changed", "'body.weight'", "[4, 6]", "[5, 6]", "'head.weight'", "'head.bias'"});
+  expect_mentions(
+      message_of<std::invalid_argument>([&] { optimizer.rebind(other); }),
+      {"nothing was changed", "'body.weight'", "[4, 6]", "[5, 6]", "'head.weight'", "'head.bias'"});
   EXPECT_EQ(optimizer.name(net->body->weight), "body.weight");
   random_gradients(net->parameters());
   EXPECT_NO_THROW(optimizer.step());
 
   muon::Muon unnamed(Tensors{net->body->weight});
-  expect_mentions(message_of<std::invalid_argument>([&] { unnamed.rebind(*net); }), {"parameter 0 of group 0", "no name"});
+  expect_mentions(message_of<std::invalid_argument>([&] { unnamed.rebind(*net); }),
+                  {"parameter 0 of group 0", "no name"});
 }
 
 // ---- Groups::single ----
@@ -140,8 +147,10 @@ TEST_F(Groups, OneGroupTrainsAsManyDo) {
     two.step();
   }
   // rates by ratio differ from rates by schedule in the last bit
-  for (std::size_t i = 0; i < 4; ++i) EXPECT_TRUE(torch::allclose(net->parameters()[i], twin->parameters()[i], 1e-5, 1e-7)) << i;
-  EXPECT_THROW(single.add_param_group(ParamGroup({torch::randn({2, 2})}, MuonOptions())), std::logic_error);
+  for (std::size_t i = 0; i < 4; ++i)
+    EXPECT_TRUE(torch::allclose(net->parameters()[i], twin->parameters()[i], 1e-5, 1e-7)) << i;
+  EXPECT_THROW(single.add_param_group(ParamGroup({torch::randn({2, 2})}, MuonOptions())),
+               std::logic_error);
 }
 
 TEST_F(Groups, RatesOfOneGroupAreSetByAlgorithm) {
@@ -219,13 +228,17 @@ TEST_F(Groups, RatesAreSetByAlgorithmAndScaledForAll) {
   muon::scale_lr(optimizer, 2);
   EXPECT_EQ(rate(0), 1);
   EXPECT_EQ(rate(1), 6e-4);
-  for (const double bad : {-1.0, std::numeric_limits<double>::quiet_NaN(), std::numeric_limits<double>::infinity()}) {
+  for (const double bad :
+       {-1.0, std::numeric_limits<double>::quiet_NaN(), std::numeric_limits<double>::infinity()}) {
     EXPECT_THROW(muon::scale_lr(optimizer, bad), std::invalid_argument);
     EXPECT_THROW(muon::set_lr(optimizer, {0.1, bad}), std::invalid_argument);
     EXPECT_EQ(rate(0), 1);
   }
   muon::Muon alone(Tensors{torch::randn({2, 2})});
-  expect_mentions(message_of<std::invalid_argument>([&] { muon::set_lr(alone, {{}, 0.1}); }), {"adamw", "no group"});
+  expect_mentions(message_of<std::invalid_argument>([&] {
+                    muon::set_lr(alone, {{}, 0.1});
+                  }),
+                  {"adamw", "no group"});
   torch::optim::AdamW adamw(net->parameters(), 1e-3);
   muon::set_lr(adamw, {{}, 0.5});
   EXPECT_EQ(adamw.param_groups()[0].options().get_lr(), 0.5);
@@ -240,7 +253,8 @@ TEST_F(Groups, AStepFindsARateThatWasWrittenThroughACast) {
   random_gradients(net->parameters());
   const torch::Tensor before = net->body->weight.detach().clone();
   for (auto& group : optimizer.param_groups()) static_cast<AdamWOptions&>(group.options()).lr(1e-5);
-  expect_mentions(message_of<std::invalid_argument>([&] { optimizer.step(); }), {"group 0", "cast", "set_lr"});
+  expect_mentions(message_of<std::invalid_argument>([&] { optimizer.step(); }),
+                  {"group 0", "cast", "set_lr"});
   EXPECT_TRUE(torch::equal(net->body->weight, before));
   optimizer.param_groups()[0].options().set_lr(1e-5);
   EXPECT_NO_THROW(optimizer.step());

@@ -1,4 +1,5 @@
-// A step that runs out of memory has changed nothing. A program of its own, since the limit is the whole process's.
+// A step that runs out of memory has changed nothing. A program of its own, since the limit is the
+// whole process's.
 #include <muon/muon.hpp>
 
 #include <gtest/gtest.h>
@@ -48,20 +49,24 @@ std::vector<torch::Tensor> with_gradients(std::vector<torch::Tensor> parameters)
   return parameters;
 }
 
-/// The first parameter is small; the others need more memory than there is, at a later point of the step: in float64 for the work
-/// space, in float16 for copies that the kernels can read, under AdamW for copies as well.
+/// The first parameter is small; the others need more memory than there is, at a later point of the
+/// step: in float64 for the work space, in float16 for copies that the kernels can read, under
+/// AdamW for copies as well.
 void expect_all_or_nothing(const std::vector<ParamGroup>& groups, std::size_t bytes) {
   muon::MuonWithAuxAdam optimizer(groups);
   std::vector<torch::Tensor> parameters, before;
-  for (const ParamGroup& group : groups) parameters.insert(parameters.end(), group.params.begin(), group.params.end());
+  for (const ParamGroup& group : groups)
+    parameters.insert(parameters.end(), group.params.begin(), group.params.end());
   for (const torch::Tensor& p : parameters) before.push_back(p.detach().clone());
   {
     const MemoryLimit limit(bytes);
     EXPECT_THROW(optimizer.step(), std::exception);
   }
-  for (std::size_t i = 0; i < parameters.size(); ++i) EXPECT_TRUE(torch::equal(parameters[i], before[i])) << "parameter " << i;
+  for (std::size_t i = 0; i < parameters.size(); ++i)
+    EXPECT_TRUE(torch::equal(parameters[i], before[i])) << "parameter " << i;
   EXPECT_NO_THROW(optimizer.step());
-  for (std::size_t i = 0; i < parameters.size(); ++i) EXPECT_FALSE(torch::equal(parameters[i], before[i])) << "parameter " << i;
+  for (std::size_t i = 0; i < parameters.size(); ++i)
+    EXPECT_FALSE(torch::equal(parameters[i], before[i])) << "parameter " << i;
 }
 
 class Memory : public testing::Test {
@@ -73,24 +78,34 @@ class Memory : public testing::Test {
     torch::manual_seed(0);
     // whatever the libraries allocate once
     const auto warm = with_gradients({torch::randn({8, 8}), torch::randn({8})});
-    muon::MuonWithAuxAdam({ParamGroup({warm[0]}, MuonOptions()), ParamGroup({warm[1]}, torch::optim::AdamWOptions())}).step();
+    muon::MuonWithAuxAdam(
+        {ParamGroup({warm[0]}, MuonOptions()), ParamGroup({warm[1]}, torch::optim::AdamWOptions())})
+        .step();
   }
 };
 
 TEST_F(Memory, OfALargeFloat64Parameter) {
-  const auto p = with_gradients({torch::randn({64, 64}), torch::randn({3000, 3000}, torch::kFloat64)});  // 72 MB, its work space 288
-  expect_all_or_nothing({ParamGroup({p[0], p[1]}, MuonOptions().method(muon::Method::dwh2))}, std::size_t{200} << 20);
+  // 72 MB, its work space 288
+  const auto p =
+      with_gradients({torch::randn({64, 64}), torch::randn({3000, 3000}, torch::kFloat64)});
+  expect_all_or_nothing({ParamGroup({p[0], p[1]}, MuonOptions().method(muon::Method::dwh2))},
+                        std::size_t{200} << 20);
 }
 
 TEST_F(Memory, OfALargeHalfPrecisionParameter) {
-  const auto p = with_gradients({torch::randn({64, 64}), torch::randn({64, 400'000}).to(torch::kBFloat16)});  // 51 MB, copies 307
+  // 51 MB, copies 307
+  const auto p =
+      with_gradients({torch::randn({64, 64}), torch::randn({64, 400'000}).to(torch::kBFloat16)});
   expect_all_or_nothing({ParamGroup({p[0], p[1]}, MuonOptions())}, std::size_t{200} << 20);
 }
 
 TEST_F(Memory, OfALargeParameterUnderAdamW) {
-  const auto p = with_gradients({torch::randn({64, 64}), torch::randn({25'000'000}).to(torch::kBFloat16)});  // 50 MB, copies 400
-  expect_all_or_nothing({ParamGroup({p[0]}, MuonOptions()), ParamGroup({p[1]}, torch::optim::AdamWOptions())},
-                        std::size_t{250} << 20);
+  // 50 MB, copies 400
+  const auto p =
+      with_gradients({torch::randn({64, 64}), torch::randn({25'000'000}).to(torch::kBFloat16)});
+  expect_all_or_nothing(
+      {ParamGroup({p[0]}, MuonOptions()), ParamGroup({p[1]}, torch::optim::AdamWOptions())},
+      std::size_t{250} << 20);
 }
 
 }  // namespace

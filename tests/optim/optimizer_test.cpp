@@ -1,9 +1,12 @@
-// GroupedOptimizer, Muon and MuonWithAuxAdam: what LibTorch's users expect of an optimizer, and bad input.
+// GroupedOptimizer, Muon and MuonWithAuxAdam: what LibTorch's users expect of an optimizer, and bad
+// input.
 //
 // Tolerances
-//   float64   1e-12   relative to the largest entry: the same operations in another order, 1e-16 each, some steps
+//   float64   1e-12   relative to the largest entry: the same operations in another order, 1e-16
+//             each, some steps
 //   float32   2e-5    as in the golden tests: 6e-8 amplified by the polynomial's slope, 485
-//   bfloat16  2^-7    one rounding of the parameter, 2^-8 of its size, for each of the two operations that write it
+//   bfloat16  2^-7    one rounding of the parameter, 2^-8 of its size, for each of the two
+//             operations that write it
 #include "support/errors.hpp"
 #include "support/state_of.hpp"
 #include "support/tensors.hpp"
@@ -56,13 +59,16 @@ using BadInput = OptimizerTest;
 
 TEST_F(MuonWithAuxAdamTest, LearnsXor) {
   nn::Sequential model(nn::Linear(2, 8), nn::Sigmoid(), nn::Linear(8, 1));
-  muon::MuonWithAuxAdam optimizer(*model, muon::keller_jordan_muon(0.05), muon::keller_jordan_adam(0.05));
+  muon::MuonWithAuxAdam optimizer(*model, muon::keller_jordan_muon(0.05),
+                                  muon::keller_jordan_adam(0.05));
   double running_loss = 1;
   for (int epoch = 0; epoch < 3000 && running_loss >= 0.1; ++epoch) {
     const torch::Tensor bits = torch::randint(2, {200, 2}).to(torch::kFloat32);
-    const torch::Tensor differ = (bits.select(1, 0) != bits.select(1, 1)).to(torch::kFloat32).unsqueeze(1);
+    const torch::Tensor differ =
+        (bits.select(1, 0) != bits.select(1, 1)).to(torch::kFloat32).unsqueeze(1);
     optimizer.zero_grad();
-    const torch::Tensor loss = nn::functional::binary_cross_entropy_with_logits(model->forward(bits), differ);
+    const torch::Tensor loss =
+        nn::functional::binary_cross_entropy_with_logits(model->forward(bits), differ);
     loss.backward();
     optimizer.step();
     running_loss = 0.99 * running_loss + 0.01 * loss.item<double>();
@@ -97,7 +103,8 @@ TEST_F(OptimizerTest, UpdatesAVectorOfParametersHeldOutside) {
   EXPECT_EQ(optimizer.param_groups().at(0).params().size(), 2u);
   torch::matmul(weights[0], weights[1]).sum().backward();
   optimizer.step();
-  for (std::size_t i = 0; i < weights.size(); ++i) EXPECT_FALSE(torch::equal(weights[i], before[i]));
+  for (std::size_t i = 0; i < weights.size(); ++i)
+    EXPECT_FALSE(torch::equal(weights[i], before[i]));
 }
 
 TEST_F(OptimizerTest, AParameterWithoutGradientStaysAsItIs) {
@@ -129,8 +136,8 @@ TEST_F(OptimizerTest, AParameterThatLosesItsGradientStopsMoving) {
 TEST_F(OptimizerTest, ZeroGradientsOnlyDecay) {
   const Tensors p{parameter({4, 3}, torch::kFloat64), parameter({4}, torch::kFloat64)};
   const Tensors before = copies(p);
-  muon::MuonWithAuxAdam optimizer(
-      {muon_group({p[0]}, MuonOptions(0.1).weight_decay(0.5)), adamw_group({p[1]}, AdamWOptions(0.2).weight_decay(0.5))});
+  muon::MuonWithAuxAdam optimizer({muon_group({p[0]}, MuonOptions(0.1).weight_decay(0.5)),
+                                   adamw_group({p[1]}, AdamWOptions(0.2).weight_decay(0.5))});
   for (const torch::Tensor& one : p) set_gradient(one, torch::zeros_like(one));
   optimizer.step();
   expect_close(p[0], before[0] * 0.95, 1e-12);
@@ -156,7 +163,8 @@ TEST_F(OptimizerTest, StepCallsTheClosureWithGradientsAndReturnsItsLoss) {
 
 TEST_F(OptimizerTest, GradientsAreReadOnly) {
   const Tensors p{parameter({4, 3}), parameter({2, 3, 2, 2}), parameter({4})};
-  const auto views = std::vector<muon::MatrixView>{muon::MatrixView::matrix(), muon::MatrixView::flatten()};
+  const auto views =
+      std::vector<muon::MatrixView>{muon::MatrixView::matrix(), muon::MatrixView::flatten()};
   for (const bool nesterov : {true, false}) {
     muon::ParamGroup matrices({p[0], p[1]}, MuonOptions().nesterov(nesterov));
     matrices.views = views;
@@ -189,8 +197,8 @@ TEST_F(OptimizerTest, TiedWeightsAreUpdatedOnce) {
 }
 
 TEST_F(OptimizerTest, StepLrSchedulesEveryKindOfGroup) {
-  muon::MuonWithAuxAdam optimizer(
-      {muon_group({parameter({2, 2})}, MuonOptions(0.4)), adamw_group({parameter({2})}, AdamWOptions(0.008))});
+  muon::MuonWithAuxAdam optimizer({muon_group({parameter({2, 2})}, MuonOptions(0.4)),
+                                   adamw_group({parameter({2})}, AdamWOptions(0.008))});
   torch::optim::StepLR scheduler(optimizer, /*step_size=*/2, /*gamma=*/0.5);
   // LibTorch counts a step after it has set the rates, so its table is one step behind Python's
   for (const double factor : {1.0, 1.0, 1.0, 0.5, 0.5, 0.25, 0.25, 0.125}) {
@@ -203,19 +211,22 @@ TEST_F(OptimizerTest, StepLrSchedulesEveryKindOfGroup) {
 
 #ifdef MUON_TEST_HAS_PLATEAU
 TEST_F(OptimizerTest, ReduceLrOnPlateauSchedulesEveryKindOfGroup) {
-  muon::MuonWithAuxAdam optimizer(
-      {muon_group({parameter({2, 2})}, MuonOptions(0.4)), adamw_group({parameter({2})}, AdamWOptions(0.008))});
-  torch::optim::ReduceLROnPlateauScheduler scheduler(optimizer, torch::optim::ReduceLROnPlateauScheduler::min, /*factor=*/0.5f,
-                                                     /*patience=*/1);
-  for (const float metric : {1.0f, 1.0f, 1.0f}) scheduler.step(metric);  // the second epoch without progress is one too many
+  muon::MuonWithAuxAdam optimizer({muon_group({parameter({2, 2})}, MuonOptions(0.4)),
+                                   adamw_group({parameter({2})}, AdamWOptions(0.008))});
+  torch::optim::ReduceLROnPlateauScheduler scheduler(
+      optimizer, torch::optim::ReduceLROnPlateauScheduler::min, /*factor=*/0.5f,
+      /*patience=*/1);
+  // the second epoch without progress is one too many
+  for (const float metric : {1.0f, 1.0f, 1.0f}) scheduler.step(metric);
   EXPECT_DOUBLE_EQ(optimizer.param_groups()[0].options().get_lr(), 0.2);
   EXPECT_DOUBLE_EQ(optimizer.param_groups()[1].options().get_lr(), 0.004);
 }
 #endif
 
 TEST_F(MuonTest, GroupsWithoutOptionsGetTheDefaultsWhole) {
-  const muon::Muon with_defaults({Group({parameter({2, 2})}), muon_group({parameter({2, 2})}, MuonOptions(0.5))},
-                                 MuonOptions(0.3).momentum(0.7));
+  const muon::Muon with_defaults(
+      {Group({parameter({2, 2})}), muon_group({parameter({2, 2})}, MuonOptions(0.5))},
+      MuonOptions(0.3).momentum(0.7));
   const auto& groups = with_defaults.param_groups();
   EXPECT_EQ(static_cast<const MuonOptions&>(groups[0].options()), MuonOptions(0.3).momentum(0.7));
   EXPECT_EQ(static_cast<const MuonOptions&>(groups[1].options()), MuonOptions(0.5));
@@ -247,7 +258,8 @@ TEST_F(OptimizerTest, ARefusedGroupChangesNothing) {
                                    adamw_group({fresh}, AdamWOptions(nan)),
                                    Group({fresh})};
   for (const Group& group : refused) {
-    const torch::Tensor before = kept.detach().clone(), momentum = momentum_of(optimizer, kept).clone();
+    const torch::Tensor before = kept.detach().clone(),
+                        momentum = momentum_of(optimizer, kept).clone();
     EXPECT_THROW(optimizer.add_param_group(group), std::invalid_argument);
     EXPECT_EQ(optimizer.param_groups().size(), 1u);
     expect_same({kept.detach(), momentum_of(optimizer, kept)}, {before, momentum});
@@ -265,7 +277,11 @@ TEST_P(AdamWGroup, FollowsTorchAdamW) {
   torch::manual_seed(1);
   const Tensors ours{parameter({3, 4}, torch::kFloat64), parameter({5}, torch::kFloat64)};
   const Tensors theirs = copies(ours);
-  const auto options = AdamWOptions(0.03).betas(std::make_tuple(0.8, 0.95)).eps(1e-6).weight_decay(0.2).amsgrad(GetParam());
+  const auto options = AdamWOptions(0.03)
+                           .betas(std::make_tuple(0.8, 0.95))
+                           .eps(1e-6)
+                           .weight_decay(0.2)
+                           .amsgrad(GetParam());
   muon::MuonWithAuxAdam optimizer(std::vector<Group>{adamw_group(ours, options)});
   torch::optim::AdamW reference(theirs, options);
   for (int step = 0; step < 20; ++step) {
@@ -283,8 +299,8 @@ TEST_P(AdamWGroup, FollowsTorchAdamW) {
 INSTANTIATE_TEST_SUITE_P(Amsgrad, AdamWGroup, testing::Bool());
 
 TEST_F(OptimizerTest, TwoOptimizersSideBySideAreTheMixedOne) {
-  nn::Sequential mixed_model(nn::Conv2d(2, 4, 3), nn::Flatten(), nn::Linear(16, 6), nn::LayerNorm(nn::LayerNormOptions({6})),
-                             nn::Linear(6, 3));
+  nn::Sequential mixed_model(nn::Conv2d(2, 4, 3), nn::Flatten(), nn::Linear(16, 6),
+                             nn::LayerNorm(nn::LayerNormOptions({6})), nn::Linear(6, 3));
   mixed_model->to(torch::kFloat64);
   const auto twin = std::dynamic_pointer_cast<nn::SequentialImpl>(mixed_model->clone());
   const muon::Plan plan = muon::make_plan(*twin);
@@ -313,7 +329,9 @@ TEST_F(OptimizerTest, FollowsAModelToAnotherType) {
     moves->weight.copy_(stays->weight);
     moves->bias.copy_(stays->bias);
   }
-  const auto groups = [](const nn::Linear& fc) { return std::vector<Group>{muon_group({fc->weight}), adamw_group({fc->bias})}; };
+  const auto groups = [](const nn::Linear& fc) {
+    return std::vector<Group>{muon_group({fc->weight}), adamw_group({fc->bias})};
+  };
   muon::MuonWithAuxAdam one(groups(stays)), other(groups(moves));
   for (int step = 0; step < 4; ++step) {
     if (step == 2) moves->to(torch::kFloat64);
@@ -332,7 +350,8 @@ TEST_F(OptimizerTest, FollowsAModelToAnotherType) {
 TEST_F(OptimizerTest, TrainsBfloat16Parameters) {
   const Tensors half{parameter({6, 4}, torch::kBFloat16), parameter({6}, torch::kBFloat16)};
   Tensors wide;
-  for (const torch::Tensor& p : half) wide.push_back(p.detach().to(torch::kFloat32).requires_grad_());
+  for (const torch::Tensor& p : half)
+    wide.push_back(p.detach().to(torch::kFloat32).requires_grad_());
   const auto groups = [](const Tensors& p) {
     return std::vector<Group>{muon_group({p[0]}), adamw_group({p[1]}, AdamWOptions(0.02))};
   };
@@ -368,7 +387,9 @@ TEST_F(BadInput, ParametersThatAreNoMatricesOfRealNumbersAreNamedAndRefused) {
       {torch::Tensor(), {"undefined"}},
   };
   for (const Case& one : cases) {
-    const std::string text = message_of<std::invalid_argument>([&] { muon::Muon(Tensors{parameter({2, 2}), one.tensor}); });
+    const std::string text = message_of<std::invalid_argument>([&] {
+      muon::Muon(Tensors{parameter({2, 2}), one.tensor});
+    });
     expect_mentions(text, {"[Muon]", "parameter 1 of group 0"});
     expect_mentions(text, one.words);
   }
@@ -376,7 +397,8 @@ TEST_F(BadInput, ParametersThatAreNoMatricesOfRealNumbersAreNamedAndRefused) {
 
 TEST_F(BadInput, NamedParametersAreCalledByName) {
   nn::Sequential model(nn::Linear(2, 3));
-  expect_mentions(message_of<std::invalid_argument>([&] { muon::Muon(model->named_parameters()); }), {"'0.bias'", "[3]"});
+  expect_mentions(message_of<std::invalid_argument>([&] { muon::Muon(model->named_parameters()); }),
+                  {"'0.bias'", "[3]"});
 }
 
 TEST_F(BadInput, AParameterTwiceIsRefused) {
@@ -385,18 +407,23 @@ TEST_F(BadInput, AParameterTwiceIsRefused) {
     return message_of<std::invalid_argument>([&] { muon::MuonWithAuxAdam optimizer(groups); });
   };
   expect_mentions(twice({muon_group({p, p})}), {"parameter 1 of group 0", "twice"});
-  expect_mentions(twice({muon_group({p}), adamw_group({p})}), {"parameter 0 of group 1", "two groups"});
+  expect_mentions(twice({muon_group({p}), adamw_group({p})}),
+                  {"parameter 0 of group 1", "two groups"});
 }
 
 TEST_F(BadInput, OptionsOfAnotherAlgorithmAreRefused) {
   const torch::Tensor p = parameter({2, 2});
-  expect_mentions(message_of<std::invalid_argument>([&] { muon::Muon(std::vector<Group>{adamw_group({p})}); }),
-                  {"[Muon", "group 0", "AdamW", "MuonWithAuxAdam"});
+  expect_mentions(
+      message_of<std::invalid_argument>([&] { muon::Muon(std::vector<Group>{adamw_group({p})}); }),
+      {"[Muon", "group 0", "AdamW", "MuonWithAuxAdam"});
   const Group sgd({p}, std::make_unique<torch::optim::SGDOptions>(0.1));
-  expect_mentions(message_of<std::invalid_argument>([&] { muon::Muon(std::vector<Group>{sgd}); }), {"unknown", "MuonOptions"});
-  expect_mentions(message_of<std::invalid_argument>([&] { muon::MuonWithAuxAdam(std::vector<Group>{sgd}); }),
-                  {"[MuonWithAuxAdam", "unknown", "MuonOptions", "AdamWOptions"});
-  expect_mentions(message_of<std::invalid_argument>([&] { muon::MuonWithAuxAdam(std::vector<Group>{Group({p})}); }),
+  expect_mentions(message_of<std::invalid_argument>([&] { muon::Muon(std::vector<Group>{sgd}); }),
+                  {"unknown", "MuonOptions"});
+  expect_mentions(
+      message_of<std::invalid_argument>([&] { muon::MuonWithAuxAdam(std::vector<Group>{sgd}); }),
+      {"[MuonWithAuxAdam", "unknown", "MuonOptions", "AdamWOptions"});
+  expect_mentions(message_of<std::invalid_argument>(
+                      [&] { muon::MuonWithAuxAdam(std::vector<Group>{Group({p})}); }),
                   {"group 0", "no options"});
 }
 
@@ -409,7 +436,8 @@ TEST_F(BadInput, ViewsThatDoNotFitTheirParametersAreRefused) {
     return message_of<std::invalid_argument>([&] { muon::Muon optimizer({group}); });
   };
   expect_mentions(with({MatrixView::matrix(), MatrixView::matrix()}), {"2 views", "3 parameters"});
-  expect_mentions(with({MatrixView::matrix().chunk_rows(4)}), {"parameter 0 of group 0", "chunk_rows(4)"});
+  expect_mentions(with({MatrixView::matrix().chunk_rows(4)}),
+                  {"parameter 0 of group 0", "chunk_rows(4)"});
 }
 
 TEST_F(BadInput, GradientsThatCannotBeUsedAreNamedAndNothingChanges) {
@@ -418,15 +446,17 @@ TEST_F(BadInput, GradientsThatCannotBeUsedAreNamedAndNothingChanges) {
   nn::Embedding embed(nn::EmbeddingOptions(5, 3).sparse(true));
   model.register_module("fc", fc);
   model.register_module("embed", embed);
-  muon::MuonWithAuxAdam optimizer(
-      muon::make_plan(model, {muon::by_name("fc*").use(MuonOptions()), muon::otherwise().use(AdamWOptions())}));
+  muon::MuonWithAuxAdam optimizer(muon::make_plan(
+      model, {muon::by_name("fc*").use(MuonOptions()), muon::otherwise().use(AdamWOptions())}));
   random_gradients({fc->weight});
   const Tensors before = copies({fc->weight, embed->weight});
   embed->forward(torch::tensor({1, 2})).sum().backward();
   ASSERT_TRUE(embed->weight.grad().is_sparse());
-  expect_mentions(message_of<std::runtime_error>([&] { optimizer.step(); }), {"'embed.weight'", "sparse"});
+  expect_mentions(message_of<std::runtime_error>([&] { optimizer.step(); }),
+                  {"'embed.weight'", "sparse"});
   set_gradient(embed->weight, torch::ones({5, 3}, torch::kComplexFloat));
-  expect_mentions(message_of<std::runtime_error>([&] { optimizer.step(); }), {"'embed.weight'", "Complex"});
+  expect_mentions(message_of<std::runtime_error>([&] { optimizer.step(); }),
+                  {"'embed.weight'", "Complex"});
   expect_same({fc->weight, embed->weight}, before);
   EXPECT_TRUE(optimizer.state().empty());
 }
@@ -501,18 +531,21 @@ TEST_F(BadInput, OptionsSetLaterAreCheckedAtTheStep) {
     const double lr = options.get_lr();
     for (const double bad : {nan, infinity, -1.0}) {
       options.set_lr(bad);
-      expect_mentions(message_of<std::invalid_argument>([&] { optimizer.step(); }), {"group " + std::to_string(group), "lr"});
+      expect_mentions(message_of<std::invalid_argument>([&] { optimizer.step(); }),
+                      {"group " + std::to_string(group), "lr"});
     }
     options.set_lr(lr);
   }
   static_cast<MuonOptions&>(optimizer.param_groups()[0].options()).momentum(1);
-  expect_mentions(message_of<std::invalid_argument>([&] { optimizer.step(); }), {"group 0", "momentum"});
+  expect_mentions(message_of<std::invalid_argument>([&] { optimizer.step(); }),
+                  {"group 0", "momentum"});
   expect_same(p, before);
   EXPECT_TRUE(optimizer.state().empty());
 }
 
 TEST_F(BadInput, AGroupThatNoLongerFitsIsFoundBeforeAnythingChanges) {
-  const auto changed = [](const std::string& what, const std::function<void(muon::MuonWithAuxAdam&)>& change) {
+  const auto changed = [](const std::string& what,
+                          const std::function<void(muon::MuonWithAuxAdam&)>& change) {
     SCOPED_TRACE(what);
     const Tensors p{parameter({3, 3}), parameter({4, 3}), parameter({3})};
     muon::MuonWithAuxAdam optimizer({muon_group({p[0]}), muon_group({p[1]}), adamw_group({p[2]})});
@@ -528,7 +561,8 @@ TEST_F(BadInput, AGroupThatNoLongerFitsIsFoundBeforeAnythingChanges) {
     p.set_data(torch::ones({4}));
     set_gradient(p, torch::ones({4}));
   });
-  changed("a vector under Muon", [](auto& o) { o.param_groups()[2].set_options(std::make_unique<MuonOptions>()); });
+  changed("a vector under Muon",
+          [](auto& o) { o.param_groups()[2].set_options(std::make_unique<MuonOptions>()); });
 }
 
 TEST_F(BadInput, GroupsChangedBehindTheOptimizerAreFound) {
@@ -538,10 +572,13 @@ TEST_F(BadInput, GroupsChangedBehindTheOptimizerAreFound) {
     random_gradients(p);
     const Tensors before = copies(p);
     change(optimizer);
-    expect_mentions(message_of<std::runtime_error>([&] { optimizer.step(); }), {"[MuonWithAuxAdam]", "add_param_group"});
+    expect_mentions(message_of<std::runtime_error>([&] { optimizer.step(); }),
+                    {"[MuonWithAuxAdam]", "add_param_group"});
     expect_same(p, before);
   };
-  changed([](auto& o) { static_cast<torch::optim::Optimizer&>(o).add_param_group(muon_group({parameter({2, 2})})); });
+  changed([](auto& o) {
+    static_cast<torch::optim::Optimizer&>(o).add_param_group(muon_group({parameter({2, 2})}));
+  });
   changed([](auto& o) { o.param_groups().push_back(muon_group({parameter({2, 2})})); });
   changed([](auto& o) { o.param_groups()[0].params().push_back(parameter({2, 2})); });
   changed([](auto& o) { o.param_groups().clear(); });
@@ -552,9 +589,11 @@ TEST_F(BadInput, AGradientThatDoesNotFitItsParameterIsRefused) {
   muon::MuonWithAuxAdam optimizer({muon_group({p[0]}), adamw_group({p[1]})});
   random_gradients(p);
   set_gradient(p[0], torch::ones({4, 4}));
-  p[0].set_data(torch::ones({6, 4}));  // grown behind autograd's back; the gradient has the old shape
+  // grown behind autograd's back; the gradient has the old shape
+  p[0].set_data(torch::ones({6, 4}));
   const Tensors before = copies(p);
-  expect_mentions(message_of<std::runtime_error>([&] { optimizer.step(); }), {"parameter 0 of group 0", "[4, 4]", "[6, 4]"});
+  expect_mentions(message_of<std::runtime_error>([&] { optimizer.step(); }),
+                  {"parameter 0 of group 0", "[4, 4]", "[6, 4]"});
   expect_same(p, before);
   EXPECT_TRUE(optimizer.state().empty());
 }
@@ -568,13 +607,15 @@ TEST_F(BadInput, AParameterGrownAfterAStepIsRefused) {
   p[1].set_data(torch::ones({6, 4}));
   random_gradients(p);
   const Tensors before = copies(p);
-  expect_mentions(message_of<std::runtime_error>([&] { optimizer.step(); }), {"parameter 1 of group 0", "its state [4, 4]"});
+  expect_mentions(message_of<std::runtime_error>([&] { optimizer.step(); }),
+                  {"parameter 1 of group 0", "its state [4, 4]"});
   expect_same(p, before);
 }
 
 TEST_F(BadInput, ExpandedParametersAreRefused) {
   const torch::Tensor expanded = torch::ones({1, 4}).expand({4, 4}).requires_grad_();
-  expect_mentions(message_of<std::invalid_argument>([&] { muon::Muon o(Tensors{expanded}); }), {"expanded", "contiguous"});
+  expect_mentions(message_of<std::invalid_argument>([&] { muon::Muon o(Tensors{expanded}); }),
+                  {"expanded", "contiguous"});
 }
 
 TEST(MuonWithAuxAdam, AModelMovedBetweenBackwardAndStepIsStepped) {

@@ -15,8 +15,10 @@ using torch::optim::AdamWOptions;
 
 muon::MuonWithAuxAdam mixed(double muon_lr, double adamw_lr) {
   std::vector<torch::optim::OptimizerParamGroup> groups;
-  groups.emplace_back(std::vector{torch::ones({2, 2}).requires_grad_()}, std::make_unique<MuonOptions>(muon_lr));
-  groups.emplace_back(std::vector{torch::ones({2}).requires_grad_()}, std::make_unique<AdamWOptions>(adamw_lr));
+  groups.emplace_back(std::vector{torch::ones({2, 2}).requires_grad_()},
+                      std::make_unique<MuonOptions>(muon_lr));
+  groups.emplace_back(std::vector{torch::ones({2}).requires_grad_()},
+                      std::make_unique<AdamWOptions>(adamw_lr));
   return muon::MuonWithAuxAdam(groups);
 }
 
@@ -57,7 +59,9 @@ TEST(Schedule, CosineWarmsUpFirst) {
 }
 
 TEST(Schedule, WarmupStableDecayIsATrapezium) {
-  const auto at = [](std::int64_t step) { return schedule::warmup_stable_decay(step, 20, 4, 8, 0.5); };
+  const auto at = [](std::int64_t step) {
+    return schedule::warmup_stable_decay(step, 20, 4, 8, 0.5);
+  };
   EXPECT_DOUBLE_EQ(at(0), 0.25);
   EXPECT_DOUBLE_EQ(at(3), 1);
   EXPECT_DOUBLE_EQ(at(11), 1);
@@ -80,8 +84,9 @@ TEST(Schedule, MomentumWarmupIsAValue) {
 
 TEST(Schedule, FactorsStayBetweenZeroAndOne) {
   for (std::int64_t step = 0; step < 40; ++step) {
-    for (const double factor : {schedule::linear_warmup(step, 7), schedule::cosine(step, 30, 7, 0.1),
-                                schedule::warmup_stable_decay(step, 30, 7, 9, 0.1)}) {
+    for (const double factor :
+         {schedule::linear_warmup(step, 7), schedule::cosine(step, 30, 7, 0.1),
+          schedule::warmup_stable_decay(step, 30, 7, 9, 0.1)}) {
       EXPECT_GE(factor, 0) << step;
       EXPECT_LE(factor, 1) << step;
     }
@@ -108,7 +113,8 @@ TEST(Schedule, RefusesSpansAndFactorsOutOfRange) {
 
 TEST(LambdaLR, ScalesEveryGroupsOwnRate) {
   auto optimizer = mixed(0.4, 0.008);
-  muon::LambdaLR scheduler(optimizer, [](std::int64_t step) { return schedule::linear_warmup(step, 4); });
+  muon::LambdaLR scheduler(optimizer,
+                           [](std::int64_t step) { return schedule::linear_warmup(step, 4); });
   for (const double factor : {0.25, 0.5, 0.75, 1.0, 1.0}) {
     EXPECT_DOUBLE_EQ(rate(optimizer, 0), 0.4 * factor);
     EXPECT_DOUBLE_EQ(rate(optimizer, 1), 0.008 * factor);
@@ -138,8 +144,10 @@ TEST(LambdaLR, WorksOnLibTorchsOptimizers) {
 
 TEST(LambdaLR, RefusesFactorsThatAreNoRates) {
   auto optimizer = mixed(0.4, 0.008);
-  for (const double bad : {-0.5, std::numeric_limits<double>::quiet_NaN(), std::numeric_limits<double>::infinity()}) {
-    EXPECT_THROW(muon::LambdaLR(optimizer, [=](std::int64_t) { return bad; }), std::invalid_argument);
+  for (const double bad :
+       {-0.5, std::numeric_limits<double>::quiet_NaN(), std::numeric_limits<double>::infinity()}) {
+    EXPECT_THROW(muon::LambdaLR(optimizer, [=](std::int64_t) { return bad; }),
+                 std::invalid_argument);
     EXPECT_EQ(rate(optimizer, 0), 0.4);
     muon::LambdaLR later(optimizer, [=](std::int64_t step) { return step == 0 ? 1 : bad; });
     EXPECT_THROW(later.step(), std::invalid_argument);
@@ -152,7 +160,8 @@ TEST(SetMomentum, ReachesMuonsGroupsOnly) {
   auto optimizer = mixed(0.4, 0.008);
   muon::set_momentum(optimizer, schedule::momentum_warmup(0));
   EXPECT_EQ(static_cast<MuonOptions&>(optimizer.param_groups()[0].options()).momentum(), 0.85);
-  EXPECT_EQ(static_cast<AdamWOptions&>(optimizer.param_groups()[1].options()).betas(), AdamWOptions(1).betas());
+  EXPECT_EQ(static_cast<AdamWOptions&>(optimizer.param_groups()[1].options()).betas(),
+            AdamWOptions(1).betas());
 }
 
 TEST(SetMomentum, RefusesValuesOutOfRange) {

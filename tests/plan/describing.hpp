@@ -23,7 +23,8 @@ inline Names names(const std::vector<Parameter>& parameters) {
 }
 
 inline Parameter find(const std::vector<Parameter>& parameters, const std::string& name) {
-  const auto found = std::find_if(parameters.begin(), parameters.end(), [&](const Parameter& p) { return p.name == name; });
+  const auto found = std::find_if(parameters.begin(), parameters.end(),
+                                  [&](const Parameter& p) { return p.name == name; });
   if (found == parameters.end()) throw std::runtime_error("not described: " + name);
   return *found;
 }

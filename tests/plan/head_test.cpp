@@ -18,7 +18,8 @@ TEST(DescribeHead, IsKnownByName) {
 }
 
 TEST(DescribeHead, IsTheLastLinearByPositionOnly) {
-  nn::Sequential model(nn::Linear(4, 4), nn::ReLU(), nn::Linear(4, 4), nn::LayerNorm(nn::LayerNormOptions({4})));
+  nn::Sequential model(nn::Linear(4, 4), nn::ReLU(), nn::Linear(4, 4),
+                       nn::LayerNorm(nn::LayerNormOptions({4})));
   const auto parameters = describe(*model);
   expect_role(find(parameters, "0.weight"), Role::hidden_matrix, Evidence::module_type);
   expect_role(find(parameters, "2.weight"), Role::output_head, Evidence::position);
@@ -26,7 +27,8 @@ TEST(DescribeHead, IsTheLastLinearByPositionOnly) {
 
 TEST(DescribeHead, IsNotFoundInARepeatedBlock) {
   nn::ModuleList blocks;
-  for (int i = 0; i < 3; ++i) blocks->push_back(nn::Sequential({{"fc1", nn::Linear(4, 8)}, {"fc2", nn::Linear(8, 4)}}));
+  for (int i = 0; i < 3; ++i)
+    blocks->push_back(nn::Sequential({{"fc1", nn::Linear(4, 8)}, {"fc2", nn::Linear(8, 4)}}));
   nn::Module model;
   model.register_module("blocks", blocks);
   for (const Parameter& p : describe(model)) EXPECT_NE(p.role, Role::output_head) << p.name;
@@ -41,10 +43,12 @@ TEST(DescribeHead, IsNotAnAttentionsProjection) {
 
 TEST(DescribeHead, OutputsInsideNumberedBlocksAreHidden) {
   nn::ModuleList blocks;
-  for (int i = 0; i < 2; ++i) blocks->push_back(nn::Sequential({{"in", nn::Linear(4, 8)}, {"output", nn::Linear(8, 4)}}));
+  for (int i = 0; i < 2; ++i)
+    blocks->push_back(nn::Sequential({{"in", nn::Linear(4, 8)}, {"output", nn::Linear(8, 4)}}));
   nn::Module model;
   model.register_module("blocks", blocks);
-  expect_role(find(describe(model), "blocks.0.output.weight"), Role::hidden_matrix, Evidence::module_type);
+  expect_role(find(describe(model), "blocks.0.output.weight"), Role::hidden_matrix,
+              Evidence::module_type);
 }
 
 /// trunk, then a policy and a value network, each a Sequential; the trunk ends in an activation.
@@ -58,7 +62,8 @@ struct ActorCritic : nn::Module {
 
 TEST(DescribeHead, EndsASequentialThatIsCalledLikeOne) {
   for (const auto& [actor, critic] :
-       {std::pair("actor", "critic"), std::pair("policy_head", "value_head"), std::pair("head_0", "head_1")}) {
+       {std::pair("actor", "critic"), std::pair("policy_head", "value_head"),
+        std::pair("head_0", "head_1")}) {
     const auto parameters = describe(ActorCritic(actor, critic));
     for (const std::string name : {actor, critic}) {
       expect_role(find(parameters, name + ".0.weight"), Role::hidden_matrix, Evidence::module_type);
@@ -70,7 +75,8 @@ TEST(DescribeHead, EndsASequentialThatIsCalledLikeOne) {
 
 TEST(DescribeHead, ASecondOneWithoutATellingNameIsMarked) {
   const auto parameters = describe(ActorCritic("left", "right"));
-  const Parameter left = find(parameters, "left.2.weight"), right = find(parameters, "right.2.weight");
+  const Parameter left = find(parameters, "left.2.weight"),
+                  right = find(parameters, "right.2.weight");
   expect_role(left, Role::hidden_matrix, Evidence::module_type);
   EXPECT_TRUE(left.low_confidence);
   EXPECT_NE(left.reason.find("it ends 'left'"), std::string::npos) << left.reason;
@@ -97,7 +103,8 @@ TEST(DescribeHead, IsNotALinearWithLayersBehindIt) {
   const auto parameters = describe(model);
   expect_role(find(parameters, "encode.weight"), Role::hidden_matrix, Evidence::module_type);
   EXPECT_TRUE(find(parameters, "up.weight").low_confidence);  // the last layer: perhaps the output
-  EXPECT_NE(muon::Plan(parameters, muon::default_rules()).table().find("No output head was found"), std::string::npos);
+  EXPECT_NE(muon::Plan(parameters, muon::default_rules()).table().find("No output head was found"),
+            std::string::npos);
 }
 
 /// `model` with Linears of these names, in this order.
@@ -109,14 +116,18 @@ std::vector<Parameter> with_linears(const Names& linears) {
 
 TEST(DescribeHead, ANameWithAttInItIsNotAttention) {
   for (const std::string name : {"pattern_head", "attribute_head"}) {
-    expect_role(find(with_linears({"fc", name, "last"}), name + ".weight"), Role::output_head, Evidence::name);
+    expect_role(find(with_linears({"fc", name, "last"}), name + ".weight"), Role::output_head,
+                Evidence::name);
   }
-  expect_role(find(with_linears({"fc", "pattern"}), "pattern.weight"), Role::output_head, Evidence::position);
-  expect_role(find(with_linears({"fc", "attn"}), "attn.weight"), Role::hidden_matrix, Evidence::module_type);
+  expect_role(find(with_linears({"fc", "pattern"}), "pattern.weight"), Role::output_head,
+              Evidence::position);
+  expect_role(find(with_linears({"fc", "attn"}), "attn.weight"), Role::hidden_matrix,
+              Evidence::module_type);
 }
 
 TEST(DescribeHead, AValueBesideAKeyIsAProjection) {
-  expect_role(find(with_linears({"policy", "value", "last"}), "value.weight"), Role::output_head, Evidence::name);
+  expect_role(find(with_linears({"policy", "value", "last"}), "value.weight"), Role::output_head,
+              Evidence::name);
   const auto attention = with_linears({"query", "key", "value", "to_vocab"});
   expect_role(find(attention, "value.weight"), Role::hidden_matrix, Evidence::module_type);
   expect_role(find(attention, "to_vocab.weight"), Role::output_head, Evidence::position);
@@ -125,7 +136,8 @@ TEST(DescribeHead, AValueBesideAKeyIsAProjection) {
 TEST(DescribeHead, BlocksNumberedWithoutADotAreBlocks) {
   nn::Module model;
   for (int i = 0; i < 3; ++i) {
-    model.register_module("block" + std::to_string(i), nn::Sequential({{"in", nn::Linear(4, 8)}, {"out", nn::Linear(8, 4)}}));
+    model.register_module("block" + std::to_string(i),
+                          nn::Sequential({{"in", nn::Linear(4, 8)}, {"out", nn::Linear(8, 4)}}));
   }
   for (const Parameter& p : describe(model)) EXPECT_NE(p.role, Role::output_head) << p.name;
   model.register_module("to_classes", nn::Linear(4, 2));
@@ -144,8 +156,10 @@ TEST(DescribeHead, TwoTiedEmbeddingsAreNotAHead) {
 }
 
 TEST(DescribeHead, ALaterLinearThanTheNamedHeadIsMarked) {
-  EXPECT_TRUE(find(with_linears({"fc", "classifier", "auxiliary"}), "auxiliary.weight").low_confidence);
-  EXPECT_FALSE(find(with_linears({"fc", "auxiliary", "classifier"}), "auxiliary.weight").low_confidence);
+  EXPECT_TRUE(
+      find(with_linears({"fc", "classifier", "auxiliary"}), "auxiliary.weight").low_confidence);
+  EXPECT_FALSE(
+      find(with_linears({"fc", "auxiliary", "classifier"}), "auxiliary.weight").low_confidence);
 }
 
 }  // namespace

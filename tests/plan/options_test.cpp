@@ -18,8 +18,8 @@ using muon::AdjustLr;
 using muon::ComputeDtype;
 using muon::MatrixView;
 using muon::MuonOptions;
-using muon::NormEps;
 using muon::NewtonSchulzStep;
+using muon::NormEps;
 using torch::optim::AdamWOptions;
 
 constexpr double nan = std::numeric_limits<double>::quiet_NaN();
@@ -52,7 +52,8 @@ TEST(MuonOptions, DefaultsArePyTorchs) {  // torch.optim.Muon, 2.14
 }
 
 TEST(MuonOptions, KellerJordansAreHis) {
-  EXPECT_EQ(muon::keller_jordan_muon(), MuonOptions(0.02).weight_decay(0).momentum(0.95).norm_eps(NormEps::add));
+  EXPECT_EQ(muon::keller_jordan_muon(),
+            MuonOptions(0.02).weight_decay(0).momentum(0.95).norm_eps(NormEps::add));
   EXPECT_EQ(muon::keller_jordan_muon(0.5).lr(), 0.5);
   EXPECT_EQ(muon::default_muon(0.5), muon::keller_jordan_muon(0.5).method(muon::Method::automatic));
   const auto adam = muon::keller_jordan_adam();
@@ -63,8 +64,11 @@ TEST(MuonOptions, KellerJordansAreHis) {
 }
 
 TEST(MuonOptions, SettersChainAndGettersReadThem) {
-  auto options = MuonOptions(0.5).weight_decay(0.25).momentum(0.75).nesterov(false).eps(1e-3).ns_steps(7);
-  options.adjust_lr_fn(AdjustLr::match_rms_adamw).norm_eps(NormEps::add).compute_dtype(ComputeDtype::bfloat16);
+  auto options =
+      MuonOptions(0.5).weight_decay(0.25).momentum(0.75).nesterov(false).eps(1e-3).ns_steps(7);
+  options.adjust_lr_fn(AdjustLr::match_rms_adamw)
+      .norm_eps(NormEps::add)
+      .compute_dtype(ComputeDtype::bfloat16);
   options.ns_coefficients({{1, 2, 3}});
   EXPECT_EQ(options.lr(), 0.5);
   EXPECT_EQ(options.weight_decay(), 0.25);
@@ -116,7 +120,8 @@ TEST(MuonOptions, APresetSetsCoefficientsAndTheirNumber) {
 
 TEST(MuonOptions, TheLastCoefficientsRepeat) {
   const NewtonSchulzStep first{1, 2, 3}, last{4, 5, 6};
-  auto options = MuonOptions().ns_coefficients({first, last}).ns_steps(4).eps(0.5).norm_eps(NormEps::add);
+  auto options =
+      MuonOptions().ns_coefficients({first, last}).ns_steps(4).eps(0.5).norm_eps(NormEps::add);
   const auto how = options.compute_dtype(ComputeDtype::float64).orthogonalize_options();
   EXPECT_EQ(how.steps, (std::vector{first, last, last, last}));
   EXPECT_EQ(how.eps, 0.5);
@@ -125,13 +130,17 @@ TEST(MuonOptions, TheLastCoefficientsRepeat) {
   EXPECT_EQ(MuonOptions().orthogonalize_options().steps, muon::jordan_steps(5));
 }
 
-/// What `static_cast<torch::optim::AdamWOptions&>(group.options()).lr(x)` writes, byte by byte: the cast itself is undefined.
+/// What `static_cast<torch::optim::AdamWOptions&>(group.options()).lr(x)` writes, byte by byte: the
+/// cast itself is undefined.
 template <class Value>
-void write_as_adamw(MuonOptions& options, const Value& (torch::optim::AdamWOptions::*member)() const, Value value) {
+void write_as_adamw(MuonOptions& options,
+                    const Value& (torch::optim::AdamWOptions::*member)() const, Value value) {
   const torch::optim::AdamWOptions adamw;
-  const auto* const begin = reinterpret_cast<const char*>(static_cast<const torch::optim::OptimizerOptions*>(&adamw));
+  const auto* const begin =
+      reinterpret_cast<const char*>(static_cast<const torch::optim::OptimizerOptions*>(&adamw));
   const auto offset = reinterpret_cast<const char*>(&(adamw.*member)()) - begin;
-  auto* const base = reinterpret_cast<char*>(static_cast<torch::optim::OptimizerOptions*>(&options));
+  auto* const base =
+      reinterpret_cast<char*>(static_cast<torch::optim::OptimizerOptions*>(&options));
   std::memcpy(base + offset, &value, sizeof value);
 }
 
@@ -148,9 +157,12 @@ TEST(MuonOptions, AWriteThroughACastToAdamWOptionsIsFound) {
     EXPECT_EQ(options, before);  // no other option has been written
   };
   expect_found("lr", [](auto& o) { write_as_adamw(o, &AdamWOptions::lr, 1e-3); });
-  expect_found("weight_decay", [](auto& o) { write_as_adamw(o, &AdamWOptions::weight_decay, 0.5); });
+  expect_found("weight_decay",
+               [](auto& o) { write_as_adamw(o, &AdamWOptions::weight_decay, 0.5); });
   expect_found("eps", [](auto& o) { write_as_adamw(o, &AdamWOptions::eps, 1e-3); });
-  expect_found("betas", [](auto& o) { write_as_adamw(o, &AdamWOptions::betas, std::tuple<double, double>(0.5, 0.5)); });
+  expect_found("betas", [](auto& o) {
+    write_as_adamw(o, &AdamWOptions::betas, std::tuple<double, double>(0.5, 0.5));
+  });
   expect_found("amsgrad", [](auto& o) { write_as_adamw(o, &AdamWOptions::amsgrad, true); });
   MuonOptions options(0.02);
   options.lr(0.5);
@@ -171,16 +183,20 @@ TEST(MuonOptionsRange, RefusesEachBadValueByName) {
   for (const double bad : {1.0, 1.5}) expect_refused(MuonOptions().momentum(bad), "momentum");
   for (const int bad : {-1, 100, 1000}) expect_refused(MuonOptions().ns_steps(bad), "ns_steps");
   expect_refused(MuonOptions().ns_coefficients({}), "ns_coefficients");
-  for (const NewtonSchulzStep bad : {NewtonSchulzStep{nan, 0, 0}, NewtonSchulzStep{0, infinity, 0}, NewtonSchulzStep{0, 0, nan}}) {
+  for (const NewtonSchulzStep bad : {NewtonSchulzStep{nan, 0, 0}, NewtonSchulzStep{0, infinity, 0},
+                                     NewtonSchulzStep{0, 0, nan}}) {
     expect_refused(MuonOptions().ns_coefficients({bad}), "ns_coefficients");
   }
-  expect_refused(MuonOptions().ns_coefficients(muon::jiacheng_you_steps()).ns_steps(3), "ns_coefficients");
+  expect_refused(MuonOptions().ns_coefficients(muon::jiacheng_you_steps()).ns_steps(3),
+                 "ns_coefficients");
 }
 
 TEST(MuonOptionsRange, AcceptsItsEnds) {
-  EXPECT_NO_THROW(muon::check_options(MuonOptions(0).weight_decay(0).momentum(0).eps(0).ns_steps(0), ""));
+  EXPECT_NO_THROW(
+      muon::check_options(MuonOptions(0).weight_decay(0).momentum(0).eps(0).ns_steps(0), ""));
   EXPECT_NO_THROW(muon::check_options(MuonOptions().ns_steps(99), ""));
-  EXPECT_NO_THROW(muon::check_options(MuonOptions().ns_coefficients(muon::jiacheng_you_steps()).ns_steps(5), ""));
+  EXPECT_NO_THROW(muon::check_options(
+      MuonOptions().ns_coefficients(muon::jiacheng_you_steps()).ns_steps(5), ""));
 }
 
 TEST(AdamWOptionsRange, RefusesEachBadValueByName) {
@@ -192,7 +208,8 @@ TEST(AdamWOptionsRange, RefusesEachBadValueByName) {
     expect_refused(AdamWOptions().betas(std::make_tuple(0.9, bad)), "betas");
   }
   expect_refused(AdamWOptions().betas(std::make_tuple(0.9, 1.0)), "betas");
-  EXPECT_NO_THROW(muon::check_options(AdamWOptions(0).betas(std::make_tuple(0.0, 0.0)).eps(0).weight_decay(0), ""));
+  EXPECT_NO_THROW(muon::check_options(
+      AdamWOptions(0).betas(std::make_tuple(0.0, 0.0)).eps(0).weight_decay(0), ""));
 }
 
 // ---- the factor of the learning rate ----
@@ -214,7 +231,8 @@ TEST(LrFactor, SpectralUnclampedShrinksForWideMatrices) {
 }
 
 TEST(LrFactor, IsZeroForAMatrixWithoutEntries) {
-  for (const AdjustLr rule : {AdjustLr::original, AdjustLr::match_rms_adamw, AdjustLr::spectral_unclamped}) {
+  for (const AdjustLr rule :
+       {AdjustLr::original, AdjustLr::match_rms_adamw, AdjustLr::spectral_unclamped}) {
     EXPECT_EQ(muon::lr_factor(rule, 0, 4), 0);
     EXPECT_EQ(muon::lr_factor(rule, 4, 0), 0);
   }

@@ -18,7 +18,8 @@ using muon::Parameter;
 using muon::Role;
 using Shapes = std::vector<MatrixShape>;
 
-/// The description of one parameter of a model that holds `module` as "part" and ends in a head of its own.
+/// The description of one parameter of a model that holds `module` as "part" and ends in a head of
+/// its own.
 template <typename Holder>
 Parameter described(const Holder& module, const std::string& local = "weight") {
   nn::Module model;
@@ -46,18 +47,22 @@ struct CoupledImpl : nn::Module {
 // ---- names ----
 
 TEST(DescribeNames, AreLibTorchs) {
-  nn::ModuleDict dict(std::vector<std::pair<std::string, std::shared_ptr<nn::Module>>>{{"a", nn::Linear(2, 2).ptr()}});
+  nn::ModuleDict dict(std::vector<std::pair<std::string, std::shared_ptr<nn::Module>>>{
+      {"a", nn::Linear(2, 2).ptr()}});
   nn::Sequential named({{"fc1", nn::Linear(2, 2)}, {"act", nn::ReLU()}, {"fc2", nn::Linear(2, 2)}});
   nn::Module model;
   model.register_parameter("my_param", torch::ones({2, 2}));
   nn::Linear without_bias(nn::LinearOptions(2, 2).bias(false));
   model.register_module("features", nn::Sequential(nn::Linear(2, 2), nn::ReLU(), without_bias));
   model.register_module("mlp", named);
-  model.register_module("list", nn::ModuleList(nn::Sequential(nn::Linear(2, 2)), nn::LayerNorm(nn::LayerNormOptions({2}))));
+  model.register_module("list", nn::ModuleList(nn::Sequential(nn::Linear(2, 2)),
+                                               nn::LayerNorm(nn::LayerNormOptions({2}))));
   model.register_module("dict", dict);
-  const Names expected{"my_param",      "features.0.weight", "features.0.bias", "features.2.weight", "mlp.fc1.weight",
-                       "mlp.fc1.bias",  "mlp.fc2.weight",    "mlp.fc2.bias",    "list.0.0.weight",   "list.0.0.bias",
-                       "list.1.weight", "list.1.bias",       "dict.a.weight",   "dict.a.bias"};
+  const Names expected{"my_param",          "features.0.weight", "features.0.bias",
+                       "features.2.weight", "mlp.fc1.weight",    "mlp.fc1.bias",
+                       "mlp.fc2.weight",    "mlp.fc2.bias",      "list.0.0.weight",
+                       "list.0.0.bias",     "list.1.weight",     "list.1.bias",
+                       "dict.a.weight",     "dict.a.bias"};
   EXPECT_EQ(names(describe(model)), expected);
   EXPECT_EQ(model.named_parameters().keys(), expected);
 }
@@ -87,11 +92,13 @@ TEST(Describe, AModelWithoutParametersIsEmpty) { EXPECT_TRUE(describe(nn::Module
 
 TEST(DescribeOwner, OfALinearsSubclassIsLinear) {
   EXPECT_EQ(described(std::make_shared<MyLinearImpl>(3, 2)).module_type, "Linear");
-  expect_role(described(std::make_shared<MyLinearImpl>(3, 2)), Role::hidden_matrix, Evidence::module_type);
+  expect_role(described(std::make_shared<MyLinearImpl>(3, 2)), Role::hidden_matrix,
+              Evidence::module_type);
 }
 
 TEST(DescribeOwner, OfAUsersClassIsItsName) {
-  EXPECT_EQ(described(std::make_shared<CoupledImpl>(at::IntArrayRef{4, 3}), "coupling").module_type, "Coupled");
+  EXPECT_EQ(described(std::make_shared<CoupledImpl>(at::IntArrayRef{4, 3}), "coupling").module_type,
+            "Coupled");
   EXPECT_EQ(described(std::make_shared<RMSNormImpl>(), "scale").module_type, "RMSNorm");
 }
 
@@ -106,12 +113,14 @@ TEST(DescribeRole, ByModuleType) {
   expect_role(described(nn::Conv2d(3, 2, 3), "bias"), Role::bias, Evidence::module_type);
   expect_role(described(nn::BatchNorm2d(3)), Role::gain, Evidence::module_type);
   expect_role(described(nn::GroupNorm(1, 3), "bias"), Role::bias, Evidence::module_type);
-  expect_role(described(std::make_shared<RMSNormImpl>(), "scale"), Role::gain, Evidence::module_type);
+  expect_role(described(std::make_shared<RMSNormImpl>(), "scale"), Role::gain,
+              Evidence::module_type);
   EXPECT_NE(described(nn::Linear(3, 2)).reason.find("weight of Linear"), std::string::npos);
 }
 
 TEST(DescribeRole, ATwoDimensionalGainIsAGain) {
-  expect_role(described(nn::LayerNorm(nn::LayerNormOptions({3, 4}))), Role::gain, Evidence::module_type);
+  expect_role(described(nn::LayerNorm(nn::LayerNormOptions({3, 4}))), Role::gain,
+              Evidence::module_type);
 }
 
 TEST(DescribeRole, OfAnUnknownOwnersParameterIsByNameThenShape) {
@@ -173,8 +182,10 @@ TEST(DescribeTie, AnEmbeddingSharedWithAHeadIsAnEmbedding) {
     ASSERT_EQ(parameters.size(), 2u);
     const Parameter& tied = find(parameters, head_first ? "head.weight" : "wte.weight");
     expect_role(tied, Role::embedding, Evidence::tie);
-    EXPECT_NE(tied.reason.find(head_first ? "wte.weight" : "head.weight"), std::string::npos) << tied.reason;
-    expect_role(find(parameters, "fc.weight"), Role::hidden_matrix, Evidence::module_type);  // the head is known
+    EXPECT_NE(tied.reason.find(head_first ? "wte.weight" : "head.weight"), std::string::npos)
+        << tied.reason;
+    // the head is known
+    expect_role(find(parameters, "fc.weight"), Role::hidden_matrix, Evidence::module_type);
   }
 }
 
@@ -218,14 +229,17 @@ TEST(DescribeView, OfConvolutions) {
   EXPECT_EQ(shapes(described(nn::Conv1d(4, 8, 3))), (Shapes{{1, 8, 12}}));
   EXPECT_EQ(shapes(described(nn::Conv2d(3, 8, 3))), (Shapes{{1, 8, 27}}));
   EXPECT_EQ(shapes(described(nn::Conv3d(2, 8, 3))), (Shapes{{1, 8, 54}}));
-  EXPECT_EQ(shapes(described(nn::Conv2d(nn::Conv2dOptions(4, 8, 3).groups(2)))), (Shapes{{2, 4, 18}}));
-  EXPECT_EQ(shapes(described(nn::Conv2d(nn::Conv2dOptions(4, 4, 3).groups(4)))), (Shapes{{4, 1, 9}}));
+  EXPECT_EQ(shapes(described(nn::Conv2d(nn::Conv2dOptions(4, 8, 3).groups(2)))),
+            (Shapes{{2, 4, 18}}));
+  EXPECT_EQ(shapes(described(nn::Conv2d(nn::Conv2dOptions(4, 4, 3).groups(4)))),
+            (Shapes{{4, 1, 9}}));
   EXPECT_EQ(described(nn::Conv2d(nn::Conv2dOptions(4, 8, 3).groups(2))).groups, 2);
 }
 
 TEST(DescribeView, OfATransposedConvolutionHasTheOutputsAsRows) {
   EXPECT_EQ(shapes(described(nn::ConvTranspose2d(4, 8, 3))), (Shapes{{1, 72, 4}}));
-  EXPECT_EQ(shapes(described(nn::ConvTranspose2d(nn::ConvTranspose2dOptions(4, 8, 3).groups(2)))), (Shapes{{2, 36, 2}}));
+  EXPECT_EQ(shapes(described(nn::ConvTranspose2d(nn::ConvTranspose2dOptions(4, 8, 3).groups(2)))),
+            (Shapes{{2, 36, 2}}));
 }
 
 TEST(DescribeView, OfAttentionIsThreeMatrices) {
@@ -233,7 +247,8 @@ TEST(DescribeView, OfAttentionIsThreeMatrices) {
   expect_role(weight, Role::hidden_matrix, Evidence::module_type);
   EXPECT_EQ(weight.module_type, "MultiheadAttention");
   EXPECT_EQ(shapes(weight), (Shapes{{3, 8, 8}}));
-  expect_role(described(nn::MultiheadAttention(8, 2), "in_proj_bias"), Role::bias, Evidence::module_type);
+  expect_role(described(nn::MultiheadAttention(8, 2), "in_proj_bias"), Role::bias,
+              Evidence::module_type);
   EXPECT_EQ(described(nn::MultiheadAttention(8, 2), "out_proj.weight").role, Role::hidden_matrix);
 }
 
@@ -246,12 +261,15 @@ TEST(DescribeView, OfRecurrentNetworksIsOneMatrixAGate) {
 }
 
 TEST(DescribeView, OfOtherTensorsIsAStackOrAKernel) {
-  const auto bare = [](at::IntArrayRef shape) { return shapes(described(std::make_shared<CoupledImpl>(shape), "coupling")); };
+  const auto bare = [](at::IntArrayRef shape) {
+    return shapes(described(std::make_shared<CoupledImpl>(shape), "coupling"));
+  };
   EXPECT_EQ(bare({3, 4, 5}), (Shapes{{3, 4, 5}}));
   EXPECT_EQ(bare({4, 3, 2, 2}), (Shapes{{1, 4, 12}}));
 }
 
-/// The names of LibTorch's classes on classes of the user's, with sizes that fit none of their layouts.
+/// The names of LibTorch's classes on classes of the user's, with sizes that fit none of their
+/// layouts.
 TEST(DescribeView, OfAUsersClassFitsItsShape) {
   struct LSTMLikeImpl : nn::Module {
     LSTMLikeImpl() { register_parameter("weight_ih", torch::ones({7, 3})); }
@@ -321,7 +339,9 @@ TEST(DescribeEmpty, IsNotTakenForTheHead) {
 
 // ---- TorchScript ----
 
-torch::jit::Module script(const std::string& type) { return torch::jit::Module("__torch__." + type); }
+torch::jit::Module script(const std::string& type) {
+  return torch::jit::Module("__torch__." + type);
+}
 
 torch::jit::Module script_linear(const torch::Tensor& weight) {
   auto module = script("torch.nn.modules.linear.Linear");

@@ -39,7 +39,8 @@ struct Net : nn::Module {
   Net() {
     register_module("embed", nn::Embedding(10, 4));
     nn::ModuleList blocks;
-    for (int i = 0; i < 2; ++i) blocks->push_back(nn::Sequential({{"qkv", nn::Linear(4, 12)}, {"fc", nn::Linear(12, 4)}}));
+    for (int i = 0; i < 2; ++i)
+      blocks->push_back(nn::Sequential({{"qkv", nn::Linear(4, 12)}, {"fc", nn::Linear(12, 4)}}));
     register_module("blocks", blocks);
     register_module("norm", nn::LayerNorm(nn::LayerNormOptions({4})));
     register_module("lm_head", nn::Linear(4, 10));
@@ -48,7 +49,8 @@ struct Net : nn::Module {
 
 const Assignment& find(const Plan& plan, const std::string& name) {
   const auto& all = plan.assignments();
-  const auto found = std::find_if(all.begin(), all.end(), [&](const Assignment& a) { return a.parameter.name == name; });
+  const auto found = std::find_if(all.begin(), all.end(),
+                                  [&](const Assignment& a) { return a.parameter.name == name; });
   if (found == all.end()) throw std::runtime_error("not in the plan: " + name);
   return *found;
 }
@@ -61,13 +63,17 @@ Names under(const Plan& plan, Algorithm algorithm) {
   return result;
 }
 
-Names muons(const std::vector<Rule>& rules) { return under(make_plan(Net(), rules), Algorithm::muon); }
-
-void expect_mentions(const std::string& text, const Names& words) {
-  for (const std::string& word : words) EXPECT_NE(text.find(word), std::string::npos) << "no '" << word << "' in: " << text;
+Names muons(const std::vector<Rule>& rules) {
+  return under(make_plan(Net(), rules), Algorithm::muon);
 }
 
-void expect_error(std::vector<Parameter> parameters, const std::vector<Rule>& rules, const Names& words) {
+void expect_mentions(const std::string& text, const Names& words) {
+  for (const std::string& word : words)
+    EXPECT_NE(text.find(word), std::string::npos) << "no '" << word << "' in: " << text;
+}
+
+void expect_error(std::vector<Parameter> parameters, const std::vector<Rule>& rules,
+                  const Names& words) {
   try {
     const Plan plan(std::move(parameters), rules);
     ADD_FAILURE() << "nothing was thrown";
@@ -77,7 +83,9 @@ void expect_error(std::vector<Parameter> parameters, const std::vector<Rule>& ru
   }
 }
 
-void expect_error(const std::vector<Rule>& rules, const Names& words) { expect_error(muon::describe(Net()), rules, words); }
+void expect_error(const std::vector<Rule>& rules, const Names& words) {
+  expect_error(muon::describe(Net()), rules, words);
+}
 
 Parameter made_by_hand(const std::string& name, const std::vector<std::int64_t>& shape) {
   Parameter p;
@@ -93,7 +101,8 @@ TEST(PlanRules, MatchNamesByGlob) {
             (Names{"blocks.0.fc.weight", "blocks.1.fc.weight"}));
   EXPECT_EQ(muons({by_name("blocks.?.qkv.w*t").use(to_muon), otherwise().use(to_adamw)}),
             (Names{"blocks.0.qkv.weight", "blocks.1.qkv.weight"}));
-  EXPECT_EQ(muons({by_name("embed.weight").use(to_muon), otherwise().use(to_adamw)}), Names{"embed.weight"});
+  EXPECT_EQ(muons({by_name("embed.weight").use(to_muon), otherwise().use(to_adamw)}),
+            Names{"embed.weight"});
 }
 
 TEST(PlanRules, AreValues) {
@@ -105,9 +114,12 @@ TEST(PlanRules, AreValues) {
   EXPECT_EQ(under(make_plan(Net(), {allowed, used}), Algorithm::adamw).size(), 13u);
   EXPECT_EQ(under(make_plan(Net(), {used.freeze()}), Algorithm::frozen).size(), 13u);
   EXPECT_EQ(under(make_plan(Net(), {used}), Algorithm::adamw).size(), 13u);
-  const Rule qkv = by_name("*qkv.weight").use(to_muon), cut = qkv.view(MatrixView::matrix().chunk_rows(3));
-  EXPECT_EQ(find(make_plan(Net(), {qkv, used}), "blocks.0.qkv.weight").parameter.view, MatrixView::matrix());
-  EXPECT_EQ(find(make_plan(Net(), {cut, used}), "blocks.0.qkv.weight").parameter.view, MatrixView::matrix().chunk_rows(3));
+  const Rule qkv = by_name("*qkv.weight").use(to_muon),
+             cut = qkv.view(MatrixView::matrix().chunk_rows(3));
+  EXPECT_EQ(find(make_plan(Net(), {qkv, used}), "blocks.0.qkv.weight").parameter.view,
+            MatrixView::matrix());
+  EXPECT_EQ(find(make_plan(Net(), {cut, used}), "blocks.0.qkv.weight").parameter.view,
+            MatrixView::matrix().chunk_rows(3));
 }
 
 TEST(PlanRules, AChainOnATemporaryCopiesNoPredicate) {
@@ -128,8 +140,10 @@ TEST(PlanRules, AChainOnATemporaryCopiesNoPredicate) {
 }
 
 TEST(PlanRules, AGlobMatchesTheWholeName) {
-  for (const std::string glob : {"embed", "mbed.weight", "embed.weight?", "embed?weight.", "", "EMBED.weight"}) {
-    expect_error({by_name(glob).use(to_adamw), otherwise().use(to_adamw)}, {"rule 1", "name", glob, "matches no parameter"});
+  for (const std::string glob :
+       {"embed", "mbed.weight", "embed.weight?", "embed?weight.", "", "EMBED.weight"}) {
+    expect_error({by_name(glob).use(to_adamw), otherwise().use(to_adamw)},
+                 {"rule 1", "name", glob, "matches no parameter"});
   }
   const Plan plan = make_plan(Net(), {by_name("**").use(to_adamw)});
   EXPECT_EQ(under(plan, Algorithm::adamw).size(), 13u);
@@ -137,13 +151,17 @@ TEST(PlanRules, AGlobMatchesTheWholeName) {
 
 TEST(PlanRules, MatchModuleRoleDimensionAndCondition) {
   const auto rest = otherwise().use(to_adamw);
-  const Names matrices{"blocks.0.qkv.weight", "blocks.0.fc.weight", "blocks.1.qkv.weight", "blocks.1.fc.weight"};
+  const Names matrices{"blocks.0.qkv.weight", "blocks.0.fc.weight", "blocks.1.qkv.weight",
+                       "blocks.1.fc.weight"};
   EXPECT_EQ(muons({by_module("Embedding").use(to_muon), rest}), Names{"embed.weight"});
   EXPECT_EQ(muons({by_role(Role::hidden_matrix).use(to_muon), rest}), matrices);
   EXPECT_EQ(muons({by_dim(2).use(to_muon), rest}).size(), 6u);
   EXPECT_EQ(muons({by_dim(0, 1).use(to_adamw), otherwise().use(to_muon)}).size(), 6u);
-  const auto is_tall = [](const Parameter& p) { return p.shape == std::vector<std::int64_t>{12, 4}; };
-  EXPECT_EQ(muons({muon::where("tall", is_tall).use(to_muon), rest}), (Names{"blocks.0.qkv.weight", "blocks.1.qkv.weight"}));
+  const auto is_tall = [](const Parameter& p) {
+    return p.shape == std::vector<std::int64_t>{12, 4};
+  };
+  EXPECT_EQ(muons({muon::where("tall", is_tall).use(to_muon), rest}),
+            (Names{"blocks.0.qkv.weight", "blocks.1.qkv.weight"}));
 }
 
 TEST(PlanRules, AGlobMatchesAnyNameOfATiedParameter) {
@@ -151,12 +169,14 @@ TEST(PlanRules, AGlobMatchesAnyNameOfATiedParameter) {
   nn::Module model;
   model.register_module("first", shared);
   model.register_module("second", shared);
-  EXPECT_EQ(under(make_plan(model, {by_name("second.*").use(to_muon)}), Algorithm::muon), Names{"first.weight"});
+  EXPECT_EQ(under(make_plan(model, {by_name("second.*").use(to_muon)}), Algorithm::muon),
+            Names{"first.weight"});
 }
 
 TEST(PlanRules, TheFirstMatchWins) {
-  const Plan plan = make_plan(Net(), {by_name("blocks.0.*weight").use(MuonOptions(0.5)),
-                                      by_name("blocks.*.weight").use(MuonOptions(0.1)), otherwise().use(to_adamw)});
+  const Plan plan = make_plan(
+      Net(), {by_name("blocks.0.*weight").use(MuonOptions(0.5)),
+              by_name("blocks.*.weight").use(MuonOptions(0.1)), otherwise().use(to_adamw)});
   EXPECT_EQ(find(plan, "blocks.0.fc.weight").options->get_lr(), 0.5);
   EXPECT_EQ(find(plan, "blocks.1.fc.weight").options->get_lr(), 0.1);
   expect_mentions(find(plan, "blocks.0.fc.weight").rule, {"name", "blocks.0.*weight"});
@@ -176,33 +196,38 @@ TEST(PlanRules, FreezeKeepsAParameterInThePlanAndOutOfTheGroups) {
 
 TEST(PlanRules, ViewReplacesTheOneThatWasFound) {
   const auto heads = MatrixView::matrix().chunk_rows(3);
-  const Plan plan = make_plan(Net(), {by_name("*qkv.weight").view(heads).use(to_muon), otherwise().use(to_adamw)});
+  const Plan plan = make_plan(
+      Net(), {by_name("*qkv.weight").view(heads).use(to_muon), otherwise().use(to_adamw)});
   EXPECT_EQ(find(plan, "blocks.0.qkv.weight").parameter.view, heads);
 }
 
 TEST(PlanRules, AnOptionalRuleMayMatchNothing) {
-  EXPECT_NO_THROW((void)make_plan(Net(), {by_name("nothing").optional().use(to_adamw), otherwise().use(to_adamw)}));
+  EXPECT_NO_THROW((void)make_plan(
+      Net(), {by_name("nothing").optional().use(to_adamw), otherwise().use(to_adamw)}));
 }
 
 TEST(PlanRules, DefaultsComeAfterOnesOwn) {
   std::vector<Rule> rules{by_name("blocks.0.fc.weight").use(to_adamw)};
   for (const Rule& rule : muon::default_rules()) rules.push_back(rule);
-  EXPECT_EQ(muons(rules), (Names{"blocks.0.qkv.weight", "blocks.1.qkv.weight", "blocks.1.fc.weight"}));
+  EXPECT_EQ(muons(rules),
+            (Names{"blocks.0.qkv.weight", "blocks.1.qkv.weight", "blocks.1.fc.weight"}));
 }
 
 // ---- the built-in rules ----
 
 TEST(DefaultRules, GiveHiddenMatricesToMuonAndTheRestToAdamW) {
   const Plan plan = make_plan(Net());
-  EXPECT_EQ(under(plan, Algorithm::muon),
-            (Names{"blocks.0.qkv.weight", "blocks.0.fc.weight", "blocks.1.qkv.weight", "blocks.1.fc.weight"}));
+  EXPECT_EQ(under(plan, Algorithm::muon), (Names{"blocks.0.qkv.weight", "blocks.0.fc.weight",
+                                                 "blocks.1.qkv.weight", "blocks.1.fc.weight"}));
   EXPECT_EQ(under(plan, Algorithm::adamw).size(), 9u);
 }
 
 TEST(DefaultRules, AreKellerJordansOptions) {
   const Plan plan = make_plan(Net());
-  EXPECT_EQ(static_cast<const MuonOptions&>(*find(plan, "blocks.0.fc.weight").options), muon::default_muon());
-  EXPECT_EQ(static_cast<const AdamWOptions&>(*find(plan, "norm.weight").options), muon::keller_jordan_adam());
+  EXPECT_EQ(static_cast<const MuonOptions&>(*find(plan, "blocks.0.fc.weight").options),
+            muon::default_muon());
+  EXPECT_EQ(static_cast<const AdamWOptions&>(*find(plan, "norm.weight").options),
+            muon::keller_jordan_adam());
 }
 
 TEST(DefaultRules, KeepDegenerateShapesFromMuon) {
@@ -230,7 +255,9 @@ TEST(PlanErrors, TwoTensorsOnOneMemoryAreNamed) {
     (void)make_plan(model);
     ADD_FAILURE() << "nothing was thrown";
   } catch (const std::invalid_argument& error) {
-    EXPECT_NE(std::string(error.what()).find("'a.weight' and 'b.weight' are two tensors on the same memory"), std::string::npos);
+    EXPECT_NE(std::string(error.what())
+                  .find("'a.weight' and 'b.weight' are two tensors on the same memory"),
+              std::string::npos);
   }
 }
 
@@ -250,7 +277,8 @@ TEST(Plan, ALoopOverATemporaryIsSafe) {
 }
 
 TEST(PlanErrors, AParameterWithoutARuleIsNamed) {
-  expect_error({by_dim(2).use(to_muon)}, {"'norm.weight'", "'lm_head.bias'", "no rule", "otherwise()"});
+  expect_error({by_dim(2).use(to_muon)},
+               {"'norm.weight'", "'lm_head.bias'", "no rule", "otherwise()"});
 }
 
 TEST(PlanErrors, ARuleThatMatchesNothingIsNamed) {
@@ -259,7 +287,8 @@ TEST(PlanErrors, ARuleThatMatchesNothingIsNamed) {
 }
 
 TEST(PlanErrors, ARuleThatComesTooLateIsNamed) {
-  expect_error({by_dim(0).use(to_adamw), by_name("embed*").use(to_adamw)}, {"rule 2", "embed*", "earlier rules"});
+  expect_error({by_dim(0).use(to_adamw), by_name("embed*").use(to_adamw)},
+               {"rule 2", "embed*", "earlier rules"});
 }
 
 TEST(PlanErrors, ARuleWithoutAnActionIsNamed) {
@@ -293,13 +322,16 @@ TEST(PlanErrors, MuonNeedsMatricesOfRealNumbers) {
 }
 
 TEST(PlanErrors, AViewThatDoesNotFitIsNamed) {
-  expect_error({by_name("*qkv.weight").view(MatrixView::matrix().chunk_rows(5)).use(to_muon), otherwise().use(to_adamw)},
+  expect_error({by_name("*qkv.weight").view(MatrixView::matrix().chunk_rows(5)).use(to_muon),
+                otherwise().use(to_adamw)},
                {"rule 1", "'blocks.0.qkv.weight'", "'blocks.1.qkv.weight'", "chunk_rows(5)"});
-  expect_error({made_by_hand("kernel", {4, 3, 3})}, {otherwise().use(to_muon)}, {"'kernel'", "flatten()", "stack()"});
+  expect_error({made_by_hand("kernel", {4, 3, 3})}, {otherwise().use(to_muon)},
+               {"'kernel'", "flatten()", "stack()"});
 }
 
 TEST(PlanErrors, TheBuiltInRulesNameAParameterWhoseViewDoesNotFit) {
-  expect_error({made_by_hand("kernel", {4, 3, 3})}, muon::default_rules(), {"'kernel'", "flatten()", "stack()"});
+  expect_error({made_by_hand("kernel", {4, 3, 3})}, muon::default_rules(),
+               {"'kernel'", "flatten()", "stack()"});
 }
 
 TEST(PlanErrors, OptionsOutOfRangeAreNamed) {
@@ -308,7 +340,8 @@ TEST(PlanErrors, OptionsOutOfRangeAreNamed) {
 }
 
 TEST(PlanErrors, AllProblemsAreInOneError) {
-  expect_error({by_name("typo").use(to_muon), by_name("norm.bias").use(to_muon), by_dim(2), by_name("late").use(MuonOptions(-1))},
+  expect_error({by_name("typo").use(to_muon), by_name("norm.bias").use(to_muon), by_dim(2),
+                by_name("late").use(MuonOptions(-1))},
                {"typo", "'norm.bias'", "2 to 64 dimensions", "lr", "'norm.weight'"});
 }
 
@@ -316,11 +349,13 @@ TEST(PlanErrors, AllProblemsAreInOneError) {
 
 TEST(PlanGroups, JoinEqualOptionsWithMuonsFirst) {
   const Plan plan =
-      make_plan(Net(), {by_role(Role::bias).use(AdamWOptions(3e-4)), by_name("*.qkv.*").use(MuonOptions(0.5)),
-                        by_name("*.fc.*").use(to_muon), by_role(Role::gain).use(to_adamw), otherwise().use(AdamWOptions(1e-2))});
+      make_plan(Net(), {by_role(Role::bias).use(AdamWOptions(3e-4)),
+                        by_name("*.qkv.*").use(MuonOptions(0.5)), by_name("*.fc.*").use(to_muon),
+                        by_role(Role::gain).use(to_adamw), otherwise().use(AdamWOptions(1e-2))});
   const auto groups = plan.param_groups();
   ASSERT_EQ(groups.size(), 4u);
-  const std::vector<std::pair<double, std::size_t>> expected{{0.5, 2}, {0.02, 2}, {1e-2, 2}, {3e-4, 7}};
+  const std::vector<std::pair<double, std::size_t>> expected{
+      {0.5, 2}, {0.02, 2}, {1e-2, 2}, {3e-4, 7}};
   for (std::size_t i = 0; i < groups.size(); ++i) {
     EXPECT_EQ(groups[i].options->clone()->get_lr(), expected[i].first) << i;
     EXPECT_EQ(groups[i].params.size(), expected[i].second) << i;
@@ -358,15 +393,17 @@ TEST(PlanTable, HasARowForEachParameterAndTotals) {
   std::string header;
   std::getline(lines, header);
   std::size_t last = 0;
-  for (const std::string column : {"name", "shape", "matrices", "role", "optimizer", "lr", "effective lr", "decay", "why"}) {
+  for (const std::string column :
+       {"name", "shape", "matrices", "role", "optimizer", "lr", "effective lr", "decay", "why"}) {
     const std::size_t place = header.find(column, last);
     ASSERT_NE(place, std::string::npos) << column;
     last = place + column.size();
   }
-  for (const auto& entry : Net().named_parameters()) expect_mentions(table, {"\n" + entry.key() + " "});
+  for (const auto& entry : Net().named_parameters())
+    expect_mentions(table, {"\n" + entry.key() + " "});
   // hidden: 2 x (12*4 + 4*12); the rest: 10*4 + 2 x (12 + 4) + 4 + 4 + 10*4 + 10
-  expect_mentions(
-      table, {"[12, 4]", "1 of 12x4", "hidden matrix", "0.03464", "4 parameters", "192 values", "9 parameters", "130 values"});
+  expect_mentions(table, {"[12, 4]", "1 of 12x4", "hidden matrix", "0.03464", "4 parameters",
+                          "192 values", "9 parameters", "130 values"});
   EXPECT_EQ(table.find('?'), std::string::npos);
   std::ostringstream out;
   out << make_plan(Net());
@@ -390,23 +427,29 @@ TEST(PlanTable, MarksAMatrixThatIsKnownByItsShapeAlone) {
   model.register_parameter("vector", torch::ones({4}));
   std::istringstream lines(make_plan(model).table());
   for (std::string line; std::getline(lines, line);) {
-    EXPECT_EQ(line.find('?') != std::string::npos, line.starts_with("mystery") || line.starts_with("?")) << line;
+    EXPECT_EQ(line.find('?') != std::string::npos,
+              line.starts_with("mystery") || line.starts_with("?"))
+        << line;
   }
 }
 
 TEST(PlanTable, EscapesControlCharacters) {
   Parameter p = made_by_hand("a\x1b[2J\xe2\x80\xae", {4, 4});
   p.aliases = {"b\xc2\x9b\n"};
-  const std::string table = Plan({p}, {muon::where("r\x7f", [](const Parameter&) { return true; }).use(to_muon)}).table();
+  const std::string table =
+      Plan({p}, {muon::where("r\x7f", [](const Parameter&) { return true; }).use(to_muon)}).table();
   expect_mentions(table, {"a\\u001b[2J\\u202e", "b\\u009b\\u000a", "r\\u007f"});
-  for (const std::string raw : {"\x1b", "\xe2\x80\xae", "\xc2\x9b", "\x7f"}) EXPECT_EQ(table.find(raw), std::string::npos);
-  expect_error({p, p}, {otherwise().use(to_muon)}, {"'a\\u001b[2J\\u202e' is named twice", "'b\\u009b\\u000a' is named twice"});
+  for (const std::string raw : {"\x1b", "\xe2\x80\xae", "\xc2\x9b", "\x7f"})
+    EXPECT_EQ(table.find(raw), std::string::npos);
+  expect_error({p, p}, {otherwise().use(to_muon)},
+               {"'a\\u001b[2J\\u202e' is named twice", "'b\\u009b\\u000a' is named twice"});
 }
 
 TEST(PlanTotals, EndAtTheLargestNumber) {
   std::vector<Parameter> parameters;
   for (int i = 0; i < 3; ++i)
-    parameters.push_back(made_by_hand(std::to_string(i), {std::int64_t{1} << 31, std::int64_t{1} << 31}));
+    parameters.push_back(
+        made_by_hand(std::to_string(i), {std::int64_t{1} << 31, std::int64_t{1} << 31}));
   parameters.push_back(made_by_hand("too large", {std::int64_t{1} << 40, std::int64_t{1} << 40}));
   const auto json = nlohmann::json::parse(Plan(parameters, {otherwise().use(to_adamw)}).json());
   EXPECT_EQ(json["totals"]["adamw"]["values"], std::numeric_limits<std::int64_t>::max());
@@ -427,7 +470,8 @@ TEST(PlanTotals, CountTiedValuesOnce) {
 
 TEST(PlanJson, HoldsEverything) {
   const Plan plan = make_plan(
-      Net(), {by_module("Embedding").freeze(), by_name("*qkv.weight").view(MatrixView::matrix().split_rows({8, 4})).use(to_muon),
+      Net(), {by_module("Embedding").freeze(),
+              by_name("*qkv.weight").view(MatrixView::matrix().split_rows({8, 4})).use(to_muon),
               otherwise().use(to_adamw)});
   const auto json = nlohmann::json::parse(plan.json());
   ASSERT_EQ(json["parameters"].size(), 13u);
@@ -442,11 +486,13 @@ TEST(PlanJson, HoldsEverything) {
   EXPECT_EQ(qkv["evidence"], "module type");
   EXPECT_EQ(qkv["low_confidence"], false);
   EXPECT_EQ(qkv["view"], "matrix.split_rows(8,4)");
-  EXPECT_EQ(qkv["matrices"], nlohmann::json::parse(R"([{"count":1,"rows":8,"cols":4},{"count":1,"rows":4,"cols":4}])"));
+  EXPECT_EQ(
+      qkv["matrices"],
+      nlohmann::json::parse(R"([{"count":1,"rows":8,"cols":4},{"count":1,"rows":4,"cols":4}])"));
   EXPECT_DOUBLE_EQ(qkv["effective_lr"][0], 0.02 * std::sqrt(2));
   EXPECT_DOUBLE_EQ(qkv["effective_lr"][1], 0.02);
-  for (const char* option : {"lr", "weight_decay", "momentum", "nesterov", "ns_coefficients", "eps", "ns_steps", "adjust_lr_fn",
-                             "norm_eps", "compute_dtype"}) {
+  for (const char* option : {"lr", "weight_decay", "momentum", "nesterov", "ns_coefficients", "eps",
+                             "ns_steps", "adjust_lr_fn", "norm_eps", "compute_dtype"}) {
     EXPECT_TRUE(qkv["options"].contains(option)) << option;
   }
   const auto& bias = json["parameters"][2];

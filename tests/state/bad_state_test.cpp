@@ -1,4 +1,5 @@
-// State whose next step would make parameters NaN is refused when it is loaded, from every kind of file.
+// State whose next step would make parameters NaN is refused when it is loaded, from every kind of
+// file.
 #include "optim/state_check.hpp"
 #include "optim/state_key.hpp"
 #include "state/training.hpp"
@@ -25,11 +26,13 @@ struct Damage {
 };
 
 AdamWParamState& moments(Session& run) {
-  return static_cast<AdamWParamState&>(*run.optimizer->state().at(muon::state_key(run.net->embed->weight)));
+  return static_cast<AdamWParamState&>(
+      *run.optimizer->state().at(muon::state_key(run.net->embed->weight)));
 }
 
 torch::Tensor momentum(Session& run) {
-  return static_cast<muon::MuonParamState&>(*run.optimizer->state().at(muon::state_key(run.net->hidden->weight)))
+  return static_cast<muon::MuonParamState&>(
+             *run.optimizer->state().at(muon::state_key(run.net->hidden->weight)))
       .momentum_buffer();
 }
 
@@ -53,9 +56,11 @@ TEST_P(BadState, IsRefusedFromEveryFileAndChangesNothing) {
   std::stringstream state, after;
   torch::save(*to.optimizer, state);
   const auto said = HasSubstr(GetParam().said);
-  EXPECT_THAT(error_of([&] { muon::load_checkpoint(file, to.parts()); }), AllOf(said, HasSubstr("a.safetensors")));
+  EXPECT_THAT(error_of([&] { muon::load_checkpoint(file, to.parts()); }),
+              AllOf(said, HasSubstr("a.safetensors")));
   EXPECT_THAT(error_of([&] { torch::load(*to.optimizer, archive); }), said);
-  EXPECT_THAT(error_of([&] { muon::load_python_optimizer(folder / "o.pt", *to.optimizer); }), AllOf(said, HasSubstr("o.pt")));
+  EXPECT_THAT(error_of([&] { muon::load_python_optimizer(folder / "o.pt", *to.optimizer); }),
+              AllOf(said, HasSubstr("o.pt")));
   torch::save(*to.optimizer, after);
   EXPECT_EQ(state.str(), after.str());
   EXPECT_TRUE(same(before, to.values()));
@@ -63,17 +68,19 @@ TEST_P(BadState, IsRefusedFromEveryFileAndChangesNothing) {
 
 INSTANTIATE_TEST_SUITE_P(
     Load, BadState,
-    testing::Values(Damage{"step_negative", [](Session& s) { moments(s).step(-1); },
-                           "the step of 'embed.weight' is no number of steps; it is -1"},
-                    Damage{"step_huge", [](Session& s) { moments(s).step(std::int64_t{1} << 60); }, "the step of 'embed.weight'"},
-                    Damage{"squares_negative", [](Session& s) { set_first(moments(s).exp_avg_sq(), -1e-8); },
-                           "exp_avg_sq of 'embed.weight' holds negative values"},
-                    Damage{"squares_nan", [](Session& s) { set_first(moments(s).exp_avg_sq(), NAN); },
-                           "exp_avg_sq of 'embed.weight' holds NaN"},
-                    Damage{"average_infinite", [](Session& s) { set_first(moments(s).exp_avg(), -infinity); },
-                           "exp_avg of 'embed.weight' holds NaN or infinity"},
-                    Damage{"momentum_nan", [](Session& s) { set_first(momentum(s), NAN); },
-                           "momentum_buffer of 'hidden.weight' holds NaN"}),
+    testing::Values(
+        Damage{"step_negative", [](Session& s) { moments(s).step(-1); },
+               "the step of 'embed.weight' is no number of steps; it is -1"},
+        Damage{"step_huge", [](Session& s) { moments(s).step(std::int64_t{1} << 60); },
+               "the step of 'embed.weight'"},
+        Damage{"squares_negative", [](Session& s) { set_first(moments(s).exp_avg_sq(), -1e-8); },
+               "exp_avg_sq of 'embed.weight' holds negative values"},
+        Damage{"squares_nan", [](Session& s) { set_first(moments(s).exp_avg_sq(), NAN); },
+               "exp_avg_sq of 'embed.weight' holds NaN"},
+        Damage{"average_infinite", [](Session& s) { set_first(moments(s).exp_avg(), -infinity); },
+               "exp_avg of 'embed.weight' holds NaN or infinity"},
+        Damage{"momentum_nan", [](Session& s) { set_first(momentum(s), NAN); },
+               "momentum_buffer of 'hidden.weight' holds NaN"}),
     [](const auto& entry) { return entry.param.name; });
 
 TEST(BadStateCheck, AStepIsAWholeNumberThatCanBeReached) {

@@ -1,4 +1,5 @@
-// Which checkpoint of a folder is the newest, and which ones stay: whatever the clock says, and whatever the steps are.
+// Which checkpoint of a folder is the newest, and which ones stay: whatever the clock says, and
+// whatever the steps are.
 #include "state/training.hpp"
 
 #include <gmock/gmock.h>
@@ -25,23 +26,29 @@ void save(const fs::path& folder, std::int64_t step, int keep = 0) {
   muon::save_checkpoint(folder, {.model = OneTensor(), .step = step, .random = false}, keep);
 }
 
-std::int64_t resumed(const fs::path& where) { return muon::load_checkpoint(where, {.model = OneTensor(), .random = false}).step; }
+std::int64_t resumed(const fs::path& where) {
+  return muon::load_checkpoint(where, {.model = OneTensor(), .random = false}).step;
+}
 
 std::vector<std::string> names_in(const fs::path& folder) {
   std::vector<std::string> names;
-  for (const auto& entry : fs::directory_iterator(folder)) names.push_back(entry.path().filename().string());
+  for (const auto& entry : fs::directory_iterator(folder))
+    names.push_back(entry.path().filename().string());
   return names;
 }
 
 /// As if the clock had been that far ahead when it was written.
-void move_time(const fs::path& file, std::chrono::hours by) { fs::last_write_time(file, fs::last_write_time(file) + by); }
+void move_time(const fs::path& file, std::chrono::hours by) {
+  fs::last_write_time(file, fs::last_write_time(file) + by);
+}
 
 /// A run that goes back to an earlier step is the newer one, whatever it left.
 TEST(CheckpointFolder, TheNewestIsWhatWasWrittenLast) {
   const Folder folder;
   for (const std::int64_t step : {700, 800, 900, 200, 300}) save(folder.path, step, 3);
   EXPECT_EQ(muon::latest_checkpoint(folder.path), folder / name_of(300));
-  EXPECT_THAT(names_in(folder.path), testing::UnorderedElementsAre(name_of(900), name_of(200), name_of(300)));
+  EXPECT_THAT(names_in(folder.path),
+              testing::UnorderedElementsAre(name_of(900), name_of(200), name_of(300)));
 }
 
 TEST(CheckpointFolder, AClockThatWasSetBackLosesNothing) {
@@ -56,13 +63,16 @@ TEST(CheckpointFolder, AClockThatWasSetBackLosesNothing) {
   EXPECT_EQ(resumed(folder.path), 4);
 }
 
-/// The order is in the files, so that a copy of a folder has it too, and a file that is saved under its own name.
+/// The order is in the files, so that a copy of a folder has it too, and a file that is saved under
+/// its own name.
 TEST(CheckpointFolder, TheOrderIsInTheFiles) {
   const Folder folder;
   for (const std::int64_t step : {1, 2, 3}) save(folder / "a", step);
-  muon::save_checkpoint(folder / "a" / name_of(0), {.model = OneTensor(), .step = 0, .random = false});
+  muon::save_checkpoint(folder / "a" / name_of(0),
+                        {.model = OneTensor(), .step = 0, .random = false});
   fs::create_directory(folder / "b");
-  for (const std::int64_t step : {0, 3, 2, 1}) fs::copy_file(folder / "a" / name_of(step), folder / "b" / name_of(step));
+  for (const std::int64_t step : {0, 3, 2, 1})
+    fs::copy_file(folder / "a" / name_of(step), folder / "b" / name_of(step));
   EXPECT_EQ(resumed(folder / "b"), 0);
 }
 
@@ -72,9 +82,11 @@ TEST(CheckpointFolder, FilesWithoutAnOrderGoByTimeAndBeforeTheOthers) {
   for (const std::int64_t step : {5, 6}) {
     save(folder.path, step);
     const std::string bytes = read(folder / name_of(step));
-    write(folder / name_of(step), with_header(bytes, ",\"sequence\":\"1\"", ""));  // none before it tells one
+    // none before it tells one
+    write(folder / name_of(step), with_header(bytes, ",\"sequence\":\"1\"", ""));
   }
-  fs::last_write_time(folder / name_of(6), fs::last_write_time(folder / name_of(5)) - std::chrono::hours(1));
+  fs::last_write_time(folder / name_of(6),
+                      fs::last_write_time(folder / name_of(5)) - std::chrono::hours(1));
   EXPECT_EQ(resumed(folder.path), 5);
   move_time(folder / name_of(5), std::chrono::hours(9));
   save(folder.path, 7);
@@ -90,13 +102,15 @@ TEST(CheckpointFolder, ADamagedNewestIsRefusedRatherThanSkipped) {
   const std::string whole = read(folder / name_of(3));
   write(folder / name_of(3), whole.substr(0, whole.size() - 4));
   move_time(folder / name_of(3), std::chrono::hours(-1));
-  EXPECT_THAT(error_of([&] { resumed(folder.path); }), AllOf(HasSubstr(name_of(3)), HasSubstr("cut off")));
+  EXPECT_THAT(error_of([&] { resumed(folder.path); }),
+              AllOf(HasSubstr(name_of(3)), HasSubstr("cut off")));
   write(folder / name_of(3), whole);
   write(folder / name_of(2), "not even a header");
   EXPECT_THAT(error_of([&] { resumed(folder.path); }), HasSubstr(name_of(2)));
   // nor does it take the place of a whole one
   save(folder.path, 4, 2);
-  EXPECT_THAT(names_in(folder.path), testing::UnorderedElementsAre(name_of(2), name_of(3), name_of(4)));
+  EXPECT_THAT(names_in(folder.path),
+              testing::UnorderedElementsAre(name_of(2), name_of(3), name_of(4)));
   EXPECT_EQ(resumed(folder / name_of(4)), 4);
 }
 
@@ -105,8 +119,8 @@ TEST(CheckpointFolder, AnOrderThatIsNoNumberIsNone) {
   save(folder.path, 1);
   for (const char* bad : {"-5", "x", "9223372036854775807", "99999999999999999999", ""}) {
     save(folder.path, 2);
-    write(folder / name_of(2),
-          with_header(read(folder / name_of(2)), "\"sequence\":\"2\"", std::string("\"sequence\":\"") + bad + "\""));
+    write(folder / name_of(2), with_header(read(folder / name_of(2)), "\"sequence\":\"2\"",
+                                           std::string("\"sequence\":\"") + bad + "\""));
     EXPECT_EQ(muon::latest_checkpoint(folder.path), folder / name_of(1)) << bad;
     fs::remove(folder / name_of(2));
   }

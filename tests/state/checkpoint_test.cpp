@@ -1,4 +1,5 @@
-// Stopped and resumed is never stopped, to the last bit; and a checkpoint that does not fit changes nothing.
+// Stopped and resumed is never stopped, to the last bit; and a checkpoint that does not fit changes
+// nothing.
 #include "state/random_state.hpp"
 #include "state/training.hpp"
 
@@ -39,7 +40,8 @@ TEST_P(EveryKind, ResumedAtAnyStepIsNeverStopped) {
   const auto expected = whole.values();
   for (std::int64_t k = 0; k <= Session::total; ++k) {
     Session resumed(GetParam().make, /*seed=*/1000 + static_cast<std::uint64_t>(k));
-    const auto restored = muon::load_checkpoint(folder / fmt::format("step-{:08}.safetensors", k), resumed.parts());
+    const auto restored =
+        muon::load_checkpoint(folder / fmt::format("step-{:08}.safetensors", k), resumed.parts());
     ASSERT_EQ(restored.step, k);
     resumed.step = restored.step;
     resumed.train_to(Session::total);
@@ -57,16 +59,19 @@ TEST_P(EveryKind, ArchiveOfLibTorchResumesToo) {
   {
     const torch::NoGradGuard no_grad;
     const auto from = muon::NamedTensors(*whole.net), to = muon::NamedTensors(*other.net);
-    for (std::size_t i = 0; i < from.entries().size(); ++i) to.entries()[i].tensor.copy_(from.entries()[i].tensor);
+    for (std::size_t i = 0; i < from.entries().size(); ++i)
+      to.entries()[i].tensor.copy_(from.entries()[i].tensor);
   }
   torch::load(*other.optimizer, archive);
-  EXPECT_EQ(other.optimizer->param_groups()[0].options().get_lr(), whole.optimizer->param_groups()[0].options().get_lr());
+  EXPECT_EQ(other.optimizer->param_groups()[0].options().get_lr(),
+            whole.optimizer->param_groups()[0].options().get_lr());
   other.set_step(13);
   EXPECT_TRUE(Session::train_alike(whole, other, 20));
 }
 
 INSTANTIATE_TEST_SUITE_P(Checkpoint, EveryKind,
-                         testing::Values(Kind{"mixed", mixed}, Kind{"adamw", adamw_only}, Kind{"muon", muon_only}),
+                         testing::Values(Kind{"mixed", mixed}, Kind{"adamw", adamw_only},
+                                         Kind{"muon", muon_only}),
                          [](const auto& entry) { return entry.param.name; });
 
 TEST(Checkpoint, GroupsMayComeInAnotherOrder) {
@@ -112,11 +117,13 @@ TEST(Checkpoint, UntiedTensorsDoNotBecomeOneSilently) {
     }
   };
   Folder folder;
-  const torch::Tensor embed = torch::ones({5, 4}), head = torch::zeros({5, 4}), shared = torch::full({5, 4}, 7.0f);
+  const torch::Tensor embed = torch::ones({5, 4}), head = torch::zeros({5, 4}),
+                      shared = torch::full({5, 4}, 7.0f);
   const TablesImpl untied(embed, head), tied(shared, shared);
   const fs::path file = muon::save_checkpoint(folder / "untied.safetensors", {.model = untied});
   muon::save_python_model(folder / "untied.pt", untied);
-  const auto refused = HasSubstr("'embed' and 'head' are one tensor in the model and differ in the file");
+  const auto refused =
+      HasSubstr("'embed' and 'head' are one tensor in the model and differ in the file");
   EXPECT_THAT(error_of([&] { muon::load_checkpoint(file, {.model = tied}); }), refused);
   EXPECT_THAT(error_of([&] { muon::load_python_model(folder / "untied.pt", tied); }), refused);
   EXPECT_EQ(shared.sum().item<float>(), 140);
@@ -136,13 +143,16 @@ TEST(Checkpoint, FolderKeepsTheNewest) {
     muon::save_checkpoint(folder / "new/run", run.parts(), /*keep=*/2);
     muon::save_checkpoint(folder.path, run.parts(), 0);
   }
-  EXPECT_EQ(muon::latest_checkpoint(folder / "new/run"), folder / "new/run/step-00000005.safetensors");
+  EXPECT_EQ(muon::latest_checkpoint(folder / "new/run"),
+            folder / "new/run/step-00000005.safetensors");
   EXPECT_EQ(std::distance(fs::directory_iterator(folder / "new/run"), {}), 2);
   EXPECT_EQ(std::distance(fs::directory_iterator(folder.path), {}), 5 + 2);
   EXPECT_FALSE(muon::latest_checkpoint(folder / "nowhere"));
-  EXPECT_THAT(error_of([&] { muon::load_checkpoint(folder / "nowhere", run.parts()); }), HasSubstr("does not exist"));
+  EXPECT_THAT(error_of([&] { muon::load_checkpoint(folder / "nowhere", run.parts()); }),
+              HasSubstr("does not exist"));
   fs::create_directories(folder / "empty");
-  EXPECT_THAT(error_of([&] { muon::load_checkpoint(folder / "empty", run.parts()); }), HasSubstr("holds no checkpoint"));
+  EXPECT_THAT(error_of([&] { muon::load_checkpoint(folder / "empty", run.parts()); }),
+              HasSubstr("holds no checkpoint"));
 }
 
 TEST(Checkpoint, NotesAndSummary) {
@@ -159,7 +169,8 @@ TEST(Checkpoint, NotesAndSummary) {
   ASSERT_GE(summary.groups.size(), 2U);
   const auto& group = summary.groups.front();
   EXPECT_EQ(group.algorithm, "muon");
-  EXPECT_THAT(group.options, testing::Contains(std::pair<std::string, std::string>("method", "automatic")));
+  EXPECT_THAT(group.options,
+              testing::Contains(std::pair<std::string, std::string>("method", "automatic")));
   ASSERT_EQ(group.parameters.size(), 1U);
   EXPECT_EQ(group.parameters.front().name, "hidden.weight");
   EXPECT_EQ(group.parameters.front().shape, (std::vector<std::int64_t>{8, 6}));
@@ -196,14 +207,15 @@ TEST(Checkpoint, SaysEverythingThatDoesNotFitInOneError) {
       [](Net& net) {
         net = Net(9);
         net->register_module("extra", torch::nn::Linear(2, 2));
-        return std::make_unique<muon::MuonWithAuxAdam>(*net, muon::keller_jordan_muon().nesterov(false),
-                                                       muon::keller_jordan_adam(1e-3));
+        return std::make_unique<muon::MuonWithAuxAdam>(
+            *net, muon::keller_jordan_muon().nesterov(false), muon::keller_jordan_adam(1e-3));
       },
       2);
-  EXPECT_THAT(refusal(from, wider), AllOf(HasSubstr("'embed.weight' has shape"), HasSubstr("'hidden.weight' has shape"),
-                                          HasSubstr("the file has no 'extra.weight'"), HasSubstr("no state of 'extra."),
-                                          HasSubstr("nesterov of group 0 (muon) is true there and false here"),
-                                          HasSubstr("schedule began at learning rates")));
+  EXPECT_THAT(refusal(from, wider),
+              AllOf(HasSubstr("'embed.weight' has shape"), HasSubstr("'hidden.weight' has shape"),
+                    HasSubstr("the file has no 'extra.weight'"), HasSubstr("no state of 'extra."),
+                    HasSubstr("nesterov of group 0 (muon) is true there and false here"),
+                    HasSubstr("schedule began at learning rates")));
 }
 
 TEST(Checkpoint, AllowsWhatTheUserAccepts) {
@@ -211,20 +223,24 @@ TEST(Checkpoint, AllowsWhatTheUserAccepts) {
   from.train_to(4);
   const auto more = [](Net& net) {
     net->register_module("extra", torch::nn::Linear(2, 2));
-    return std::make_unique<muon::MuonWithAuxAdam>(*net, muon::keller_jordan_muon(0.5), muon::keller_jordan_adam());
+    return std::make_unique<muon::MuonWithAuxAdam>(*net, muon::keller_jordan_muon(0.5),
+                                                   muon::keller_jordan_adam());
   };
   Session larger(more, 3);
-  EXPECT_THAT(refusal(from, larger), AllOf(HasSubstr("no state of"), HasSubstr("method of group 0")));
+  EXPECT_THAT(refusal(from, larger),
+              AllOf(HasSubstr("no state of"), HasSubstr("method of group 0")));
   EXPECT_THAT(refusal(from, larger, {.missing = true}), HasSubstr("method of group 0"));
   Session accepting(more, 3);
   EXPECT_EQ(refusal(from, accepting, {.missing = true, .options = true}), "");
   EXPECT_TRUE(torch::equal(accepting.net->hidden->weight, from.net->hidden->weight));
   EXPECT_EQ(accepting.schedule->initial_rates()[0], 0.5);
-  EXPECT_EQ(accepting.optimizer->param_groups()[0].options().get_lr(), accepting.schedule->rates(4)[0]);
+  EXPECT_EQ(accepting.optimizer->param_groups()[0].options().get_lr(),
+            accepting.schedule->rates(4)[0]);
 
   Session with_extra(more, 3), smaller(mixed, 4);
   with_extra.train_to(1);
-  EXPECT_THAT(refusal(with_extra, smaller, {.options = true}), HasSubstr("the model has no 'extra.weight'"));
+  EXPECT_THAT(refusal(with_extra, smaller, {.options = true}),
+              HasSubstr("the model has no 'extra.weight'"));
   Session accepting_less(mixed, 4);
   EXPECT_EQ(refusal(with_extra, accepting_less, {.extra = true, .options = true}), "");
 }
@@ -237,10 +253,12 @@ TEST(Checkpoint, AnotherDtypeIsRefusedUnlessAllowed) {
     return mixed(net);
   };
   Session other(wide, 2);
-  EXPECT_THAT(refusal(from, other), AllOf(HasSubstr("is of type Float in the file and Double"), HasSubstr("momentum_buffer")));
+  EXPECT_THAT(refusal(from, other), AllOf(HasSubstr("is of type Float in the file and Double"),
+                                          HasSubstr("momentum_buffer")));
   Session accepting(wide, 2);
   EXPECT_EQ(refusal(from, accepting, {.dtype = true}), "");
-  EXPECT_TRUE(torch::equal(accepting.net->hidden->weight, from.net->hidden->weight.to(torch::kFloat64)));
+  EXPECT_TRUE(
+      torch::equal(accepting.net->hidden->weight, from.net->hidden->weight.to(torch::kFloat64)));
 }
 
 TEST(Checkpoint, AParameterThatChangedItsAlgorithmIsRefused) {
@@ -274,7 +292,8 @@ TEST(Checkpoint, AReadErrorIsNotTakenForAFileThatDoesNotFit) {
   write(file, with_header(read(file), fmt::format("\"dtype\":\"U8\",\"shape\":[{}]", bytes),
                           fmt::format("\"dtype\":\"F4\",\"shape\":[{}]", 2 * bytes)));
   EXPECT_THAT(error_of([&] { muon::load_checkpoint(file, run.parts()); }),
-              AllOf(HasSubstr(file.string()), HasSubstr("'random/cpu' is of dtype F4, which this LibTorch does not have"),
+              AllOf(HasSubstr(file.string()),
+                    HasSubstr("'random/cpu' is of dtype F4, which this LibTorch does not have"),
                     testing::Not(HasSubstr("does not fit"))));
 }
 
@@ -296,13 +315,15 @@ TEST(Checkpoint, ANegativeStepIsRefusedBeforeAnythingIsWritten) {
   run.step = -1;
   for (const fs::path& where : {folder / "run", folder / "a.safetensors"}) {
     EXPECT_THROW(muon::save_checkpoint(where, run.parts()), std::invalid_argument);
-    EXPECT_THAT(error_of([&] { muon::save_checkpoint(where, run.parts()); }), HasSubstr("the step is negative; got -1"));
+    EXPECT_THAT(error_of([&] { muon::save_checkpoint(where, run.parts()); }),
+                HasSubstr("the step is negative; got -1"));
   }
   EXPECT_TRUE(fs::is_empty(folder.path));
   run.step = 1;
   const fs::path file = muon::save_checkpoint(folder / "a.safetensors", run.parts());
   write(file, with_header(read(file), "\"step\":\"1\"", "\"step\":\"-1\""));
-  EXPECT_THAT(error_of([&] { muon::inspect_checkpoint(file, true); }), HasSubstr("has the step '-1'"));
+  EXPECT_THAT(error_of([&] { muon::inspect_checkpoint(file, true); }),
+              HasSubstr("has the step '-1'"));
 }
 
 /// A clone of a generator is never freed in LibTorch 1.13: 5 kB at each load.
@@ -343,9 +364,11 @@ TEST(Checkpoint, EveryTruncationAndEveryFlippedByteIsFound) {
     std::string bad = good;
     bad[i] = static_cast<char>(bad[i] ^ (1 << random() % 8));
     write(file, bad);
-    ASSERT_THAT(error_of([&] { muon::load_checkpoint(file, parts); }), HasSubstr(file.string())) << "byte " << i;
+    ASSERT_THAT(error_of([&] { muon::load_checkpoint(file, parts); }), HasSubstr(file.string()))
+        << "byte " << i;
     write(file, good.substr(0, i));
-    ASSERT_THAT(error_of([&] { muon::load_checkpoint(file, parts); }), HasSubstr(file.string())) << "cut at " << i;
+    ASSERT_THAT(error_of([&] { muon::load_checkpoint(file, parts); }), HasSubstr(file.string()))
+        << "cut at " << i;
   }
   EXPECT_TRUE(torch::equal(before, layer->weight));
   write(file, good);
@@ -371,7 +394,10 @@ TEST(Checkpoint, AFullDiskLeavesTheOldOne) {
               const rlimit limit{2000, 2000};
               if (::setrlimit(RLIMIT_FSIZE, &limit) != 0) return 1;
               const std::string error = error_of([&] { muon::save_checkpoint(file, run.parts()); });
-              return error.find("a.safetensors cannot be written: File too large") != std::string::npos ? 0 : 2;
+              return error.find("a.safetensors cannot be written: File too large") !=
+                             std::string::npos
+                         ? 0
+                         : 2;
             }),
             0);
   EXPECT_EQ(read(file), good);
@@ -391,7 +417,10 @@ struct Pull : torch::nn::Module {
   Pull() {
     const auto fill = [](std::vector<std::int64_t> shape, double scale) {
       const std::int64_t count = c10::multiply_integers(shape);
-      return (torch::arange(count, torch::kFloat64) * scale).sin().to(torch::kFloat32).reshape(shape);
+      return (torch::arange(count, torch::kFloat64) * scale)
+          .sin()
+          .to(torch::kFloat32)
+          .reshape(shape);
     };
     matrix = register_parameter("matrix", fill({6, 9}, 0.7));
     bias = register_parameter("bias", fill({6}, 1.3));
@@ -409,11 +438,13 @@ struct Pull : torch::nn::Module {
 };
 
 std::ptrdiff_t temporary_files(const fs::path& folder) {
-  return std::count_if(fs::directory_iterator(folder), {}, [](const auto& entry) { return entry.path().extension() == ".tmp"; });
+  return std::count_if(fs::directory_iterator(folder), {},
+                       [](const auto& entry) { return entry.path().extension() == ".tmp"; });
 }
 
-/// Without autograd, which LibTorch 2 refuses in a forked process. What the moments of the kills are, nothing here depends on: a
-/// child tells when it has saved once, and is killed at some time after that.
+/// Without autograd, which LibTorch 2 refuses in a forked process. What the moments of the kills
+/// are, nothing here depends on: a child tells when it has saved once, and is killed at some time
+/// after that.
 TEST(Checkpoint, KilledAtAnyMomentThereIsAWholeOne) {
   torch::set_num_threads(1);
   Folder folder;
@@ -431,7 +462,8 @@ TEST(Checkpoint, KilledAtAnyMomentThereIsAWholeOne) {
       try {
         for (std::int64_t step = newest + 1;; ++step) {
           run.train(optimizer, 1);
-          muon::save_checkpoint(folder.path, {.model = run, .optimizer = &optimizer, .step = step}, 2);
+          muon::save_checkpoint(folder.path, {.model = run, .optimizer = &optimizer, .step = step},
+                                2);
           if (step == newest + 1 && ::write(saved[1], "s", 1) != 1) ::_exit(2);
         }
       } catch (...) {
@@ -448,7 +480,8 @@ TEST(Checkpoint, KilledAtAnyMomentThereIsAWholeOne) {
     ::waitpid(child, &status, 0);
     ASSERT_TRUE(WIFSIGNALED(status)) << "saving failed";
     ASSERT_LE(temporary_files(folder.path), 1) << "killed writers' files pile up";
-    const std::int64_t step = muon::load_checkpoint(folder.path, {.model = run, .optimizer = &optimizer}).step;
+    const std::int64_t step =
+        muon::load_checkpoint(folder.path, {.model = run, .optimizer = &optimizer}).step;
     ASSERT_GT(step, newest);
     newest = step;
   }
@@ -456,8 +489,10 @@ TEST(Checkpoint, KilledAtAnyMomentThereIsAWholeOne) {
   auto whole_optimizer = optimizer_of(whole);
   whole.train(whole_optimizer, static_cast<int>(newest));
   EXPECT_TRUE(torch::equal(run.matrix, whole.matrix) && torch::equal(run.bias, whole.bias));
-  muon::save_checkpoint(folder.path, {.model = run, .optimizer = &optimizer, .step = newest + 1}, 2);
-  EXPECT_EQ(std::distance(fs::directory_iterator(folder.path), {}), 2);  // a save that is not killed leaves what it should
+  muon::save_checkpoint(folder.path, {.model = run, .optimizer = &optimizer, .step = newest + 1},
+                        2);
+  // a save that is not killed leaves what it should
+  EXPECT_EQ(std::distance(fs::directory_iterator(folder.path), {}), 2);
 }
 
 TEST(Checkpoint, AnExpandedBufferIsFoundBeforeAnythingIsChanged) {
@@ -472,12 +507,14 @@ TEST(Checkpoint, AnExpandedBufferIsFoundBeforeAnythingIsChanged) {
   const Expanded from(false), to(true);
   const torch::Tensor before = to.first.detach().clone();
   const fs::path file = muon::save_checkpoint(folder / "a.safetensors", {.model = from});
-  EXPECT_THAT(error_of([&] { muon::load_checkpoint(file, {.model = to}); }), HasSubstr("'second' is expanded in the model"));
+  EXPECT_THAT(error_of([&] { muon::load_checkpoint(file, {.model = to}); }),
+              HasSubstr("'second' is expanded in the model"));
   EXPECT_TRUE(torch::equal(before, to.first));
 }
 
 /// The files in versions/ were written by this test under the LibTorch they are named after:
-///     MUON_WRITE_CHECKPOINT=versions/2.14.1.safetensors test_state --gtest_filter='*OtherLibTorchs'
+///     MUON_WRITE_CHECKPOINT=versions/2.14.1.safetensors test_state
+///     --gtest_filter='*OtherLibTorchs'
 /// Tolerance: 2e-5 of float32, as in golden_test; versions differ in the order of their sums.
 TEST(Checkpoint, WrittenByOtherLibTorchs) {
   const auto make = [](const Pull& pull) {
@@ -498,7 +535,8 @@ TEST(Checkpoint, WrittenByOtherLibTorchs) {
     ++files;
     const Pull pull;
     auto optimizer = make(pull);
-    const auto restored = muon::load_checkpoint(entry.path(), {.model = pull, .optimizer = &optimizer});
+    const auto restored =
+        muon::load_checkpoint(entry.path(), {.model = pull, .optimizer = &optimizer});
     EXPECT_EQ(restored.step, 5);
     EXPECT_TRUE(torch::equal(at::globalContext().defaultGenerator(at::kCPU).get_state(),
                              muon::Safetensors(entry.path()).tensor("random/cpu")));

@@ -1,4 +1,5 @@
-// describe_file(): one mapping, ties by name, shapes without values or beyond 64 bits, names that are no text.
+// describe_file(): one mapping, ties by name, shapes without values or beyond 64 bits, names that
+// are no text.
 #include "state/pickling.hpp"
 #include "state/training.hpp"
 
@@ -21,8 +22,9 @@ using testing::HasSubstr;
 using testing::Not;
 using Sizes = std::vector<std::int64_t>;
 
-/// How often a file is opened by a call. Equal events that follow each other are reported as one, so opening and closing are
-/// both watched: every file that was opened is closed before it is opened again, or is still open at the end.
+/// How often a file is opened by a call. Equal events that follow each other are reported as one,
+/// so opening and closing are both watched: every file that was opened is closed before it is
+/// opened again, or is still open at the end.
 int opens_of(const fs::path& file, const std::function<void()>& call) {
   const int descriptor = ::inotify_init1(IN_NONBLOCK);
   ::inotify_add_watch(descriptor, file.c_str(), IN_OPEN | IN_CLOSE);
@@ -31,7 +33,8 @@ int opens_of(const fs::path& file, const std::function<void()>& call) {
   alignas(inotify_event) std::array<char, 4096> events{};
   for (ssize_t size = 0; (size = ::read(descriptor, events.data(), events.size())) > 0;) {
     for (std::size_t at = 0; at < static_cast<std::size_t>(size); at += sizeof(inotify_event)) {
-      opens += (reinterpret_cast<const inotify_event*>(events.data() + at)->mask & IN_OPEN) != 0 ? 1 : 0;
+      opens +=
+          (reinterpret_cast<const inotify_event*>(events.data() + at)->mask & IN_OPEN) != 0 ? 1 : 0;
     }
   }
   ::close(descriptor);
@@ -40,39 +43,52 @@ int opens_of(const fs::path& file, const std::function<void()>& call) {
 
 torch::jit::Module script_of(const std::vector<std::pair<std::string, torch::Tensor>>& parameters) {
   torch::jit::Module net("__torch__.Net");
-  for (const auto& [name, value] : parameters) net.register_parameter(name, value, /*is_buffer=*/false);
+  for (const auto& [name, value] : parameters)
+    net.register_parameter(name, value, /*is_buffer=*/false);
   net.define("def forward(self, x):\n  return x\n");
   return net;
 }
 
-muon::Plan plan_of(const fs::path& file) { return {muon::describe_file(file).parameters, muon::default_rules()}; }
+muon::Plan plan_of(const fs::path& file) {
+  return {muon::describe_file(file).parameters, muon::default_rules()};
+}
 
 // ---- one mapping ----
 
 TEST(FileListing, OpensAFileOnce) {
   Folder folder;
-  const std::pair<std::string, torch::Tensor> weight{"layers.0.fc1.weight", torch::ones({4, 4}).requires_grad_()};
+  const std::pair<std::string, torch::Tensor> weight{"layers.0.fc1.weight",
+                                                     torch::ones({4, 4}).requires_grad_()};
   muon::write_safetensors(folder / "a.safetensors", {weight});
   write(folder / "a.json", R"({"weight_map":{"layers.0.fc1.weight":"a.safetensors"}})");
-  pickling::write_torch_file(folder / "dict.pt",
-                             pickling::document(pickling::dict({{weight.first, pickling::tensor("0", {4, 4}, {4, 1})}})));
+  pickling::write_torch_file(
+      folder / "dict.pt",
+      pickling::document(pickling::dict({{weight.first, pickling::tensor("0", {4, 4}, {4, 1})}})));
   script_of({{"weight", weight.second}}).save((folder / "script.pt").string());
   for (const char* name : {"a.safetensors", "a.json", "dict.pt", "script.pt"}) {
-    EXPECT_EQ(opens_of(folder / name, [&] { EXPECT_EQ(muon::describe_file(folder / name).parameters.size(), 1u) << name; }), 1)
+    EXPECT_EQ(opens_of(folder / name,
+                       [&] {
+                         EXPECT_EQ(muon::describe_file(folder / name).parameters.size(), 1u)
+                             << name;
+                       }),
+              1)
         << name;
   }
-  EXPECT_EQ(opens_of(folder / "a.safetensors", [&] { (void)muon::describe_file(folder / "a.json"); }), 1);
+  EXPECT_EQ(
+      opens_of(folder / "a.safetensors", [&] { (void)muon::describe_file(folder / "a.json"); }), 1);
 }
 
 // ---- ties ----
 
 TEST(FileListing, TiedNamesAreOneParameter) {
   Folder folder;
-  const std::string table = pickling::tensor("0", {8, 4}, {4, 1}), matrix = pickling::tensor("1", {4, 4}, {4, 1});
-  pickling::write_torch_file(folder / "a.pt", pickling::document(pickling::dict({{"lm_head.weight", table},
-                                                                                 {"layers.0.fc1.weight", matrix},
-                                                                                 {"layers.0.fc2.weight", matrix},
-                                                                                 {"model.embed_tokens.weight", table}})));
+  const std::string table = pickling::tensor("0", {8, 4}, {4, 1}),
+                    matrix = pickling::tensor("1", {4, 4}, {4, 1});
+  pickling::write_torch_file(
+      folder / "a.pt", pickling::document(pickling::dict({{"lm_head.weight", table},
+                                                          {"layers.0.fc1.weight", matrix},
+                                                          {"layers.0.fc2.weight", matrix},
+                                                          {"model.embed_tokens.weight", table}})));
   const auto parameters = muon::describe_file(folder / "a.pt").parameters;
   ASSERT_EQ(parameters.size(), 2u);
   EXPECT_EQ(parameters[0].name, "lm_head.weight");
@@ -84,23 +100,29 @@ TEST(FileListing, TiedNamesAreOneParameter) {
   EXPECT_EQ(parameters[1].role, muon::Role::hidden_matrix);
 }
 
-/// By its own name a layer below something called an embedding; tied to a head, it is the table after all.
+/// By its own name a layer below something called an embedding; tied to a head, it is the table
+/// after all.
 TEST(FileListing, ATieToAHeadOutweighsThePath) {
   Folder folder;
   const std::string shared = pickling::tensor("0", {8, 4}, {4, 1});
   pickling::write_torch_file(folder / "a.pt",
-                             pickling::document(pickling::dict({{"embedder.0.weight", shared}, {"lm_head.weight", shared}})));
-  pickling::write_torch_file(folder / "b.pt", pickling::document(pickling::dict({{"embedder.0.weight", shared}})));
+                             pickling::document(pickling::dict(
+                                 {{"embedder.0.weight", shared}, {"lm_head.weight", shared}})));
+  pickling::write_torch_file(folder / "b.pt",
+                             pickling::document(pickling::dict({{"embedder.0.weight", shared}})));
   EXPECT_EQ(muon::describe_file(folder / "a.pt").parameters.front().role, muon::Role::embedding);
-  EXPECT_EQ(muon::describe_file(folder / "b.pt").parameters.front().role, muon::Role::hidden_matrix);
+  EXPECT_EQ(muon::describe_file(folder / "b.pt").parameters.front().role,
+            muon::Role::hidden_matrix);
 }
 
 TEST(FileListing, EveryNameOfATiedBufferIsSkipped) {
   Folder folder;
   const std::string mean = pickling::tensor("0", {4}, {1});
-  pickling::write_torch_file(folder / "a.pt", pickling::document(pickling::dict({{"norm.running_mean", mean},
-                                                                                 {"other.running_mean", mean},
-                                                                                 {"fc.bias", pickling::tensor("1", {4}, {1})}})));
+  pickling::write_torch_file(
+      folder / "a.pt",
+      pickling::document(pickling::dict({{"norm.running_mean", mean},
+                                         {"other.running_mean", mean},
+                                         {"fc.bias", pickling::tensor("1", {4}, {1})}})));
   const auto file = muon::describe_file(folder / "a.pt");
   ASSERT_EQ(file.skipped.size(), 2u);
   EXPECT_EQ(file.skipped[1].name, "other.running_mean");
@@ -109,10 +131,11 @@ TEST(FileListing, EveryNameOfATiedBufferIsSkipped) {
 
 TEST(FileListing, OfEqualNamesTheLastCounts) {
   Folder folder;
-  pickling::write_torch_file(folder / "a.pt",
-                             pickling::document(pickling::dict({{"a.weight", pickling::tensor("0", {8, 4}, {4, 1})},
-                                                                {"b.weight", pickling::tensor("1", {2, 4}, {4, 1})},
-                                                                {"a.weight", pickling::tensor("2", {6, 4}, {4, 1})}})));
+  pickling::write_torch_file(
+      folder / "a.pt",
+      pickling::document(pickling::dict({{"a.weight", pickling::tensor("0", {8, 4}, {4, 1})},
+                                         {"b.weight", pickling::tensor("1", {2, 4}, {4, 1})},
+                                         {"a.weight", pickling::tensor("2", {6, 4}, {4, 1})}})));
   const auto assignments = plan_of(folder / "a.pt").assignments();
   ASSERT_EQ(assignments.size(), 2u);
   EXPECT_EQ(assignments[0].parameter.shape, (Sizes{6, 4}));
@@ -121,7 +144,8 @@ TEST(FileListing, OfEqualNamesTheLastCounts) {
 TEST(FileListing, AKeyMayHoldADot) {
   Folder folder;
   const std::string weights = pickling::dict({{"a.weight", pickling::tensor("0", {8, 4}, {4, 1})}});
-  pickling::write_torch_file(folder / "a.pt", pickling::document(pickling::dict({{"net.v2", weights}})));
+  pickling::write_torch_file(folder / "a.pt",
+                             pickling::document(pickling::dict({{"net.v2", weights}})));
   EXPECT_EQ(muon::describe_file(folder / "a.pt").format, "torch.save, key 'net.v2'");
 }
 
@@ -143,9 +167,11 @@ std::vector<Sizes> shapes_without_values() {
 TEST(FileListing, TensorsWithoutValuesAreAdamWs) {
   Folder folder;
   std::vector<std::pair<std::string, torch::Tensor>> tensors{{"blob", torch::zeros({4, 4})}};
-  std::vector<std::pair<std::string, std::string>> pickled{{"blob", pickling::tensor("x", {4, 4}, {4, 1})}};
+  std::vector<std::pair<std::string, std::string>> pickled{
+      {"blob", pickling::tensor("x", {4, 4}, {4, 1})}};
   for (const Sizes& shape : shapes_without_values()) {
-    for (const char* local : {"", ".fc1.weight", ".qkv.weight", ".c_attn.weight", ".gate_up_proj", ".conv1.weight", ".experts"}) {
+    for (const char* local : {"", ".fc1.weight", ".qkv.weight", ".c_attn.weight", ".gate_up_proj",
+                              ".conv1.weight", ".experts"}) {
       const std::string name = fmt::format("blob{}{}", tensors.size(), local);
       tensors.emplace_back(name, torch::zeros(shape, torch::requires_grad()));
       pickled.emplace_back(name, pickling::tensor(name, shape, Sizes(shape.size(), 1)));
@@ -158,7 +184,8 @@ TEST(FileListing, TensorsWithoutValuesAreAdamWs) {
     ASSERT_EQ(assignments.size(), tensors.size()) << file;
     for (const muon::Assignment& a : assignments) {
       const bool has_values = a.parameter.name == "blob";
-      EXPECT_EQ(a.algorithm, has_values ? muon::Algorithm::muon : muon::Algorithm::adamw) << file << ": " << a.parameter.name;
+      EXPECT_EQ(a.algorithm, has_values ? muon::Algorithm::muon : muon::Algorithm::adamw)
+          << file << ": " << a.parameter.name;
       EXPECT_EQ(a.parameter.low_confidence, has_values) << file << ": " << a.parameter.name;
     }
   }
@@ -168,22 +195,27 @@ TEST(FileListing, TensorsWithoutValuesInTorchScript) {
   Folder folder;
   std::vector<std::pair<std::string, torch::Tensor>> tensors;
   for (const Sizes& shape : shapes_without_values()) {
-    tensors.emplace_back(fmt::format("blob{}", tensors.size()), torch::zeros(shape, torch::requires_grad()));
+    tensors.emplace_back(fmt::format("blob{}", tensors.size()),
+                         torch::zeros(shape, torch::requires_grad()));
   }
   script_of(tensors).save((folder / "a.pt").string());
   const auto assignments = plan_of(folder / "a.pt").assignments();
   EXPECT_EQ(assignments.size(), tensors.size());
-  for (const muon::Assignment& a : assignments) EXPECT_EQ(a.algorithm, muon::Algorithm::adamw) << a.parameter.name;
+  for (const muon::Assignment& a : assignments)
+    EXPECT_EQ(a.algorithm, muon::Algorithm::adamw) << a.parameter.name;
 }
 
 TEST(FileListing, ShapesBeyondSixtyFourBitsAreRefused) {
   Folder folder;
   const std::int64_t large = std::int64_t{1} << 40;
-  for (const Sizes& shape : {Sizes{large, large}, Sizes{0, large, large}, Sizes{large, 0, large}, Sizes{1 << 20, large}}) {
+  for (const Sizes& shape : {Sizes{large, large}, Sizes{0, large, large}, Sizes{large, 0, large},
+                             Sizes{1 << 20, large}}) {
     const Sizes strides(shape.size(), 0);
-    pickling::write_torch_file(folder / "a.pt",
-                               pickling::document(pickling::dict({{"a", pickling::tensor("0", shape, strides)}})));
-    EXPECT_THAT(error_of([&] { (void)muon::describe_file(folder / "a.pt"); }), AllOf(HasSubstr("a.pt"), HasSubstr("64 bits")));
+    pickling::write_torch_file(
+        folder / "a.pt",
+        pickling::document(pickling::dict({{"a", pickling::tensor("0", shape, strides)}})));
+    EXPECT_THAT(error_of([&] { (void)muon::describe_file(folder / "a.pt"); }),
+                AllOf(HasSubstr("a.pt"), HasSubstr("64 bits")));
   }
 }
 
@@ -193,11 +225,13 @@ TEST(FileListing, TotalsEndAtTheLargestNumber) {
   std::vector<std::pair<std::string, std::string>> tensors;
   for (int i = 0; i < 64; ++i) {
     tensors.emplace_back(fmt::format("layers.{}.fc1.weight", i),
-                         pickling::tensor(std::to_string(i), {std::int64_t{1} << 18, std::int64_t{1} << 40}, {0, 0}));
+                         pickling::tensor(std::to_string(i),
+                                          {std::int64_t{1} << 18, std::int64_t{1} << 40}, {0, 0}));
   }
   pickling::write_torch_file(folder / "a.pt", pickling::document(pickling::dict(tensors)));
   const muon::Plan plan = plan_of(folder / "a.pt");
-  EXPECT_EQ(nlohmann::json::parse(plan.json())["totals"]["muon"]["values"], std::numeric_limits<std::int64_t>::max());
+  EXPECT_EQ(nlohmann::json::parse(plan.json())["totals"]["muon"]["values"],
+            std::numeric_limits<std::int64_t>::max());
   EXPECT_THAT(plan.table(), HasSubstr("9,223,372,036,854,775,807 values"));
 }
 
@@ -219,8 +253,9 @@ TEST(FileListing, ErrorsHoldNoControlCharacters) {
       error_of([&] { (void)muon::describe_file(folder / bad); }),
   };
   for (const std::string& text : errors) {
-    EXPECT_THAT(text, AllOf(HasSubstr("\\u001b"), Not(HasSubstr("\x1b")), Not(HasSubstr("\xc2\x9b")), Not(HasSubstr("\xff")),
-                            Not(HasSubstr("\xe2\x80\xae"))));
+    EXPECT_THAT(text,
+                AllOf(HasSubstr("\\u001b"), Not(HasSubstr("\x1b")), Not(HasSubstr("\xc2\x9b")),
+                      Not(HasSubstr("\xff")), Not(HasSubstr("\xe2\x80\xae"))));
   }
   const std::string entry = "\"a\\u001b\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}";
   const std::string header = "{" + entry + "," + entry + "}";

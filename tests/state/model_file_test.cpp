@@ -1,4 +1,5 @@
-// Published models' names, with their shapes made small, and who gets them; files of each format; headers alone.
+// Published models' names, with their shapes made small, and who gets them; files of each format;
+// headers alone.
 #include "state/training.hpp"
 
 #include <fmt/format.h>
@@ -25,7 +26,9 @@ struct Expected {
 };
 
 /// As the plan's table calls it.
-std::string title_of(muon::Algorithm algorithm) { return algorithm == muon::Algorithm::muon ? "Muon" : "AdamW"; }
+std::string title_of(muon::Algorithm algorithm) {
+  return algorithm == muon::Algorithm::muon ? "Muon" : "AdamW";
+}
 
 void expect(const std::string& family, const std::vector<Expected>& tensors) {
   Folder folder;
@@ -38,12 +41,14 @@ void expect(const std::string& family, const std::vector<Expected>& tensors) {
   for (const muon::Assignment& a : plan.assignments()) found[a.parameter.name] = &a;
   for (const Expected& e : tensors) {
     const auto a = found.find(e.name);
-    EXPECT_EQ(a == found.end() ? "left out" : title_of(a->second->algorithm), e.algorithm) << family << ": " << e.name;
+    EXPECT_EQ(a == found.end() ? "left out" : title_of(a->second->algorithm), e.algorithm)
+        << family << ": " << e.name;
     if (a == found.end()) continue;
     if (e.algorithm == "Muon") {
       EXPECT_EQ(a->second->parameter.view.to_string(), e.view) << family << ": " << e.name;
     }
-    EXPECT_EQ(a->second->parameter.low_confidence, e.low_confidence) << family << ": " << e.name << ": " << a->second->parameter.reason;
+    EXPECT_EQ(a->second->parameter.low_confidence, e.low_confidence)
+        << family << ": " << e.name << ": " << a->second->parameter.reason;
   }
 }
 
@@ -61,11 +66,12 @@ TEST(ModelFile, Gpt2AsHuggingFaceStoresIt) {
 }
 
 TEST(ModelFile, Gpt2WithLinears) {
-  expect("nanoGPT", {{"transformer.wte.weight", {50, 8}, "AdamW"},
-                     {"transformer.h.0.attn.c_attn.weight", {24, 8}, "Muon", "matrix.chunk_rows(3)"},
-                     {"transformer.h.0.attn.c_proj.weight", {8, 8}, "Muon", "matrix"},
-                     {"transformer.h.0.mlp.c_fc.weight", {32, 8}, "Muon", "matrix"},
-                     {"lm_head.weight", {50, 8}, "AdamW"}});
+  expect("nanoGPT",
+         {{"transformer.wte.weight", {50, 8}, "AdamW"},
+          {"transformer.h.0.attn.c_attn.weight", {24, 8}, "Muon", "matrix.chunk_rows(3)"},
+          {"transformer.h.0.attn.c_proj.weight", {8, 8}, "Muon", "matrix"},
+          {"transformer.h.0.mlp.c_fc.weight", {32, 8}, "Muon", "matrix"},
+          {"lm_head.weight", {50, 8}, "AdamW"}});
 }
 
 TEST(ModelFile, LlamaAndQwen) {
@@ -86,38 +92,45 @@ TEST(ModelFile, LlamaAndQwen) {
 }
 
 TEST(ModelFile, Phi3FusesProjections) {
-  expect("Phi-3", {{"model.layers.0.self_attn.qkv_proj.weight", {24, 16}, "Muon", "matrix.split_rows(16,4,4)", true},
-                   {"model.layers.1.self_attn.qkv_proj.weight", {48, 16}, "Muon", "matrix.chunk_rows(3)"},
-                   {"model.layers.0.mlp.gate_up_proj.weight", {80, 16}, "Muon", "matrix.chunk_rows(2)"}});
+  expect("Phi-3",
+         {{"model.layers.0.self_attn.qkv_proj.weight",
+           {24, 16},
+           "Muon",
+           "matrix.split_rows(16,4,4)",
+           true},
+          {"model.layers.1.self_attn.qkv_proj.weight", {48, 16}, "Muon", "matrix.chunk_rows(3)"},
+          {"model.layers.0.mlp.gate_up_proj.weight", {80, 16}, "Muon", "matrix.chunk_rows(2)"}});
 }
 
 TEST(ModelFile, MixtralAndDeepSeekExperts) {
-  expect("experts", {{"model.layers.0.block_sparse_moe.gate.weight", {8, 16}, "Muon", "matrix", true},
-                     {"model.layers.0.block_sparse_moe.experts.0.w1.weight", {40, 16}, "Muon", "matrix"},
-                     {"model.layers.0.block_sparse_moe.experts.0.w2.weight", {16, 40}, "Muon", "matrix"},
-                     {"model.layers.1.mlp.gate.weight", {8, 16}, "Muon", "matrix", true},
-                     {"model.layers.1.mlp.gate.e_score_correction_bias", {8}, "left out"},
-                     {"model.layers.1.mlp.experts.3.down_proj.weight", {16, 40}, "Muon", "matrix"},
-                     {"model.layers.1.mlp.shared_experts.up_proj.weight", {40, 16}, "Muon", "matrix"},
-                     {"model.layers.1.self_attn.kv_a_proj_with_mqa.weight", {6, 16}, "Muon", "matrix"},
-                     {"model.layers.1.self_attn.q_a_layernorm.weight", {6}, "AdamW"},
-                     {"model.layers.2.mlp.experts.gate_up_proj", {8, 16, 80}, "Muon", "stack", true},
-                     {"model.layers.2.mlp.experts.down_proj", {8, 40, 16}, "Muon", "stack", true}});
+  expect("experts",
+         {{"model.layers.0.block_sparse_moe.gate.weight", {8, 16}, "Muon", "matrix", true},
+          {"model.layers.0.block_sparse_moe.experts.0.w1.weight", {40, 16}, "Muon", "matrix"},
+          {"model.layers.0.block_sparse_moe.experts.0.w2.weight", {16, 40}, "Muon", "matrix"},
+          {"model.layers.1.mlp.gate.weight", {8, 16}, "Muon", "matrix", true},
+          {"model.layers.1.mlp.gate.e_score_correction_bias", {8}, "left out"},
+          {"model.layers.1.mlp.experts.3.down_proj.weight", {16, 40}, "Muon", "matrix"},
+          {"model.layers.1.mlp.shared_experts.up_proj.weight", {40, 16}, "Muon", "matrix"},
+          {"model.layers.1.self_attn.kv_a_proj_with_mqa.weight", {6, 16}, "Muon", "matrix"},
+          {"model.layers.1.self_attn.q_a_layernorm.weight", {6}, "AdamW"},
+          {"model.layers.2.mlp.experts.gate_up_proj", {8, 16, 80}, "Muon", "stack", true},
+          {"model.layers.2.mlp.experts.down_proj", {8, 40, 16}, "Muon", "stack", true}});
 }
 
 TEST(ModelFile, VisionTransformers) {
-  expect("ViT", {{"cls_token", {1, 1, 16}, "AdamW"},
-                 {"pos_embed", {1, 10, 16}, "AdamW"},
-                 {"patch_embed.proj.weight", {16, 3, 4, 4}, "AdamW"},
-                 {"blocks.0.attn.qkv.weight", {48, 16}, "Muon", "matrix.chunk_rows(3)"},
-                 {"blocks.0.attn.proj.weight", {16, 16}, "Muon", "matrix"},
-                 {"blocks.0.mlp.fc1.weight", {64, 16}, "Muon", "matrix"},
-                 {"head.weight", {10, 16}, "AdamW"},
-                 {"vit.embeddings.position_embeddings", {1, 10, 16}, "AdamW"},
-                 {"vit.encoder.layer.0.attention.attention.query.weight", {16, 16}, "Muon", "matrix"},
-                 {"vit.encoder.layer.0.attention.output.dense.weight", {16, 16}, "Muon", "matrix"},
-                 {"vit.encoder.layer.0.intermediate.dense.weight", {64, 16}, "Muon", "matrix"},
-                 {"classifier.weight", {10, 16}, "AdamW"}});
+  expect("ViT",
+         {{"cls_token", {1, 1, 16}, "AdamW"},
+          {"pos_embed", {1, 10, 16}, "AdamW"},
+          {"patch_embed.proj.weight", {16, 3, 4, 4}, "AdamW"},
+          {"blocks.0.attn.qkv.weight", {48, 16}, "Muon", "matrix.chunk_rows(3)"},
+          {"blocks.0.attn.proj.weight", {16, 16}, "Muon", "matrix"},
+          {"blocks.0.mlp.fc1.weight", {64, 16}, "Muon", "matrix"},
+          {"head.weight", {10, 16}, "AdamW"},
+          {"vit.embeddings.position_embeddings", {1, 10, 16}, "AdamW"},
+          {"vit.encoder.layer.0.attention.attention.query.weight", {16, 16}, "Muon", "matrix"},
+          {"vit.encoder.layer.0.attention.output.dense.weight", {16, 16}, "Muon", "matrix"},
+          {"vit.encoder.layer.0.intermediate.dense.weight", {64, 16}, "Muon", "matrix"},
+          {"classifier.weight", {10, 16}, "AdamW"}});
 }
 
 TEST(ModelFile, ResNet) {
@@ -132,12 +145,13 @@ TEST(ModelFile, ResNet) {
 }
 
 TEST(ModelFile, Whisper) {
-  expect("Whisper", {{"model.encoder.conv1.weight", {16, 8, 3}, "Muon", "flatten"},
-                     {"model.encoder.embed_positions.weight", {50, 16}, "AdamW"},
-                     {"model.decoder.embed_tokens.weight", {90, 16}, "AdamW"},
-                     {"model.decoder.layers.0.encoder_attn.out_proj.weight", {16, 16}, "Muon", "matrix"},
-                     {"model.decoder.layers.0.fc1.weight", {64, 16}, "Muon", "matrix"},
-                     {"proj_out.weight", {90, 16}, "AdamW"}});
+  expect("Whisper",
+         {{"model.encoder.conv1.weight", {16, 8, 3}, "Muon", "flatten"},
+          {"model.encoder.embed_positions.weight", {50, 16}, "AdamW"},
+          {"model.decoder.embed_tokens.weight", {90, 16}, "AdamW"},
+          {"model.decoder.layers.0.encoder_attn.out_proj.weight", {16, 16}, "Muon", "matrix"},
+          {"model.decoder.layers.0.fc1.weight", {64, 16}, "Muon", "matrix"},
+          {"proj_out.weight", {90, 16}, "AdamW"}});
 }
 
 TEST(ModelFile, QuantizedWeightsScalesAreLeftOut) {
@@ -154,16 +168,23 @@ TEST(ModelFile, SmallNetworksLastNumberedLayerIsAHeadAndMarked) {
 }
 
 TEST(ModelFile, ANetworkInsideAnEmbeddingIsNoTable) {
-  expect("vision tower",
-         {{"model.vision_embed_tokens.encoder.layers.0.self_attn.q_proj.weight", {16, 16}, "Muon", "matrix", true},
-          {"t_embedder.mlp.0.weight", {16, 8}, "Muon", "matrix", true},
-          {"model.embed_tokens.weight", {64, 16}, "AdamW"},
-          {"shared.weight", {64, 16}, "AdamW"}});
+  expect("vision tower", {{"model.vision_embed_tokens.encoder.layers.0.self_attn.q_proj.weight",
+                           {16, 16},
+                           "Muon",
+                           "matrix",
+                           true},
+                          {"t_embedder.mlp.0.weight", {16, 8}, "Muon", "matrix", true},
+                          {"model.embed_tokens.weight", {64, 16}, "AdamW"},
+                          {"shared.weight", {64, 16}, "AdamW"}});
 }
 
 TEST(ModelFile, WhatNoNameTellsIsMarked) {
   expect("unknown", {{"blob.weight", {16, 16}, "Muon", "matrix", true},
-                     {"transformer.h.0.self_attention.query_key_value.weight", {48, 16}, "Muon", "matrix", true}});
+                     {"transformer.h.0.self_attention.query_key_value.weight",
+                      {48, 16},
+                      "Muon",
+                      "matrix",
+                      true}});
 }
 
 TEST(ModelFile, FilesOfPython) {
@@ -174,21 +195,25 @@ TEST(ModelFile, FilesOfPython) {
   for (const auto& p : file.parameters) names.push_back(p.name);
   for (const auto& info : file.skipped) skipped.push_back(info.name);
   EXPECT_THAT(names, ElementsAre("fc.weight", "fc.bias", "norm.weight", "norm.bias"));
-  EXPECT_THAT(skipped, ElementsAre("norm.running_mean", "norm.running_var", "norm.num_batches_tracked"));
+  EXPECT_THAT(skipped,
+              ElementsAre("norm.running_mean", "norm.running_var", "norm.num_batches_tracked"));
   EXPECT_THAT(error_of([&] { (void)muon::describe_file(stored / "problem.pt"); }),
               HasSubstr("several state_dicts; choose one by its key: start, target"));
   EXPECT_EQ(muon::describe_file(stored / "script.pt").format, "TorchScript");
   EXPECT_EQ(muon::describe_file(stored / "script.pt").parameters.front().module_type, "Linear");
-  EXPECT_THAT(error_of([&] { (void)muon::describe_file(stored / "evil.pt"); }), HasSubstr("system"));
+  EXPECT_THAT(error_of([&] { (void)muon::describe_file(stored / "evil.pt"); }),
+              HasSubstr("system"));
 }
 
 TEST(ModelFile, ShardsByTheirIndex) {
   Folder folder;
-  muon::write_safetensors(folder / "model-00001-of-00002.safetensors", {{"model.embed_tokens.weight", torch::zeros({8, 4})}});
+  muon::write_safetensors(folder / "model-00001-of-00002.safetensors",
+                          {{"model.embed_tokens.weight", torch::zeros({8, 4})}});
   muon::write_safetensors(folder / "model-00002-of-00002.safetensors",
                           {{"model.layers.0.mlp.up_proj.weight", torch::zeros({8, 4})}});
   const fs::path index = folder / "model.safetensors.index.json";
-  const std::string good = R"({"metadata":{},"weight_map":{"model.embed_tokens.weight":"model-00001-of-00002.safetensors",
+  const std::string good =
+      R"({"metadata":{},"weight_map":{"model.embed_tokens.weight":"model-00001-of-00002.safetensors",
       "model.layers.0.mlp.up_proj.weight":"model-00002-of-00002.safetensors"}})";
   write(index, good);
   EXPECT_EQ(muon::describe_file(index).format, "safetensors in 2 files");
@@ -199,8 +224,10 @@ TEST(ModelFile, ShardsByTheirIndex) {
     write(index, bad);
     return error_of([&] { (void)muon::describe_file(index); });
   };
-  EXPECT_THAT(refusal("up_proj", "upper"), HasSubstr("'model.layers.0.mlp.upper.weight' should be in model-00002"));
-  EXPECT_THAT(refusal("00002-of-00002", "00003-of-00002"), HasSubstr("model-00003-of-00002.safetensors is missing"));
+  EXPECT_THAT(refusal("up_proj", "upper"),
+              HasSubstr("'model.layers.0.mlp.upper.weight' should be in model-00002"));
+  EXPECT_THAT(refusal("00002-of-00002", "00003-of-00002"),
+              HasSubstr("model-00003-of-00002.safetensors is missing"));
   EXPECT_THAT(refusal("model-00002", "../model-00002"), HasSubstr("not beside it"));
   EXPECT_THAT(refusal("weight_map", "weights"), HasSubstr("not the index"));
   EXPECT_THAT(refusal("{", "["), HasSubstr("not the index"));
@@ -219,12 +246,15 @@ TEST(ModelFile, OwnCheckpointsAreTheirModel) {
 TEST(ModelFile, OtherFiles) {
   Folder folder;
   ASSERT_EQ(::mkfifo((folder / "pipe").c_str(), 0600), 0);
-  EXPECT_THAT(error_of([&] { (void)muon::describe_file(folder / "pipe"); }), HasSubstr("pipe cannot be read"));
+  EXPECT_THAT(error_of([&] { (void)muon::describe_file(folder / "pipe"); }),
+              HasSubstr("pipe cannot be read"));
   write(folder / "a.txt", "hello world, this is text");
   EXPECT_THAT(error_of([&] { (void)muon::describe_file(folder / "a.txt"); }),
               AllOf(HasSubstr("a.txt"), HasSubstr("not a file of torch.save")));
-  EXPECT_THAT(error_of([&] { (void)muon::describe_file(folder.path); }), HasSubstr("a folder without"));
-  EXPECT_THAT(error_of([&] { (void)muon::describe_file(folder / "none"); }), HasSubstr("No such file"));
+  EXPECT_THAT(error_of([&] { (void)muon::describe_file(folder.path); }),
+              HasSubstr("a folder without"));
+  EXPECT_THAT(error_of([&] { (void)muon::describe_file(folder / "none"); }),
+              HasSubstr("No such file"));
 }
 
 /// 100 GB of which nothing but the header exists on the disk.
@@ -234,16 +264,19 @@ TEST(ModelFile, ReadsHeadersAlone) {
   std::string header = "{";
   const std::int64_t bytes = std::int64_t{100} << 30, layers = 1000, each = bytes / layers;
   for (std::int64_t i = 0; i < layers; ++i) {
-    header += fmt::format(R"({}"model.layers.{}.mlp.up_proj.weight":{{"dtype":"BF16","shape":[{},64],"data_offsets":[{},{}]}})",
-                          i > 0 ? "," : "", i, each / 128, i * (each / 128 * 128), (i + 1) * (each / 128 * 128));
+    header += fmt::format(
+        R"({}"model.layers.{}.mlp.up_proj.weight":{{"dtype":"BF16","shape":[{},64],"data_offsets":[{},{}]}})",
+        i > 0 ? "," : "", i, each / 128, i * (each / 128 * 128), (i + 1) * (each / 128 * 128));
   }
   header += "}";
   std::string start;
   for (int i = 0; i < 8; ++i) start += static_cast<char>(header.size() >> (8 * i) & 0xff);
   write(path, start + header);
   std::error_code error;
-  fs::resize_file(path, 8 + header.size() + static_cast<std::uint64_t>(layers * (each / 128 * 128)), error);
-  if (error) GTEST_SKIP() << "this file system cannot hold a sparse file of 100 GB: " << error.message();
+  fs::resize_file(path, 8 + header.size() + static_cast<std::uint64_t>(layers * (each / 128 * 128)),
+                  error);
+  if (error)
+    GTEST_SKIP() << "this file system cannot hold a sparse file of 100 GB: " << error.message();
   rusage before{}, after{};
   ::getrusage(RUSAGE_SELF, &before);
   EXPECT_EQ(muon::describe_file(path).parameters.size(), static_cast<std::size_t>(layers));

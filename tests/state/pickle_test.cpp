@@ -48,11 +48,13 @@ TEST(Pickle, AValueThatContainsItself) {
 }
 
 TEST(Pickle, DeepNesting) {
-  EXPECT_THAT(refusal(begin + repeat("]", 100000) + repeat("a", 99999) + "."), HasSubstr("nested too deeply"));
+  EXPECT_THAT(refusal(begin + repeat("]", 100000) + repeat("a", 99999) + "."),
+              HasSubstr("nested too deeply"));
   // each list holds a chain that ends in the list before: no single path is deep, all together are
   std::string pickle = begin + text(std::string(100000, 'x')) + "q\x07](";
   for (int k = 0; k < 100; ++k) {
-    pickle += repeat("]", 50) + (k == 0 ? std::string("]") : std::string("h\x01")) + repeat("a", 50) + "q\x01";
+    pickle += repeat("]", 50) + (k == 0 ? std::string("]") : std::string("h\x01")) +
+              repeat("a", 50) + "q\x01";
   }
   pickle += "e.";
   EXPECT_THAT(refusal(pickle), HasSubstr("nested too deeply"));
@@ -63,17 +65,23 @@ TEST(Pickle, ManyOfOne) {
   std::string pickle = begin +
                        "](K\x01K\x01K\x01K\x01"
                        "e";
-  for (int level = 0; level < 30; ++level) pickle += std::string("q\x01](") + repeat("h\x01", 10) + "e";
+  for (int level = 0; level < 30; ++level)
+    pickle += std::string("q\x01](") + repeat("h\x01", 10) + "e";
   EXPECT_THAT(refusal(pickle + "."), HasSubstr("too often"));
 }
 
 TEST(Pickle, ShapesBeyondSixtyFourBits) {
   const std::int64_t large = std::int64_t{1} << 40, most = std::numeric_limits<std::int64_t>::max();
   const auto tensor = [](const std::vector<std::int64_t>& shape) {
-    return pickling::document(pickling::tensor("0", shape, std::vector<std::int64_t>(shape.size(), 0)));
+    return pickling::document(
+        pickling::tensor("0", shape, std::vector<std::int64_t>(shape.size(), 0)));
   };
-  for (const auto& shape : std::vector<std::vector<std::int64_t>>{
-           {large, large}, {0, large, large}, {large, large, 0}, {most}, {most, 1}, {2, most / 16}}) {
+  for (const auto& shape : std::vector<std::vector<std::int64_t>>{{large, large},
+                                                                  {0, large, large},
+                                                                  {large, large, 0},
+                                                                  {most},
+                                                                  {most, 1},
+                                                                  {2, most / 16}}) {
     EXPECT_THAT(refusal(tensor(shape)), HasSubstr("more values than 64 bits can count"));
   }
   EXPECT_EQ(refusal(tensor({most / 16})), "");
@@ -82,8 +90,10 @@ TEST(Pickle, ShapesBeyondSixtyFourBits) {
 
 TEST(Pickle, GlobalsThatAreNotOnTheList) {
   EXPECT_THAT(refusal(begin + "cos\nsystem\n."), HasSubstr("os.system"));
-  EXPECT_THAT(refusal(begin + "ctorch\n" + std::string(1000000, 'x') + "Storage\n."), HasSubstr("not among"));
-  EXPECT_THAT(refusal(begin + text("builtins") + text("eval") + "\x93."), HasSubstr("builtins.eval"));
+  EXPECT_THAT(refusal(begin + "ctorch\n" + std::string(1000000, 'x') + "Storage\n."),
+              HasSubstr("not among"));
+  EXPECT_THAT(refusal(begin + text("builtins") + text("eval") + "\x93."),
+              HasSubstr("builtins.eval"));
 }
 
 TEST(Pickle, OpcodesThatAreNotOnTheList) {

@@ -17,7 +17,9 @@ inline std::string little_endian(std::uint64_t value, int bytes) {
   return text;
 }
 
-inline std::string text(const std::string& value) { return "X" + little_endian(value.size(), 4) + value; }
+inline std::string text(const std::string& value) {
+  return "X" + little_endian(value.size(), 4) + value;
+}
 
 inline std::string integer(std::int64_t value) {
   return std::string("\x8a\x08") + little_endian(static_cast<std::uint64_t>(value), 8);
@@ -32,8 +34,9 @@ inline std::string tuple(const std::vector<std::int64_t>& values) {
 /// A float tensor in the storage `key`.
 inline std::string tensor(const std::string& key, const std::vector<std::int64_t>& shape,
                           const std::vector<std::int64_t>& strides) {
-  return "ctorch._utils\n_rebuild_tensor_v2\n((" + text("storage") + "ctorch\nFloatStorage\n" + text(key) + text("cpu") +
-         integer(1) + "tQ" + integer(0) + tuple(shape) + tuple(strides) + "\x89}tR";
+  return "ctorch._utils\n_rebuild_tensor_v2\n((" + text("storage") + "ctorch\nFloatStorage\n" +
+         text(key) + text("cpu") + integer(1) + "tQ" + integer(0) + tuple(shape) + tuple(strides) +
+         "\x89}tR";
 }
 
 /// A dict of the values, each the pickle of one.

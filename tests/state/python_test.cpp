@@ -1,7 +1,8 @@
 // What Python wrote is read, continued, and read back by Python.
 //
-// Tolerance of values after steps: 2e-5 relative, float32, as in golden_test. The same operations in another order differ by 6e-8
-// a product; five Newton-Schulz steps amplify by up to 3.4^5 = 485, and 20 steps add up.
+// Tolerance of values after steps: 2e-5 relative, float32, as in golden_test. The same operations
+// in another order differ by 6e-8 a product; five Newton-Schulz steps amplify by up to 3.4^5 = 485,
+// and 20 steps add up.
 #include "state/training.hpp"
 
 #include <gmock/gmock.h>
@@ -33,8 +34,12 @@ std::map<std::string, torch::Tensor> tensors_of(const fs::path& file, const std:
 /// The five parameters of python_peer.py, in another order.
 struct ParametersImpl : torch::nn::Module {
   ParametersImpl() {
-    for (const auto& [name, shape] : std::map<std::string, std::vector<std::int64_t>>{
-             {"bias", {8}}, {"first", {8, 5}}, {"gain", {5}}, {"second", {3, 8}}, {"third", {8, 5}}}) {
+    for (const auto& [name, shape] :
+         std::map<std::string, std::vector<std::int64_t>>{{"bias", {8}},
+                                                          {"first", {8, 5}},
+                                                          {"gain", {5}},
+                                                          {"second", {3, 8}},
+                                                          {"third", {8, 5}}}) {
       register_parameter(name, torch::zeros(shape));
     }
   }
@@ -48,11 +53,13 @@ struct Peer {
   std::unique_ptr<muon::GroupedOptimizer> make(const ParametersImpl& p) const {
     using torch::optim::OptimizerParamGroup;
     std::vector<OptimizerParamGroup> groups;
-    const auto add = [&](const std::vector<torch::Tensor>& parameters, const torch::optim::OptimizerOptions& options) {
+    const auto add = [&](const std::vector<torch::Tensor>& parameters,
+                         const torch::optim::OptimizerOptions& options) {
       groups.emplace_back(parameters, options.clone());
     };
     if (kind == "named") {
-      auto rules = std::vector<muon::Rule>{muon::by_dim(2).use(muon::MuonOptions()), muon::otherwise().freeze()};
+      auto rules = std::vector<muon::Rule>{muon::by_dim(2).use(muon::MuonOptions()),
+                                           muon::otherwise().freeze()};
       return std::make_unique<muon::MuonWithAuxAdam>(muon::make_plan(p, rules));
     }
     if (kind == "muon_and_adamw") {
@@ -73,13 +80,16 @@ struct Peer {
   }
 };
 
-/// Loads what the peer wrote into `folder` after 10 steps and takes 10 more; returns the parameters.
-std::shared_ptr<ParametersImpl> go_on(const Peer& peer, const fs::path& folder, const fs::path& results) {
+/// Loads what the peer wrote into `folder` after 10 steps and takes 10 more; returns the
+/// parameters.
+std::shared_ptr<ParametersImpl> go_on(const Peer& peer, const fs::path& folder,
+                                      const fs::path& results) {
   auto parameters = std::make_shared<ParametersImpl>();
   const auto optimizer = peer.make(*parameters);
   muon::load_python_model(folder / (peer.kind + ".model.pt"), *parameters);
   for (const auto& [name, only] : peer.files()) {
-    muon::load_python_optimizer(folder / (peer.kind + "." + name + ".pt"), *optimizer, {.only = only});
+    muon::load_python_optimizer(folder / (peer.kind + "." + name + ".pt"), *optimizer,
+                                {.only = only});
   }
   const auto target = tensors_of(folder / "problem.pt", "target");
   for (int i = 0; i < 10; ++i) {
@@ -94,7 +104,8 @@ std::shared_ptr<ParametersImpl> go_on(const Peer& peer, const fs::path& folder, 
   for (const auto& [name, only] : peer.files())
     muon::save_python_optimizer(
         results / ("cpp." + peer.kind + "." + name + ".pt"), *optimizer, only,
-        peer.kind == "named" ? std::vector<std::string>{"third", "second", "first"} : std::vector<std::string>());
+        peer.kind == "named" ? std::vector<std::string>{"third", "second", "first"}
+                             : std::vector<std::string>());
   return parameters;
 }
 
@@ -106,18 +117,21 @@ TEST(Python, GoesOnFromStoredFilesAsPythonDid) {
     const auto parameters = go_on(peer, stored_files, results.path);
     for (const auto& [name, expected] : tensors_of(stored_files / (peer.kind + ".after20.pt"))) {
       const torch::Tensor got = (*parameters)[name].detach();
-      EXPECT_LT(((got - expected).norm() / expected.norm()).item<double>(), tolerance) << peer.kind << " " << name;
+      EXPECT_LT(((got - expected).norm() / expected.norm()).item<double>(), tolerance)
+          << peer.kind << " " << name;
     }
   }
 }
 
 TEST(Python, TenThereTenHereTenThereIsThirtyThere) {
   if (std::system("python3 -c 'import torch.optim._muon' >/dev/null 2>&1") != 0) {
-    GTEST_SKIP() << "no python3 with torch.optim.Muon (PyTorch 2.9 or newer) here; the stored files are tested without it";
+    GTEST_SKIP() << "no python3 with torch.optim.Muon (PyTorch 2.9 or newer) here; the stored "
+                    "files are tested without it";
   }
   Folder folder;
   const auto python = [&](const std::string& command) {
-    return std::system(("python3 -W ignore " MUON_PYTHON_PEER " " + command + " " + folder.path.string()).c_str());
+    return std::system(
+        ("python3 -W ignore " MUON_PYTHON_PEER " " + command + " " + folder.path.string()).c_str());
   };
   ASSERT_EQ(python("start"), 0);
   for (const Peer& peer : peers) go_on(peer, folder.path, folder.path);
@@ -140,7 +154,8 @@ TEST(Python, WhatWeWriteWeRead) {
 TEST(Python, ParametersSortedBySizeWithinTheirGroupsAreRecognized) {
   Folder folder;
   std::vector<torch::Tensor> p;  // numbered as Python's, before it sorted them
-  for (const auto& [rows, columns] : {std::pair(2, 3), std::pair(5, 4), std::pair(3, 3), std::pair(9, 2)}) {
+  for (const auto& [rows, columns] :
+       {std::pair(2, 3), std::pair(5, 4), std::pair(3, 3), std::pair(9, 2)}) {
     p.push_back(torch::zeros({rows, columns}).requires_grad_());
     p.back().mutable_grad() = torch::randn({rows, columns});
   }
@@ -148,8 +163,10 @@ TEST(Python, ParametersSortedBySizeWithinTheirGroupsAreRecognized) {
   const auto make = [&](const std::vector<std::vector<int>>& order) {
     std::vector<torch::optim::OptimizerParamGroup> groups;
     for (const auto& group : order)
-      groups.emplace_back(std::vector<torch::Tensor>{p[group[0]], p[group[1]]}, std::make_unique<muon::MuonOptions>());
-    groups.emplace_back(std::vector<torch::Tensor>{gain}, std::make_unique<torch::optim::AdamWOptions>());
+      groups.emplace_back(std::vector<torch::Tensor>{p[group[0]], p[group[1]]},
+                          std::make_unique<muon::MuonOptions>());
+    groups.emplace_back(std::vector<torch::Tensor>{gain},
+                        std::make_unique<torch::optim::AdamWOptions>());
     return std::make_unique<muon::MuonWithAuxAdam>(groups);
   };
   const auto theirs = make({{1, 0}, {3, 2}}), ours = make({{0, 1}, {2, 3}});
@@ -179,7 +196,8 @@ TEST(Python, EveryKindOfTensorIsRead) {
   EXPECT_EQ(t.at("empty").sizes(), (std::vector<std::int64_t>{0, 3}));
   EXPECT_TRUE(torch::equal(t.at("parameter"), torch::ones({2})));
   EXPECT_EQ(tensors_of(stored_files / "values.pt", "nested.a").at("b").item<float>(), 5);
-  EXPECT_THAT(error_of([] { tensors_of(stored_files / "values.pt", "nested.c"); }), HasSubstr("has no 'c'; there is: a"));
+  EXPECT_THAT(error_of([] { tensors_of(stored_files / "values.pt", "nested.c"); }),
+              HasSubstr("has no 'c'; there is: a"));
 }
 
 TEST(Python, ModelAndOptimizerInOneFile) {
@@ -198,13 +216,18 @@ TEST(Python, ModelAndOptimizerInOneFile) {
   muon::load_python_optimizer(file, optimizer, {.key = "optimizer"});
   EXPECT_TRUE(torch::equal(layer.fc->weight, tensors_of(file, "model").at("fc.weight")));
   EXPECT_EQ(optimizer.param_groups()[0].options().get_lr(), 0.5);
-  EXPECT_THAT(error_of([&] { muon::load_python_optimizer(file, optimizer); }), HasSubstr("give the key under which it lies"));
-  EXPECT_THAT(error_of([&] { muon::load_python_optimizer(file, optimizer, {.key = "model"}); }), HasSubstr("under 'model'"));
+  EXPECT_THAT(error_of([&] { muon::load_python_optimizer(file, optimizer); }),
+              HasSubstr("give the key under which it lies"));
+  EXPECT_THAT(error_of([&] { muon::load_python_optimizer(file, optimizer, {.key = "model"}); }),
+              HasSubstr("under 'model'"));
 }
 
 TEST(Python, RefusesWhatItMustNotRead) {
-  const auto refusal = [](const std::string& name) { return error_of([&] { tensors_of(stored_files / name); }); };
-  EXPECT_THAT(refusal("evil.pt"), AllOf(HasSubstr("evil.pt"), HasSubstr("system"), HasSubstr("Nothing was executed")));
+  const auto refusal = [](const std::string& name) {
+    return error_of([&] { tensors_of(stored_files / name); });
+  };
+  EXPECT_THAT(refusal("evil.pt"),
+              AllOf(HasSubstr("evil.pt"), HasSubstr("system"), HasSubstr("Nothing was executed")));
   EXPECT_THAT(refusal("whole_module.pt"), HasSubstr("torch.nn.modules.linear.Linear"));
   EXPECT_THAT(refusal("old_format.pt"), HasSubstr("before PyTorch 1.6"));
   EXPECT_THAT(refusal("script.pt"), HasSubstr("TorchScript"));
@@ -222,7 +245,8 @@ TEST(Python, SaysWhatDoesNotFit) {
   EXPECT_THAT(error_of([&] { muon::load_python_optimizer(file, other); }),
               HasSubstr("number 0 has shape [8, 5] there and [3, 8] here"));
   muon::Muon one_group({p["first"], p["second"], p["third"]}, 0.3);
-  EXPECT_THAT(error_of([&] { muon::load_python_optimizer(file, one_group); }), HasSubstr("groups with different options"));
+  EXPECT_THAT(error_of([&] { muon::load_python_optimizer(file, one_group); }),
+              HasSubstr("groups with different options"));
   EXPECT_THAT(error_of([&] { muon::load_python_optimizer(file, one_group, {.names = {"a"}}); }),
               HasSubstr("1 names were given for 3"));
 }
@@ -233,10 +257,15 @@ TEST(Python, MomentumAsASumIsConvertedAndNeverGuessed) {
   const fs::path file = stored_files / "keller_jordan.both.pt";
   muon::load_python_optimizer(file, optimizer, {.only = Algorithm::muon});
   const auto buffer = [&] {
-    return static_cast<muon::MuonParamState&>(*optimizer.state().begin()->second).momentum_buffer().norm().item<double>();
+    return static_cast<muon::MuonParamState&>(*optimizer.state().begin()->second)
+        .momentum_buffer()
+        .norm()
+        .item<double>();
   };
   const double as_average = buffer();
-  muon::load_python_optimizer(file, optimizer, {.only = Algorithm::muon, .momentum_convention = muon::MomentumConvention::sum});
+  muon::load_python_optimizer(
+      file, optimizer,
+      {.only = Algorithm::muon, .momentum_convention = muon::MomentumConvention::sum});
   EXPECT_NEAR(buffer(), as_average * 0.05, 1e-6 * as_average);
 }
 
@@ -264,10 +293,12 @@ TEST(Python, NoneOfAdjustLrIsPythonsDefault) {
   const ParametersImpl p;
   const fs::path stored = stored_files / "muon_and_adamw.muon.pt";  // made with adjust_lr_fn=None
   muon::Muon optimizer({{{p["first"], p["second"]},
-                         std::make_unique<muon::MuonOptions>(muon::MuonOptions().adjust_lr_fn(muon::AdjustLr::match_rms_adamw))},
+                         std::make_unique<muon::MuonOptions>(
+                             muon::MuonOptions().adjust_lr_fn(muon::AdjustLr::match_rms_adamw))},
                         {{p["third"]}, std::make_unique<muon::MuonOptions>()}});
   muon::load_python_optimizer(stored, optimizer);
-  EXPECT_EQ(static_cast<muon::MuonOptions&>(optimizer.param_groups()[0].options()).adjust_lr_fn(), muon::AdjustLr::original);
+  EXPECT_EQ(static_cast<muon::MuonOptions&>(optimizer.param_groups()[0].options()).adjust_lr_fn(),
+            muon::AdjustLr::original);
 }
 
 TEST(Python, NamesAreNeverIgnoredNorUsedTwice) {
@@ -289,10 +320,13 @@ TEST(Python, RefusesToWriteWhatThereIsNoPlaceFor) {
   Folder folder;
   const ParametersImpl p;
   muon::Muon steps({p["first"]}, muon::MuonOptions().ns_preset(muon::polar_express_steps()));
-  EXPECT_THAT(error_of([&] { muon::save_python_optimizer(folder / "a.pt", steps); }), HasSubstr("coefficients for each step"));
-  muon::MuonWithAuxAdam both({{{p["first"]}, std::make_unique<muon::MuonOptions>(muon::MuonOptions().nesterov(false))},
-                              {{p["bias"]}, std::make_unique<torch::optim::AdamWOptions>()}});
-  EXPECT_THAT(error_of([&] { muon::save_python_optimizer(folder / "a.pt", both); }), HasSubstr("Nesterov"));
+  EXPECT_THAT(error_of([&] { muon::save_python_optimizer(folder / "a.pt", steps); }),
+              HasSubstr("coefficients for each step"));
+  muon::MuonWithAuxAdam both(
+      {{{p["first"]}, std::make_unique<muon::MuonOptions>(muon::MuonOptions().nesterov(false))},
+       {{p["bias"]}, std::make_unique<torch::optim::AdamWOptions>()}});
+  EXPECT_THAT(error_of([&] { muon::save_python_optimizer(folder / "a.pt", both); }),
+              HasSubstr("Nesterov"));
   EXPECT_FALSE(fs::exists(folder / "a.pt"));
 }
 

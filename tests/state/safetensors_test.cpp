@@ -45,9 +45,11 @@ TEST(Safetensors, LayoutIsTheFormats) {
 TEST(Safetensors, EveryDtypeComesBack) {
   Folder folder;
   std::vector<std::pair<std::string, torch::Tensor>> tensors;
-  for (const auto type : {torch::kBool, torch::kUInt8, torch::kInt8, torch::kInt16, torch::kInt32, torch::kInt64, torch::kHalf,
-                          torch::kBFloat16, torch::kFloat32, torch::kFloat64, torch::kComplexFloat}) {
-    tensors.emplace_back(std::string("t.") + c10::toString(type), torch::randn({3, 5}).mul(10).to(type));
+  for (const auto type :
+       {torch::kBool, torch::kUInt8, torch::kInt8, torch::kInt16, torch::kInt32, torch::kInt64,
+        torch::kHalf, torch::kBFloat16, torch::kFloat32, torch::kFloat64, torch::kComplexFloat}) {
+    tensors.emplace_back(std::string("t.") + c10::toString(type),
+                         torch::randn({3, 5}).mul(10).to(type));
   }
   tensors.emplace_back("scalar", torch::tensor(7.0));
   tensors.emplace_back("empty", torch::empty({0, 4}));
@@ -87,7 +89,8 @@ TEST(Safetensors, RefusesWhatItCannotStore) {
   const auto error = [&](const std::vector<std::pair<std::string, torch::Tensor>>& tensors) {
     return error_of([&] { muon::write_safetensors(folder / "a.safetensors", tensors); });
   };
-  EXPECT_THAT(error({{"a", torch::ones({1})}, {"a", torch::ones({1})}}), HasSubstr("'a' is given twice"));
+  EXPECT_THAT(error({{"a", torch::ones({1})}, {"a", torch::ones({1})}}),
+              HasSubstr("'a' is given twice"));
   EXPECT_THAT(error({{"__metadata__", torch::ones({1})}}), HasSubstr("not a name"));
   EXPECT_THAT(error({{"a", torch::Tensor()}}), HasSubstr("undefined"));
   EXPECT_THAT(error({{"a", torch::eye(2).to_sparse()}}), HasSubstr("sparse"));
@@ -97,13 +100,16 @@ TEST(Safetensors, RefusesWhatItCannotStore) {
   EXPECT_THAT(error_of([&] { muon::write_safetensors(folder / "no/such/a.safetensors", {}); }),
               HasSubstr("no/such/a.safetensors cannot"));
   EXPECT_THAT(error_of([&] { muon::Safetensors file(folder.path); }), HasSubstr("Is a directory"));
-  EXPECT_THAT(error_of([&] { muon::Safetensors file(folder / "none"); }), HasSubstr("No such file"));
+  EXPECT_THAT(error_of([&] { muon::Safetensors file(folder / "none"); }),
+              HasSubstr("No such file"));
 }
 
-/// A device or a pipe is not replaced by a file. (A pipe of the test's own: what is wrong here would take /dev/null away.)
+/// A device or a pipe is not replaced by a file. (A pipe of the test's own: what is wrong here
+/// would take /dev/null away.)
 TEST(Safetensors, APipeIsWrittenToAndStaysOne) {
   Folder folder;
-  const std::vector<std::pair<std::string, torch::Tensor>> tensors{{"a", torch::randn({300, 100})}, {"b", torch::ones({3})}};
+  const std::vector<std::pair<std::string, torch::Tensor>> tensors{{"a", torch::randn({300, 100})},
+                                                                   {"b", torch::ones({3})}};
   muon::write_safetensors(folder / "file", tensors);
   const fs::path pipe = folder / "pipe";
   ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
@@ -115,7 +121,8 @@ TEST(Safetensors, APipeIsWrittenToAndStaysOne) {
   EXPECT_TRUE(fs::is_fifo(pipe));
   // a checkpoint's checksum is put in last
   fs::create_symlink("pipe", folder / "a.safetensors");
-  EXPECT_THAT(error_of([&] { muon::save_checkpoint(folder / "a.safetensors", {}); }), HasSubstr("give a file"));
+  EXPECT_THAT(error_of([&] { muon::save_checkpoint(folder / "a.safetensors", {}); }),
+              HasSubstr("give a file"));
   EXPECT_TRUE(fs::is_fifo(pipe));
 }
 
@@ -130,13 +137,17 @@ TEST(Safetensors, RefusesEveryBadHeader) {
   EXPECT_THAT(refusal(file_of("{}", 0, 3)), HasSubstr("should have 3 bytes"));
   EXPECT_THAT(refusal(file_of("[]", 0)), HasSubstr("not a JSON object"));
   EXPECT_THAT(refusal(file_of("{\"a\":", 0)), HasSubstr("not JSON"));
-  EXPECT_THAT(refusal(file_of(std::string(5000, '[') + std::string(5000, ']'), 0)), HasSubstr("JSON"));
+  EXPECT_THAT(refusal(file_of(std::string(5000, '[') + std::string(5000, ']'), 0)),
+              HasSubstr("JSON"));
   EXPECT_THAT(refusal(file_of("{\"a\":" + std::string(500, '{') + "}", 0)), HasSubstr(""));
   EXPECT_THAT(refusal(file_of("{" + a + "," + a + "}", 8)), HasSubstr("'a' occurs twice"));
   EXPECT_THAT(refusal(file_of("{" + a + "}", 9)), HasSubstr("take 8 bytes, and 9 are there"));
   EXPECT_THAT(refusal(file_of("{" + a + "}", 4)), HasSubstr("take 8 bytes, and 4 are there"));
-  const auto entry = [](const std::string& dtype, const std::string& shape, const std::string& offsets) {
-    return file_of(R"({"a":{"dtype":")" + dtype + R"(","shape":)" + shape + R"(,"data_offsets":)" + offsets + "}}", 8);
+  const auto entry = [](const std::string& dtype, const std::string& shape,
+                        const std::string& offsets) {
+    return file_of(R"({"a":{"dtype":")" + dtype + R"(","shape":)" + shape + R"(,"data_offsets":)" +
+                       offsets + "}}",
+                   8);
   };
   EXPECT_THAT(refusal(entry("F33", "[2]", "[0,8]")), HasSubstr("unknown dtype 'F33'"));
   EXPECT_THAT(refusal(entry("F32", "[3]", "[0,8]")), HasSubstr("takes 12 bytes"));
@@ -157,7 +168,8 @@ TEST(Safetensors, RefusesEveryBadHeader) {
 
 TEST(Safetensors, DtypeThisLibTorchLacksIsListedAndNotLoaded) {
   Folder folder;
-  write(folder / "a.safetensors", file_of(R"({"a":{"dtype":"F4","shape":[16],"data_offsets":[0,8]}})", 8));
+  write(folder / "a.safetensors",
+        file_of(R"({"a":{"dtype":"F4","shape":[16],"data_offsets":[0,8]}})", 8));
   const muon::Safetensors file(folder / "a.safetensors");
   EXPECT_EQ(file.info("a").dtype, "F4");
   EXPECT_THAT(error_of([&] { (void)file.tensor("a"); }), HasSubstr("'a' is of dtype F4"));

@@ -1,4 +1,5 @@
-// A small training whose every step depends on all state: weights, a buffer, momentum, moments, schedules, random numbers.
+// A small training whose every step depends on all state: weights, a buffer, momentum, moments,
+// schedules, random numbers.
 #pragma once
 
 #include <muon/muon.hpp>
@@ -57,7 +58,8 @@ struct Session {
     torch::manual_seed(seed);
     net = Net();
     optimizer = make(net);
-    schedule = std::make_unique<muon::LambdaLR>(*optimizer, [](std::int64_t s) { return muon::schedule::cosine(s, total, 5); });
+    schedule = std::make_unique<muon::LambdaLR>(
+        *optimizer, [](std::int64_t s) { return muon::schedule::cosine(s, total, 5); });
   }
 
   void train_to(std::int64_t last) {
@@ -86,12 +88,15 @@ struct Session {
     step = s;
   }
 
-  muon::TrainingState parts() { return {.model = *net, .optimizer = optimizer.get(), .schedule = schedule.get(), .step = step}; }
+  muon::TrainingState parts() {
+    return {.model = *net, .optimizer = optimizer.get(), .schedule = schedule.get(), .step = step};
+  }
 
   /// All values of the model, one after the other.
   std::vector<torch::Tensor> values() const {
     std::vector<torch::Tensor> result;
-    for (const auto& entry : muon::NamedTensors(*net).entries()) result.push_back(entry.tensor.detach().clone());
+    for (const auto& entry : muon::NamedTensors(*net).entries())
+      result.push_back(entry.tensor.detach().clone());
     return result;
   }
 
@@ -101,24 +106,28 @@ struct Session {
   std::int64_t step = 0;
 };
 
-inline std::unique_ptr<muon::GroupedOptimizer> mixed(Net& net) { return std::make_unique<muon::MuonWithAuxAdam>(*net); }
+inline std::unique_ptr<muon::GroupedOptimizer> mixed(Net& net) {
+  return std::make_unique<muon::MuonWithAuxAdam>(*net);
+}
 
 /// Every parameter under AdamW.
 inline std::unique_ptr<muon::GroupedOptimizer> adamw_only(Net& net) {
-  return std::make_unique<muon::MuonWithAuxAdam>(
-      muon::make_plan(*net, {muon::otherwise().use(torch::optim::AdamWOptions(0.01).amsgrad(true))}));
+  return std::make_unique<muon::MuonWithAuxAdam>(muon::make_plan(
+      *net, {muon::otherwise().use(torch::optim::AdamWOptions(0.01).amsgrad(true))}));
 }
 
 /// The matrices alone, without names.
 inline std::unique_ptr<muon::GroupedOptimizer> muon_only(Net& net) {
-  return std::make_unique<muon::Muon>(std::vector<torch::Tensor>{net->hidden->weight, net->head->weight}, 0.02);
+  return std::make_unique<muon::Muon>(
+      std::vector<torch::Tensor>{net->hidden->weight, net->head->weight}, 0.02);
 }
 
 /// A folder that goes with the test.
 struct Folder {
   Folder() {
     static int count = 0;
-    path = fs::temp_directory_path() / ("muon-state-" + std::to_string(::getpid()) + "-" + std::to_string(count++));
+    path = fs::temp_directory_path() /
+           ("muon-state-" + std::to_string(::getpid()) + "-" + std::to_string(count++));
     fs::remove_all(path);
     fs::create_directories(path);
   }
@@ -140,7 +149,8 @@ inline void write(const fs::path& file, const std::string& bytes) {
 }
 
 /// A checkpoint's bytes with something else in the header, and the checksum that belongs to that.
-inline std::string with_header(const std::string& bytes, const std::string& from, const std::string& to) {
+inline std::string with_header(const std::string& bytes, const std::string& from,
+                               const std::string& to) {
   std::uint64_t length = 0;
   for (std::size_t i = 8; i-- > 0;) length = length << 8 | static_cast<unsigned char>(bytes[i]);
   std::string header = bytes.substr(8, length);

@@ -1,5 +1,5 @@
-// A program run by a shell: to its end, or as far as a test wants it and no further. No test needs to guess how long a step
-// takes.
+// A program run by a shell: to its end, or as far as a test wants it and no further. No test needs
+// to guess how long a step takes.
 #pragma once
 
 #include <fcntl.h>
@@ -18,16 +18,18 @@ struct Result {
   std::string out;  // standard output and standard error
 };
 
-/// One program at work, begun by `command`, in which `$muon` is the program muon. Its standard output is read as far as the test
-/// asks, and the pipe between is so small that the program waits when it is more than two pages ahead: one that prints at each
-/// step is stopped within some steps of the text that the test waited for, on any machine.
+/// One program at work, begun by `command`, in which `$muon` is the program muon. Its standard
+/// output is read as far as the test asks, and the pipe between is so small that the program waits
+/// when it is more than two pages ahead: one that prints at each step is stopped within some steps
+/// of the text that the test waited for, on any machine.
 class Running {
  public:
   explicit Running(const std::string& command) {
     setenv("muon", MUON_PROGRAM, 1);
     errors_ = std::tmpfile();
     std::array<int, 2> ends{};
-    if (errors_ == nullptr || ::pipe2(ends.data(), O_CLOEXEC) != 0) throw std::runtime_error("no pipe");
+    if (errors_ == nullptr || ::pipe2(ends.data(), O_CLOEXEC) != 0)
+      throw std::runtime_error("no pipe");
     ::fcntl(ends[0], F_SETPIPE_SZ, 4096);
     const std::string line = "exec " + command;
     process_ = ::fork();
@@ -70,7 +72,8 @@ class Running {
     process_ = -1;
     std::rewind(errors_);
     std::array<char, 4096> part{};
-    while (const std::size_t count = std::fread(part.data(), 1, part.size(), errors_)) out_.append(part.data(), count);
+    while (const std::size_t count = std::fread(part.data(), 1, part.size(), errors_))
+      out_.append(part.data(), count);
     return {WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status), out_};
   }
 
@@ -94,7 +97,8 @@ inline Result shell(const std::string& command) {
   Result result;
   FILE* pipe = popen(("{ " + command + "\n} 2>&1").c_str(), "r");
   std::array<char, 4096> buffer{};
-  while (const std::size_t count = fread(buffer.data(), 1, buffer.size(), pipe)) result.out.append(buffer.data(), count);
+  while (const std::size_t count = fread(buffer.data(), 1, buffer.size(), pipe))
+    result.out.append(buffer.data(), count);
   const int status = pclose(pipe);
   result.status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
   return result;

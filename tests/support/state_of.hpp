@@ -23,6 +23,7 @@ State& state_of(torch::optim::Optimizer& optimizer, const torch::Tensor& paramet
   }
 }
 
-inline torch::Tensor momentum_of(muon::GroupedOptimizer& optimizer, const torch::Tensor& parameter) {
+inline torch::Tensor momentum_of(muon::GroupedOptimizer& optimizer,
+                                 const torch::Tensor& parameter) {
   return state_of<muon::MuonParamState>(optimizer, parameter).momentum_buffer();
 }

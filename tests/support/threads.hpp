@@ -3,8 +3,8 @@
 
 #include <torch/torch.h>
 
-/// While one exists, LibTorch has that many threads. References are computed by one, which does not wait for another that the
-/// machine may be busy without.
+/// While one exists, LibTorch has that many threads. References are computed by one, which does not
+/// wait for another that the machine may be busy without.
 class Threads {
  public:
   explicit Threads(int count) { torch::set_num_threads(count); }

@@ -23,7 +23,9 @@ class Resume : public InFolder {};
 class PlanFile : public InFolder {};
 class Inspect : public InFolder {};
 
-const std::string quick = "$muon train --data random --threads 1 --steps 300 --batch-size 16 --momentum-warmup 50 --warmup 20";
+const std::string quick =
+    "$muon train --data random --threads 1 --steps 300 --batch-size 16 --momentum-warmup 50 "
+    "--warmup 20";
 
 TEST_F(Resume, StoppedAtAnyMomentAndGoneOnIsNeverStopped) {
   for (const std::string more : {"", " --optimizer adamw"}) {
@@ -37,11 +39,13 @@ TEST_F(Resume, StoppedAtAnyMomentAndGoneOnIsNeverStopped) {
       for (int reached = 0;; ++stops) {  // each time a little further
         Running training(command);
         const int step = reached + 1 + static_cast<int>(random() % 60);
-        if (step <= 240 && training.read_until(after_step(step)))  // a signal near the end might meet a program that is through
+        // a signal near the end might meet a program that is through
+        if (step <= 240 && training.read_until(after_step(step)))
           training.signal(stops % 2 == 0 ? SIGINT : SIGTERM);
         const Result result = training.finish();
         const std::string next = line_after(result.out, "to go on");
-        ASSERT_EQ(result.status, next.empty() ? 0 : 128 + (stops % 2 == 0 ? SIGINT : SIGTERM)) << result.out;
+        ASSERT_EQ(result.status, next.empty() ? 0 : 128 + (stops % 2 == 0 ? SIGINT : SIGTERM))
+            << result.out;
         if (next.empty()) break;
         ASSERT_THAT(next, AllOf(HasSubstr("muon train"), HasSubstr("--resume " + run)));
         reached = std::stoi(result.out.substr(result.out.rfind(" after step ") + 12));
@@ -69,21 +73,28 @@ TEST_F(Resume, KilledTooWithSaveEvery) {
   const Result last = shell(quick + " --save-every 7 --run-dir killed --resume");
   ASSERT_EQ(last.status, 0) << last.out;
   EXPECT_EQ(contents("killed/model.pt"), contents("whole/model.pt"));
-  EXPECT_LE(std::distance(fs::directory_iterator("killed/checkpoints"), {}), 3 + 1);  // --keep 3, and one that a kill left
+  // --keep 3, and one that a kill left
+  EXPECT_LE(std::distance(fs::directory_iterator("killed/checkpoints"), {}), 3 + 1);
 }
 
 TEST_F(Resume, RefusesOtherOptionsAndOtherFiles) {
   ASSERT_EQ(shell(quick + " --save-every 100 --run-dir a --checkpoint points").status, 0);
-  const std::string again = "$muon train --data random --threads 1 --steps 300 --batch-size 16 --momentum-warmup 50 --warmup 20";
-  EXPECT_THAT(shell("$muon train --data random --threads 1 --steps 200 --batch-size 16 --momentum-warmup 50 --warmup 20 --lr 0.5 "
+  const std::string again =
+      "$muon train --data random --threads 1 --steps 300 --batch-size 16 --momentum-warmup 50 "
+      "--warmup 20";
+  EXPECT_THAT(shell("$muon train --data random --threads 1 --steps 200 --batch-size 16 "
+                    "--momentum-warmup 50 --warmup 20 --lr 0.5 "
                     "--resume points --run-dir b")
                   .out,
-              AllOf(HasSubstr("lr was 0.02 and is 0.5 now"), HasSubstr("--steps 200 is fewer than the 300 steps that are done")));
+              AllOf(HasSubstr("lr was 0.02 and is 0.5 now"),
+                    HasSubstr("--steps 200 is fewer than the 300 steps that are done")));
   EXPECT_EQ(shell(again + " --resume nothing --run-dir b").status, 2);
   EXPECT_EQ(shell(again + " --resume --run-dir b").status, 2);
   muon::write_safetensors("weights.safetensors", {{"a", torch::ones({1})}});
-  EXPECT_THAT(shell(again + " --resume weights.safetensors --run-dir b").out, HasSubstr("not a checkpoint"));
-  EXPECT_THAT(shell(again + " --optimizer sgd --checkpoint points --run-dir b").out, HasSubstr("sgd has no checkpoints"));
+  EXPECT_THAT(shell(again + " --resume weights.safetensors --run-dir b").out,
+              HasSubstr("not a checkpoint"));
+  EXPECT_THAT(shell(again + " --optimizer sgd --checkpoint points --run-dir b").out,
+              HasSubstr("sgd has no checkpoints"));
   EXPECT_FALSE(fs::exists("b"));
   EXPECT_EQ(shell(again + " --resume points/step-00000200.safetensors --run-dir b").status, 0);
   EXPECT_EQ(contents("a/model.pt"), contents("b/model.pt"));
@@ -91,11 +102,15 @@ TEST_F(Resume, RefusesOtherOptionsAndOtherFiles) {
 
 TEST_F(Resume, AFolderInUseOrOfAnotherRunIsLeftAlone) {
   ASSERT_EQ(shell(quick + " --save-every 100 --run-dir a --checkpoint points").status, 0);
-  EXPECT_THAT(shell(quick + " --run-dir b --checkpoint points").out, HasSubstr("points holds checkpoints of another run"));
+  EXPECT_THAT(shell(quick + " --run-dir b --checkpoint points").out,
+              HasSubstr("points holds checkpoints of another run"));
   EXPECT_FALSE(fs::exists("b"));
-  Running first("$muon train --data random --threads 1 --steps 100000 --save-every 50 --gradients 1 --run-dir c");
+  Running first(
+      "$muon train --data random --threads 1 --steps 100000 --save-every 50 --gradients 1 "
+      "--run-dir c");
   ASSERT_TRUE(first.read_until(after_step(51)));
-  const Result second = shell("$muon train --data random --threads 1 --steps 100000 --save-every 50 --run-dir c --resume");
+  const Result second = shell(
+      "$muon train --data random --threads 1 --steps 100000 --save-every 50 --run-dir c --resume");
   EXPECT_EQ(second.status, 2);
   EXPECT_THAT(second.out, HasSubstr("another muon train is at work in c"));
 }
@@ -108,24 +123,28 @@ TEST_F(Resume, AFileThatMayNotGrowIsAnErrorWithItsName) {
 }
 
 TEST_F(PlanFile, PrintsTableJsonAndPython) {
-  muon::write_safetensors("m.safetensors", {{"model.embed_tokens.weight", torch::zeros({8, 4})},
-                                            {"model.layers.0.self_attn.q_proj.weight", torch::zeros({4, 4})},
-                                            {"model.layers.0.self_attn.qkv_proj.weight", torch::zeros({12, 4})},
-                                            {"model.layers.0.conv.weight", torch::zeros({4, 4, 3, 3})},
-                                            {"model.layers.0.norm.weight", torch::zeros({4})},
-                                            {"lm_head.weight", torch::zeros({8, 4})}});
+  muon::write_safetensors("m.safetensors",
+                          {{"model.embed_tokens.weight", torch::zeros({8, 4})},
+                           {"model.layers.0.self_attn.q_proj.weight", torch::zeros({4, 4})},
+                           {"model.layers.0.self_attn.qkv_proj.weight", torch::zeros({12, 4})},
+                           {"model.layers.0.conv.weight", torch::zeros({4, 4, 3, 3})},
+                           {"model.layers.0.norm.weight", torch::zeros({4})},
+                           {"lm_head.weight", torch::zeros({8, 4})}});
   const Result table = shell("$muon plan m.safetensors");
   EXPECT_EQ(table.status, 0);
-  EXPECT_THAT(table.out, AllOf(HasSubstr("m.safetensors  (safetensors)"), HasSubstr("name: 'q_proj'"), HasSubstr("Muon"),
-                               HasSubstr("AdamW")));
+  EXPECT_THAT(table.out, AllOf(HasSubstr("m.safetensors  (safetensors)"),
+                               HasSubstr("name: 'q_proj'"), HasSubstr("Muon"), HasSubstr("AdamW")));
   const Json json = Json::parse(shell("$muon plan m.safetensors --json --lr 0.1").out);
   EXPECT_EQ(json["totals"]["muon"]["parameters"], 3);
   EXPECT_EQ(json["file_format"], "safetensors");
-  const Result python = shell("$muon plan m.safetensors --python --assign '*.q_proj.weight=freeze'");
-  EXPECT_THAT(python.out, AllOf(HasSubstr("torch.optim.Muon("), HasSubstr("chunk_rows(3)"), HasSubstr("frozen_names"),
-                                HasSubstr("adamw_instead_names")));
-  if (std::system("python3 -c 'import ast' >/dev/null 2>&1") != 0) GTEST_SKIP() << "no python3 here to parse the groups with";
-  EXPECT_EQ(shell("$muon plan m.safetensors --python --assign '*.q_proj.weight=freeze' >groups.py; python3 -c \"import ast; "
+  const Result python =
+      shell("$muon plan m.safetensors --python --assign '*.q_proj.weight=freeze'");
+  EXPECT_THAT(python.out, AllOf(HasSubstr("torch.optim.Muon("), HasSubstr("chunk_rows(3)"),
+                                HasSubstr("frozen_names"), HasSubstr("adamw_instead_names")));
+  if (std::system("python3 -c 'import ast' >/dev/null 2>&1") != 0)
+    GTEST_SKIP() << "no python3 here to parse the groups with";
+  EXPECT_EQ(shell("$muon plan m.safetensors --python --assign '*.q_proj.weight=freeze' >groups.py; "
+                  "python3 -c \"import ast; "
                   "ast.parse(open('groups.py').read())\"")
                 .status,
             0);
@@ -135,9 +154,12 @@ TEST_F(PlanFile, PrintsTableJsonAndPython) {
       "$muon plan m.safetensors --python >groups.py; python3 -W ignore -c \"\n"
       "import torch\n"
       "class Model:\n"
-      "    p = [(n, torch.nn.Parameter(torch.zeros(s))) for n, s in [('model.embed_tokens.weight', (8, 4)),\n"
-      "        ('model.layers.0.self_attn.q_proj.weight', (4, 4)), ('model.layers.0.self_attn.qkv_proj.weight', (12, 4)),\n"
-      "        ('model.layers.0.conv.weight', (4, 4, 3, 3)), ('model.layers.0.norm.weight', (4,)), ('lm_head.weight', (8, 4))]]\n"
+      "    p = [(n, torch.nn.Parameter(torch.zeros(s))) for n, s in [('model.embed_tokens.weight', "
+      "(8, 4)),\n"
+      "        ('model.layers.0.self_attn.q_proj.weight', (4, 4)), "
+      "('model.layers.0.self_attn.qkv_proj.weight', (12, 4)),\n"
+      "        ('model.layers.0.conv.weight', (4, 4, 3, 3)), ('model.layers.0.norm.weight', (4,)), "
+      "('lm_head.weight', (8, 4))]]\n"
       "    def named_parameters(self): return self.p\n"
       "model = Model()\n"
       "exec(open('groups.py').read())\n"
@@ -148,19 +170,21 @@ TEST_F(PlanFile, PrintsTableJsonAndPython) {
 /// Names that would clear the terminal, hide what follows or end the line.
 TEST_F(PlanFile, PrintsNoControlCharactersOfForeignText) {
   const std::string bad = "a\x1b[2J\r\xc2\x9b\x7f\xe2\x80\xae\xe2\x81\xa6";
-  muon::write_safetensors("f\x1b.safetensors",
-                          {{bad + ".weight", torch::zeros({4, 4})}, {bad + "\n.running_mean", torch::zeros({4})}});
+  muon::write_safetensors("f\x1b.safetensors", {{bad + ".weight", torch::zeros({4, 4})},
+                                                {bad + "\n.running_mean", torch::zeros({4})}});
   const Result table = shell("$muon plan f*");
-  EXPECT_THAT(table.out,
-              AllOf(HasSubstr("f\\u001b.safetensors"), HasSubstr("a\\u001b[2J\\u000d"), HasSubstr("\\u000a.running_mean")));
+  EXPECT_THAT(table.out, AllOf(HasSubstr("f\\u001b.safetensors"), HasSubstr("a\\u001b[2J\\u000d"),
+                               HasSubstr("\\u000a.running_mean")));
   const Result json = shell("$muon plan f* --json");
   EXPECT_EQ(Json::parse(json.out)["parameters"][0]["name"], bad + ".weight");
   EXPECT_EQ(Json::parse(json.out)["skipped"][0]["name"], bad + "\n.running_mean");
   const Result python = shell("$muon plan f* --python");
-  const Result refused = shell("$muon plan f* --assign 'x*=muon'; printf hello >\"$(printf 'g\\033.pt')\"; $muon plan g*");
+  const Result refused = shell(
+      "$muon plan f* --assign 'x*=muon'; printf hello >\"$(printf 'g\\033.pt')\"; $muon plan g*");
   EXPECT_THAT(refused.out, AllOf(HasSubstr("matches no parameter"), HasSubstr("g\\u001b.pt")));
   for (const std::string& out : {table.out, json.out, python.out, refused.out}) {
-    for (const std::string raw : {"\x1b", "\r", "\xc2\x9b", "\x7f", "\xe2\x80\xae", "\xe2\x81\xa6"}) {
+    for (const std::string raw :
+         {"\x1b", "\r", "\xc2\x9b", "\x7f", "\xe2\x80\xae", "\xe2\x81\xa6"}) {
       EXPECT_THAT(out, Not(HasSubstr(raw)));
     }
   }
@@ -169,7 +193,8 @@ TEST_F(PlanFile, PrintsNoControlCharactersOfForeignText) {
 TEST_F(PlanFile, PythonReadsEveryNameAsItIs) {
   const std::string bad = "a\x1b\xc2\x9b\x7f\xe2\x80\xae\xc3\xb6'\"\\.weight";
   muon::write_safetensors("m.safetensors", {{bad, torch::zeros({4, 4})}});
-  if (std::system("python3 -c 'import ast' >/dev/null 2>&1") != 0) GTEST_SKIP() << "no python3 here to read the groups with";
+  if (std::system("python3 -c 'import ast' >/dev/null 2>&1") != 0)
+    GTEST_SKIP() << "no python3 here to read the groups with";
   const Result name = shell(
       "$muon plan m.safetensors --python >groups.py; python3 -c \"\n"
       "text = open('groups.py', encoding='utf-8').read()\n"
@@ -182,10 +207,12 @@ TEST_F(PlanFile, PythonReadsEveryNameAsItIs) {
 }
 
 TEST_F(PlanFile, DescribesTensorsWithoutValues) {
-  muon::write_safetensors("m.safetensors", {{"a", torch::zeros({0, 4, 4})}, {"b", torch::zeros({4, 0, 4})}});
+  muon::write_safetensors("m.safetensors",
+                          {{"a", torch::zeros({0, 4, 4})}, {"b", torch::zeros({4, 0, 4})}});
   const Result result = shell("$muon plan m.safetensors");
   EXPECT_EQ(result.status, 0);
-  EXPECT_THAT(result.out, AllOf(HasSubstr("[0, 4, 4]"), HasSubstr("rule 'no values'"), HasSubstr("AdamW      2 parameters")));
+  EXPECT_THAT(result.out, AllOf(HasSubstr("[0, 4, 4]"), HasSubstr("rule 'no values'"),
+                                HasSubstr("AdamW      2 parameters")));
 }
 
 TEST_F(PlanFile, Refuses) {
@@ -198,16 +225,19 @@ TEST_F(PlanFile, Refuses) {
   EXPECT_EQ(shell("$muon plan m.safetensors --assign 'b=muon'").status, 2);
   EXPECT_EQ(shell("$muon plan m.safetensors --json --python").status, 2);
   muon::write_safetensors("ids.safetensors", {{"ids", torch::zeros({8}, torch::kInt64)}});
-  EXPECT_THAT(shell("$muon plan ids.safetensors").out, HasSubstr("no parameter that an optimizer trains"));
+  EXPECT_THAT(shell("$muon plan ids.safetensors").out,
+              HasSubstr("no parameter that an optimizer trains"));
 }
 
 TEST_F(Inspect, ShowsAndVerifies) {
   ASSERT_EQ(shell(quick + " --save-every 150 --run-dir a").status, 0);
   EXPECT_THAT(shell("$muon inspect a").out,
-              AllOf(HasSubstr("step      300"), HasSubstr("optim/fc1.weight/momentum_buffer"), HasSubstr("not verified")));
+              AllOf(HasSubstr("step      300"), HasSubstr("optim/fc1.weight/momentum_buffer"),
+                    HasSubstr("not verified")));
   EXPECT_THAT(shell("$muon inspect a --verify").out, HasSubstr("agree with the checksum"));
   EXPECT_THAT(shell("$muon plan a").out, AllOf(HasSubstr("fc1.weight"), Not(HasSubstr("optim/"))));
-  const Json json = Json::parse(shell("$muon inspect a/checkpoints/step-00000150.safetensors --json").out);
+  const Json json =
+      Json::parse(shell("$muon inspect a/checkpoints/step-00000150.safetensors --json").out);
   EXPECT_EQ(json["step"], 150);
   EXPECT_EQ(json["groups"][0]["algorithm"], "muon");
   EXPECT_TRUE(json["groups"][0]["options"]["lr"].is_number());

@@ -44,4 +44,6 @@ inline std::string line_after(const std::string& text, const std::string& beginn
 }
 
 /// For Running::read_until, of a `muon train --gradients 1`.
-inline std::string after_step(int step) { return "gradients after step " + std::to_string(step) + "\n"; }
+inline std::string after_step(int step) {
+  return "gradients after step " + std::to_string(step) + "\n";
+}

@@ -20,7 +20,8 @@ class Train : public InFolder {};
 class TrainRefuses : public InFolder {};
 
 Json summary_of(const std::string& options) {
-  const Result run = shell("$muon train --threads 1 --run-dir run --summary summary.json " + options);
+  const Result run =
+      shell("$muon train --threads 1 --run-dir run --summary summary.json " + options);
   EXPECT_EQ(run.status, 0) << run.out;
   const Json json = Json::parse(contents("summary.json"));
   fs::remove_all("run");
@@ -31,9 +32,10 @@ TEST_F(Train, HelpNamesEveryOption) {
   const Result run = shell("$muon train --help");
   EXPECT_EQ(run.status, 0);
   for (const char* option :
-       {"--model",     "--data",   "--optimizer",  "--lr",      "--adamw-lr", "--weight-decay", "--momentum", "--schedule",
-        "--epochs",    "--steps",  "--batch-size", "--seed",    "--dtype",    "--device",       "--threads",  "--gradients",
-        "--plan-only", "--assign", "--summary",    "small_net", "convnet",    "muon",           "adamw",      "sgd"}) {
+       {"--model",    "--data",     "--optimizer", "--lr",        "--adamw-lr",   "--weight-decay",
+        "--momentum", "--schedule", "--epochs",    "--steps",     "--batch-size", "--seed",
+        "--dtype",    "--device",   "--threads",   "--gradients", "--plan-only",  "--assign",
+        "--summary",  "small_net",  "convnet",     "muon",        "adamw",        "sgd"}) {
     EXPECT_THAT(run.out, HasSubstr(option));
   }
 }
@@ -48,8 +50,9 @@ TEST_F(Train, PlanOnlyPrintsThePlanAndTrainsNothing) {
 }
 
 TEST_F(Train, AssignChangesWhoOptimizesWhat) {
-  const Result run =
-      shell("$muon train --plan-only --assign 'fc2.weight=muon' --assign 'fc1.*=adamw' --assign 'fc2.bias=freeze'");
+  const Result run = shell(
+      "$muon train --plan-only --assign 'fc2.weight=muon' --assign 'fc1.*=adamw' --assign "
+      "'fc2.bias=freeze'");
   EXPECT_EQ(run.status, 0);
   EXPECT_THAT(run.out, testing::ContainsRegex("fc2.weight .*Muon .*rule 'name fc2.weight'"));
   EXPECT_THAT(run.out, testing::ContainsRegex("fc1.weight .*AdamW .*rule 'name fc1"));
@@ -57,7 +60,8 @@ TEST_F(Train, AssignChangesWhoOptimizesWhat) {
 }
 
 TEST_F(Train, GradientsAreShownALineAParameter) {
-  const Result run = shell("$muon train --data random --steps 4 --gradients 2 --assign fc1.bias=freeze --run-dir run");
+  const Result run = shell(
+      "$muon train --data random --steps 4 --gradients 2 --assign fc1.bias=freeze --run-dir run");
   EXPECT_EQ(run.status, 0) << run.out;
   EXPECT_THAT(run.out, HasSubstr("gradients after step 2\n"));
   EXPECT_THAT(run.out, HasSubstr("gradients after step 4\n"));
@@ -67,10 +71,13 @@ TEST_F(Train, GradientsAreShownALineAParameter) {
 }
 
 TEST_F(Train, EveryOptimizerModelScheduleAndTypeRuns) {
-  for (const char* options : {"--optimizer adamw", "--optimizer sgd", "--optimizer adamw --assign fc1.weight=muon",
-                              "--model convnet", "--schedule wsd --warmup 2", "--schedule constant --warmup 3", "--dtype float64",
-                              "--dtype bfloat16", "--momentum-warmup 3", "--adjust-lr match_rms_adamw --lr 0.001"}) {
-    const Json summary = summary_of(std::string("--data random --steps 4 --batch-size 32 ") + options);
+  for (const char* options :
+       {"--optimizer adamw", "--optimizer sgd", "--optimizer adamw --assign fc1.weight=muon",
+        "--model convnet", "--schedule wsd --warmup 2", "--schedule constant --warmup 3",
+        "--dtype float64", "--dtype bfloat16", "--momentum-warmup 3",
+        "--adjust-lr match_rms_adamw --lr 0.001"}) {
+    const Json summary =
+        summary_of(std::string("--data random --steps 4 --batch-size 32 ") + options);
     EXPECT_EQ(summary["steps"], 4) << options;
     EXPECT_EQ(summary["plan"].is_null(), std::string(options) == "--optimizer sgd");
   }
@@ -80,7 +87,8 @@ TEST_F(Train, EveryOptimizerModelScheduleAndTypeRuns) {
 TEST_F(Train, TheDefaultsAreThoseOfTheLibrary) {
   const auto expect_adamw = [](const Json& options, const torch::optim::AdamWOptions& expected) {
     EXPECT_EQ(options.at("lr"), expected.lr());
-    EXPECT_EQ(options.at("betas"), Json::array({std::get<0>(expected.betas()), std::get<1>(expected.betas())}));
+    EXPECT_EQ(options.at("betas"),
+              Json::array({std::get<0>(expected.betas()), std::get<1>(expected.betas())}));
     EXPECT_EQ(options.at("eps"), expected.eps());
     EXPECT_EQ(options.at("weight_decay"), expected.weight_decay());
   };
@@ -100,7 +108,8 @@ TEST_F(Train, TheDefaultsAreThoseOfTheLibrary) {
     EXPECT_EQ(options.at("norm_eps").get<std::string>(), muon::to_string(expected.norm_eps()));
   }
   const Json alone = summary_of("--data random --steps 1 --optimizer adamw").at("plan");
-  for (const Json& parameter : alone.at("parameters")) expect_adamw(parameter.at("options"), torch::optim::AdamWOptions());
+  for (const Json& parameter : alone.at("parameters"))
+    expect_adamw(parameter.at("options"), torch::optim::AdamWOptions());
   const std::string help = shell("$muon train --help").out;
   EXPECT_THAT(help, HasSubstr("[muon 0.02, adamw 0.001, sgd 0.1]"));
   EXPECT_THAT(help, HasSubstr("beside Muon [0.0003]"));
@@ -121,7 +130,8 @@ TEST_F(Train, SummaryHoldsPlanOptionsAndEpochs) {
 
 TEST_F(Train, SameSeedSameLossesToTheLastBit) {
   const std::string options = "--steps 30 --batch-size 64 --model convnet --seed ";
-  const Json first = summary_of(options + "3"), again = summary_of(options + "3"), other = summary_of(options + "4");
+  const Json first = summary_of(options + "3"), again = summary_of(options + "3"),
+             other = summary_of(options + "4");
   EXPECT_EQ(first["epochs"][0]["train_loss"], again["epochs"][0]["train_loss"]);
   EXPECT_EQ(first["epochs"][0]["test_loss"], again["epochs"][0]["test_loss"]);
   EXPECT_NE(first["epochs"][0]["train_loss"], other["epochs"][0]["train_loss"]);
@@ -139,18 +149,25 @@ TEST_F(Train, WritesTheModelAndSaysWhere) {
 
 TEST_F(Train, PlainFilesAreReadToo) {
   fs::create_directory("mnist");
-  ASSERT_EQ(shell("for f in " MUON_DATA "/mnist/*.gz; do gunzip -c $f >mnist/$(basename $f .gz); done").status, 0);
+  ASSERT_EQ(
+      shell("for f in " MUON_DATA "/mnist/*.gz; do gunzip -c $f >mnist/$(basename $f .gz); done")
+          .status,
+      0);
   const Json plain = summary_of("--steps 3 --data mnist/"), zipped = summary_of("--steps 3");
   EXPECT_EQ(plain["epochs"][0]["test_loss"], zipped["epochs"][0]["test_loss"]);
 }
 
 // The targets, 97.8 % and 98.8 % within five epochs, are reached within two.
-TEST_F(Train, SmallNetLearnsMnist) { EXPECT_GE(summary_of("--epochs 2")["epochs"][1]["test_accuracy"].get<double>(), 0.978); }
+TEST_F(Train, SmallNetLearnsMnist) {
+  EXPECT_GE(summary_of("--epochs 2")["epochs"][1]["test_accuracy"].get<double>(), 0.978);
+}
 TEST_F(Train, ConvNetLearnsMnist) {
-  EXPECT_GE(summary_of("--epochs 2 --model convnet")["epochs"][1]["test_accuracy"].get<double>(), 0.988);
+  EXPECT_GE(summary_of("--epochs 2 --model convnet")["epochs"][1]["test_accuracy"].get<double>(),
+            0.988);
 }
 
-// ---- what is wrong is said, with the name of the flag or file, and exit status 2 (usage) or 1 ----
+// ---- what is wrong is said, with the name of the flag or file, and exit status 2 (usage) or 1
+// ----
 
 struct Refusal {
   const char* options;
@@ -201,36 +218,44 @@ TEST_F(TrainRefuses, AFolderThatHoldsAnotherRun) {
 }
 
 TEST_F(TrainRefuses, ADivergedTrainingNamesTheParameter) {
-  const Result run =
-      shell("$muon train --data random --steps 50 --optimizer adamw --assign fc1.weight=muon --lr 1e30 --run-dir run");
+  const Result run = shell(
+      "$muon train --data random --steps 50 --optimizer adamw --assign fc1.weight=muon --lr 1e30 "
+      "--run-dir run");
   EXPECT_EQ(run.status, 1) << run.out;
   EXPECT_THAT(run.out, HasSubstr("NaN or infinity in the gradient of"));
 }
 
 TEST_F(TrainRefuses, AFullDisk) {
   // /dev/full refuses every write with "no space left on device"
-  const Result device = shell("$muon train --data random --steps 1 --run-dir run --summary /dev/full");
+  const Result device =
+      shell("$muon train --data random --steps 1 --run-dir run --summary /dev/full");
   EXPECT_EQ(device.status, 1);
   EXPECT_THAT(device.out, HasSubstr("/dev/full cannot be written: No space left on device"));
   // a limit on the size of files stops the model's file in the middle; nothing half-written stays
-  const Result limit = shell("trap '' XFSZ; ulimit -f 100; $muon train --data random --steps 1 --run-dir other");
+  const Result limit =
+      shell("trap '' XFSZ; ulimit -f 100; $muon train --data random --steps 1 --run-dir other");
   EXPECT_EQ(limit.status, 1);
   EXPECT_THAT(limit.out, HasSubstr("other/model.pt cannot be written"));
   EXPECT_TRUE(fs::is_empty("other"));
 }
 
 TEST_F(Train, TheSummaryGoesWhereALinkPoints) {
-  ASSERT_EQ(
-      shell("touch old.json; chmod 600 old.json; ln -s old.json latest.json; mkdir dev; ln -s /proc/self/fd/1 dev/stdout").status,
-      0);
-  EXPECT_EQ(shell("$muon train --data random --steps 1 --run-dir a --summary latest.json").status, 0);
+  ASSERT_EQ(shell("touch old.json; chmod 600 old.json; ln -s old.json latest.json; mkdir dev; ln "
+                  "-s /proc/self/fd/1 dev/stdout")
+                .status,
+            0);
+  EXPECT_EQ(shell("$muon train --data random --steps 1 --run-dir a --summary latest.json").status,
+            0);
   EXPECT_TRUE(fs::is_symlink("latest.json"));
   EXPECT_EQ(Json::parse(contents("old.json"))["steps"], 1);
   EXPECT_EQ(fs::status("old.json").permissions(), fs::perms::owner_read | fs::perms::owner_write);
-  EXPECT_EQ(shell("$muon train --data random --steps 1 --run-dir b --summary $PWD/dev/stdout >log").status, 0);
+  EXPECT_EQ(shell("$muon train --data random --steps 1 --run-dir b --summary $PWD/dev/stdout >log")
+                .status,
+            0);
   EXPECT_TRUE(fs::is_symlink("dev/stdout"));
   EXPECT_THAT(contents("log"), HasSubstr("\"format\": 1"));
-  EXPECT_EQ(shell("$muon train --data random --steps 1 --run-dir c --summary c/result.json").status, 0);
+  EXPECT_EQ(shell("$muon train --data random --steps 1 --run-dir c --summary c/result.json").status,
+            0);
   EXPECT_TRUE(fs::exists("c/result.json"));
 }
 
@@ -240,7 +265,10 @@ TEST_F(Train, ABatchLargerThanTheDataIsTheData) {
 
 class Idx : public InFolder {
  protected:
-  Idx() { shell("mkdir data; for f in " MUON_DATA "/mnist/*.gz; do gunzip -c $f >data/$(basename $f .gz); done"); }
+  Idx() {
+    shell("mkdir data; for f in " MUON_DATA
+          "/mnist/*.gz; do gunzip -c $f >data/$(basename $f .gz); done");
+  }
   static Result train() { return shell("$muon train --steps 1 --data data --run-dir run"); }
   void expect_refused(const char* file, const char* what) {
     const Result run = train();
@@ -269,12 +297,14 @@ TEST_F(Idx, LongerThanItSays) {
 }
 
 TEST_F(Idx, WrongMagic) {
-  fs::copy_file("data/t10k-images-idx3-ubyte", "data/train-labels-idx1-ubyte", fs::copy_options::overwrite_existing);
+  fs::copy_file("data/t10k-images-idx3-ubyte", "data/train-labels-idx1-ubyte",
+                fs::copy_options::overwrite_existing);
   expect_refused("data/train-labels-idx1-ubyte", "magic number is 0x00000803, not 0x00000801");
 }
 
 TEST_F(Idx, ImagesAndLabelsOfDifferentSets) {
-  fs::copy_file("data/t10k-labels-idx1-ubyte", "data/train-labels-idx1-ubyte", fs::copy_options::overwrite_existing);
+  fs::copy_file("data/t10k-labels-idx1-ubyte", "data/train-labels-idx1-ubyte",
+                fs::copy_options::overwrite_existing);
   expect_refused("60000 images", "10000 labels");
 }
 
@@ -282,7 +312,8 @@ TEST_F(Idx, SizesThatCannotBe) {
   std::ofstream("data/train-images-idx3-ubyte", std::ios::binary)
       .write("\0\0\x08\x03\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff", 16);
   expect_refused("data/train-images-idx3-ubyte", "more than a terabyte");
-  std::ofstream("data/train-images-idx3-ubyte", std::ios::binary).write("\0\0\x08\x03\0\0\0\0\0\0\0\x1c\0\0\0\x1c", 16);
+  std::ofstream("data/train-images-idx3-ubyte", std::ios::binary)
+      .write("\0\0\x08\x03\0\0\0\0\0\0\0\x1c\0\0\0\x1c", 16);
   expect_refused("data/train-images-idx3-ubyte", "holds nothing");
 }
 
@@ -293,7 +324,8 @@ TEST_F(Idx, DamagedGzip) {
   expect_refused("data/t10k-images-idx3-ubyte.gz", "truncated");
   fs::copy_file(MUON_DATA "/mnist/t10k-images-idx3-ubyte.gz", "data/t10k-images-idx3-ubyte.gz",
                 fs::copy_options::overwrite_existing);
-  std::fstream file("data/t10k-images-idx3-ubyte.gz", std::ios::binary | std::ios::in | std::ios::out);
+  std::fstream file("data/t10k-images-idx3-ubyte.gz",
+                    std::ios::binary | std::ios::in | std::ios::out);
   file.seekp(5000);
   file << "damage";
   file.close();

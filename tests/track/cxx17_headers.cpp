@@ -26,14 +26,21 @@ muon::track::Run begin_run() {
   using namespace muon::track;
   RunOptions options;
   options.project = "p";
-  options.config = {{"lr", 0.02}, {"layers", 3u}, {"bias", true}, {"data", Object{{"name", "mnist"}}}, {"sizes", List{1, 2L}}};
+  options.config = {{"lr", 0.02},
+                    {"layers", 3u},
+                    {"bias", true},
+                    {"data", Object{{"name", "mnist"}}},
+                    {"sizes", List{1, 2L}}};
   options.sinks = {std::make_shared<Counter>(), jsonl(), tensorboard("tb")};
   options.system_metrics_interval = 15;
   Run run = init(std::move(options));
   MetricDefinition metric;
   metric.name = "loss";
   run.define_metric(metric);
-  run.log({{"loss", 0.5f}, {"count", std::size_t{3}}, {"text", std::string_view("a")}, {"none", Value()}});
+  run.log({{"loss", 0.5f},
+           {"count", std::size_t{3}},
+           {"text", std::string_view("a")},
+           {"none", Value()}});
   return run;
 }
 

@@ -1,5 +1,6 @@
-// A forked child must neither wait, nor write, nor touch the parent's files, whatever the parent's threads were doing at the
-// fork. Every child has an alarm, so that one that waits for ever fails its test.
+// A forked child must neither wait, nor write, nor touch the parent's files, whatever the parent's
+// threads were doing at the fork. Every child has an alarm, so that one that waits for ever fails
+// its test.
 #include "track/memory_sink.hpp"
 #include "track/run_folder.hpp"
 #include "track/wandb_records.hpp"
@@ -60,7 +61,9 @@ void use_and_destroy(Run run, Watch watched, const torch::nn::Module& model) {
     auto another = watch(run, model, {.log = Log::all, .log_freq = 1});
     another.step();
   }
-  if (!run.config().values().empty() || !run.problems().empty() || run.info().id.empty() || run.sinks().empty()) ::_exit(1);
+  if (!run.config().values().empty() || !run.problems().empty() || run.info().id.empty() ||
+      run.sinks().empty())
+    ::_exit(1);
   run.finish(3);
   run.log({{"child", 4}});
   run = init({.sinks = {}});  // a run of its own works
@@ -74,7 +77,8 @@ TEST_F(Forking, AChildWhoseParentSamplesTheSystem) {
     auto watched = watch(run, *model, {.log = Log::all, .log_freq = 1});
     for (int i = 0; i < 20; ++i) {
       run.log({{"a", i}});
-      ASSERT_TRUE(child_ends([&] { use_and_destroy(std::move(run), std::move(watched), *model); })) << i;
+      ASSERT_TRUE(child_ends([&] { use_and_destroy(std::move(run), std::move(watched), *model); }))
+          << i;
     }
   }
   expect_valid_log(records_of(files_in(folder, ".wandb").front()), true);
@@ -115,9 +119,10 @@ TEST_F(Forking, ChildrenOfAParentThatLogsHard) {
   std::atomic<bool> stop{false};
   std::int64_t logged = 0;
   {
-    auto run = init({.dir = folder,
-                     .sinks = {wandb_offline(), tensorboard(folder / "tb"), jsonl(folder / "a.jsonl")},
-                     .system_metrics_interval = 0.001});
+    auto run =
+        init({.dir = folder,
+              .sinks = {wandb_offline(), tensorboard(folder / "tb"), jsonl(folder / "a.jsonl")},
+              .system_metrics_interval = 0.001});
     auto watched = watch(run, *model, {.log = Log::all, .log_freq = 1});
     std::thread writer([&] {
       for (; !stop; ++logged) {
@@ -126,7 +131,8 @@ TEST_F(Forking, ChildrenOfAParentThatLogsHard) {
       }
     });
     for (int i = 0; i < 100 && !HasFailure(); ++i)
-      EXPECT_TRUE(child_ends([&] { use_and_destroy(std::move(run), std::move(watched), *model); })) << i;
+      EXPECT_TRUE(child_ends([&] { use_and_destroy(std::move(run), std::move(watched), *model); }))
+          << i;
     stop = true;
     writer.join();
     EXPECT_THAT(problem_texts(run), testing::ElementsAre());

@@ -40,38 +40,50 @@ Points points_of(const fs::path& path) {
   EXPECT_TRUE(history.exit_code().has_value());
   Points points;
   for (const auto& [name, series] : history.series()) {
-    for (std::size_t i = 0; i < series.steps.size(); ++i) points[name].emplace_back(series.steps[i], series.values[i]);
+    for (std::size_t i = 0; i < series.steps.size(); ++i)
+      points[name].emplace_back(series.steps[i], series.values[i]);
   }
   return points;
 }
 
 bool same(const Points& a, const Points& b) {
   const auto equal = [](const auto& x, const auto& y) {
-    return x.first == y.first && (x.second == y.second || (std::isnan(x.second) && std::isnan(y.second)));
+    return x.first == y.first &&
+           (x.second == y.second || (std::isnan(x.second) && std::isnan(y.second)));
   };
-  return a.size() == b.size() && std::equal(a.begin(), a.end(), b.begin(), [&](const auto& x, const auto& y) {
-           return x.first == y.first && std::equal(x.second.begin(), x.second.end(), y.second.begin(), y.second.end(), equal);
+  return a.size() == b.size() &&
+         std::equal(a.begin(), a.end(), b.begin(), [&](const auto& x, const auto& y) {
+           return x.first == y.first && std::equal(x.second.begin(), x.second.end(),
+                                                   y.second.begin(), y.second.end(), equal);
          });
 }
 
 /// One random run in all formats at once; what its numbers are.
 Points log_at_random(const fs::path& folder, unsigned seed) {
   std::mt19937 random(seed);
-  const std::vector<std::string> names{"loss", "train/loss", "a.b c", "学习/率", "emoji 😀", "\"quoted\\\"", "line\nbreak"};
-  const std::vector<double> odd{
-      0.0, -0.0, 1e300, 5e-324, std::nan(""), std::numeric_limits<double>::infinity(), -std::numeric_limits<double>::infinity()};
+  const std::vector<std::string> names{"loss",    "train/loss",   "a.b c",      "学习/率",
+                                       "emoji 😀", "\"quoted\\\"", "line\nbreak"};
+  const std::vector<double> odd{0.0,
+                                -0.0,
+                                1e300,
+                                5e-324,
+                                std::nan(""),
+                                std::numeric_limits<double>::infinity(),
+                                -std::numeric_limits<double>::infinity()};
   Points points;
-  auto run = init({.project = "p",
-                   .config = {{"seed", static_cast<int>(seed)}},
-                   .dir = folder,
-                   .sinks = {wandb_offline(), tensorboard(folder / "tb"), jsonl(folder / "a.jsonl")}});
+  auto run =
+      init({.project = "p",
+            .config = {{"seed", static_cast<int>(seed)}},
+            .dir = folder,
+            .sinks = {wandb_offline(), tensorboard(folder / "tb"), jsonl(folder / "a.jsonl")}});
   std::int64_t step = 0;
   for (int i = 0, rows = static_cast<int>(random() % 12); i < rows; ++i, step += 1 + random() % 3) {
     Object row;
     for (const std::string& name : names) {
       switch (random() % 7) {
         case 0: {
-          const double value = random() % 3 == 0 ? odd[random() % odd.size()] : std::ldexp(static_cast<double>(random()), -20);
+          const double value = random() % 3 == 0 ? odd[random() % odd.size()]
+                                                 : std::ldexp(static_cast<double>(random()), -20);
           row.emplace_back(name, value);
           points[name].emplace_back(step, value);
           break;
@@ -83,7 +95,10 @@ Points log_at_random(const fs::path& folder, unsigned seed) {
           break;
         }
         case 2: row.emplace_back(name, std::string(random() % 3 == 0 ? 40000 : 5, 'x')); break;
-        case 3: row.emplace_back(name, Histogram{{0, 1, 2}, {3, static_cast<std::int64_t>(random() % 9)}}); break;
+        case 3:
+          row.emplace_back(name,
+                           Histogram{{0, 1, 2}, {3, static_cast<std::int64_t>(random() % 9)}});
+          break;
         case 4:
           row.emplace_back(name, random() % 2 == 0);
           points[name].emplace_back(step, std::get<bool>(row.back().second.get()) ? 1 : 0);
@@ -106,7 +121,8 @@ TEST_F(Formats, EveryFormatReadsBackWhatWasLogged) {
     ASSERT_TRUE(same(points_of(run / "a.jsonl"), logged)) << "JSON lines, seed " << seed;
     Points rounded = logged;  // TensorBoard's scalars are float32
     for (auto& [name, points] : rounded) {
-      for (auto& point : points) point.second = static_cast<double>(static_cast<float>(point.second));
+      for (auto& point : points)
+        point.second = static_cast<double>(static_cast<float>(point.second));
     }
     ASSERT_TRUE(same(points_of(run / "tb"), rounded)) << "TensorBoard, seed " << seed;
     expect_valid_log(records_of(files_in(run / "wandb", ".wandb").front()), true);
@@ -138,8 +154,9 @@ TEST_F(Formats, AwkwardTexts) {
 
 TEST_F(Formats, ConfigUpdatesMerge) {
   {
-    auto run =
-        init({.config = {{"lr", 0.1}, {"data", Object{{"name", "mnist"}}}}, .dir = folder, .sinks = {wandb_offline(), jsonl()}});
+    auto run = init({.config = {{"lr", 0.1}, {"data", Object{{"name", "mnist"}}}},
+                     .dir = folder,
+                     .sinks = {wandb_offline(), jsonl()}});
     run.config().update({{"lr", 0.2}, {"data", Object{{"images", 7}}}});
   }
   const std::vector<fs::path> lines = files_in(folder, ".jsonl");
@@ -199,9 +216,10 @@ TEST_F(Formats, AFullDiskLosesRowsAndNotTheRun) {
   run.log({{"a", 3}});
   run.finish();
   std::signal(SIGXFSZ, before);
-  EXPECT_THAT(problem_texts(run),
-              ElementsAre(HasSubstr("jsonl: rows not written (once)"), HasSubstr("tensorboard: rows not written (once)"),
-                          AllOf(HasSubstr("wandb: rows not written (once)"), HasSubstr("File too large"))));
+  EXPECT_THAT(problem_texts(run), ElementsAre(HasSubstr("jsonl: rows not written (once)"),
+                                              HasSubstr("tensorboard: rows not written (once)"),
+                                              AllOf(HasSubstr("wandb: rows not written (once)"),
+                                                    HasSubstr("File too large"))));
   for (const std::string part : {"wandb", "tensorboard"}) {
     History history(folder / part);
     history.read();
@@ -210,8 +228,9 @@ TEST_F(Formats, AFullDiskLosesRowsAndNotTheRun) {
   }
   const auto records = records_of(files_in(folder, ".wandb").front());
   expect_valid_log(records, true);
-  const auto definitions =
-      std::count_if(records.begin(), records.end(), [](const auto& r) { return r.kind == wandb_record::metric_kind; });
+  const auto definitions = std::count_if(records.begin(), records.end(), [](const auto& r) {
+    return r.kind == wandb_record::metric_kind;
+  });
   EXPECT_EQ(definitions, 2);  // that of large/text is written with the next row
 }
 
@@ -247,12 +266,14 @@ struct FirstSample : Sink {
 TEST_F(Formats, SystemMetricsAreSampledInTheBackground) {
   const auto first = std::make_shared<FirstSample>();
   {
-    auto run =
-        init({.dir = folder, .sinks = {wandb_offline(), jsonl(folder / "a.jsonl"), first}, .system_metrics_interval = 0.001});
+    auto run = init({.dir = folder,
+                     .sinks = {wandb_offline(), jsonl(folder / "a.jsonl"), first},
+                     .system_metrics_interval = 0.001});
     first->sampled.get_future().wait();
   }
   const std::string lines = contents(folder / "a.jsonl");
-  EXPECT_THAT(lines, AllOf(HasSubstr("\"cpu\":"), HasSubstr("\"proc.memory.rssMB\":"), HasSubstr("\"memory_percent\":")));
+  EXPECT_THAT(lines, AllOf(HasSubstr("\"cpu\":"), HasSubstr("\"proc.memory.rssMB\":"),
+                           HasSubstr("\"memory_percent\":")));
   expect_valid_log(records_of(files_in(folder, ".wandb").front()), true);
 }
 

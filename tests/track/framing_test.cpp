@@ -31,7 +31,8 @@ std::string bytes_of(std::string_view hex) {
 }
 
 template <class Reader>
-std::vector<std::string> all_records(const std::string& file, std::size_t piece = std::string::npos) {
+std::vector<std::string> all_records(const std::string& file,
+                                     std::size_t piece = std::string::npos) {
   Reader reader;
   std::vector<std::string> records;
   for (std::size_t at = 0; at < file.size(); at += std::min(piece, file.size() - at)) {
@@ -47,17 +48,20 @@ std::string wandb_file(const std::vector<std::string>& records) {
   return file;
 }
 
-// a log of one record, `num: 1 header { version_info { producer: "x" } }`, as W&B's own writer makes it
+// a log of one record, `num: 1 header { version_info { producer: "x" } }`, as W&B's own writer
+// makes it
 const std::string golden_wandb = bytes_of("3a572642e1be00 0ea1c571 0a00 01 0801aa01050a030a0178");
 
 TEST(WandbLog, IsWhatWandbWrites) {
   EXPECT_EQ(wandb_file({wandb_record::header(1, "x")}), golden_wandb);
-  EXPECT_EQ(wandb_record::final(7), bytes_of("0807 a20100"));  // an empty message is there nevertheless
+  // an empty message is there nevertheless
+  EXPECT_EQ(wandb_record::final(7), bytes_of("0807 a20100"));
   EXPECT_EQ(wandb_record::exit(2, 0, 1.5), bytes_of("0802 920104 0800 1001"));
 }
 
 TEST(WandbLog, EveryEndOfABlock) {
-  // after the first record `left` bytes of the block remain: 0 to 6 are filled with zeros, 7 hold an empty first chunk
+  // after the first record `left` bytes of the block remain: 0 to 6 are filled with zeros, 7 hold
+  // an empty first chunk
   for (std::size_t left = 0; left <= 20; ++left) {
     const std::string first(32768 - 7 - 7 - left, 'a');
     for (const std::size_t size : {0u, 1u, 12u, 13u, 14u, 32761u, 32762u, 70000u, 200000u}) {
@@ -80,14 +84,16 @@ TEST(WandbLog, ATornTailIsNotThereYet) {
   const std::vector<std::string> records{"one", std::string(50000, '2'), "three"};
   const std::string file = wandb_file(records);
   std::size_t most = 0;
-  for (std::size_t size = 0; size < file.size(); size += size < 100 || size > file.size() - 100 ? 1 : 97) {
+  for (std::size_t size = 0; size < file.size();
+       size += size < 100 || size > file.size() - 100 ? 1 : 97) {
     const auto found = all_records<wandb_log::Reader>(file.substr(0, size));
     ASSERT_GE(found.size(), most);
     most = found.size();
     ASSERT_TRUE(std::equal(found.begin(), found.end(), records.begin()));
   }
   EXPECT_EQ(most, 2u);
-  EXPECT_EQ(all_records<wandb_log::Reader>(wandb_file({"one"}) + std::string(100000, '\0')), std::vector<std::string>{"one"});
+  EXPECT_EQ(all_records<wandb_log::Reader>(wandb_file({"one"}) + std::string(100000, '\0')),
+            std::vector<std::string>{"one"});
 }
 
 TEST(WandbLog, AChangedBitIsAnError) {
@@ -105,9 +111,12 @@ TEST(WandbLog, AChangedBitIsAnError) {
 }
 
 TEST(TfRecord, IsWhatTensorBoardWrites) {
-  EXPECT_EQ(tfrecord::crc32c("123456789"), 0xe3069283u);  // the check value of RFC 3720's polynomial
-  EXPECT_EQ(tfrecord::frame(event::version(1)),
-            bytes_of("1800000000000000 a37f4b22 09000000000000f03f1a0d627261696e2e4576656e743a32 86bf577a"));
+  // the check value of RFC 3720's polynomial
+  EXPECT_EQ(tfrecord::crc32c("123456789"), 0xe3069283u);
+  EXPECT_EQ(
+      tfrecord::frame(event::version(1)),
+      bytes_of(
+          "1800000000000000 a37f4b22 09000000000000f03f1a0d627261696e2e4576656e743a32 86bf577a"));
 }
 
 TEST(TfRecord, ReadsWhatItWritesInAnyPieces) {

@@ -23,7 +23,8 @@ class ReadingBack : public InFolder {};
 TEST_F(ReadingBack, AResumedRunReplacesWhatItRepeats) {
   for (const std::int64_t first : {0, 3}) {
     auto run = init({.dir = folder, .sinks = {tensorboard(folder / "tb")}});
-    for (std::int64_t step = first; step < first + 5; ++step) run.log({{"loss", first * 100 + step}}, step);
+    for (std::int64_t step = first; step < first + 5; ++step)
+      run.log({{"loss", first * 100 + step}}, step);
   }
   History history(folder / "tb");
   history.read();
@@ -34,9 +35,11 @@ TEST_F(ReadingBack, AResumedRunReplacesWhatItRepeats) {
 
 TEST_F(ReadingBack, PartsOfARunAreOrderedByWhatTheySayAndNotByTheirTimes) {
   for (int part = 1; part <= 11; ++part) {
-    const std::string name = part == 1 ? "metrics.jsonl" : "metrics-" + std::to_string(part) + ".jsonl";
-    write(folder / name, R"({"run":{"id":"abc","start":)" + std::to_string(1000 + part) + "},\"config\":{}}\n" + R"({"_step":)" +
-                             std::to_string(part) + R"(,"_timestamp":1,"loss":)" + std::to_string(part) + "}\n");
+    const std::string name =
+        part == 1 ? "metrics.jsonl" : "metrics-" + std::to_string(part) + ".jsonl";
+    write(folder / name, R"({"run":{"id":"abc","start":)" + std::to_string(1000 + part) +
+                             "},\"config\":{}}\n" + R"({"_step":)" + std::to_string(part) +
+                             R"(,"_timestamp":1,"loss":)" + std::to_string(part) + "}\n");
   }
   write(folder / "other.jsonl", R"({"run":{"id":"old","start":5},"config":{}})"
                                 "\n");

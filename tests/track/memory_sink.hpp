@@ -13,8 +13,12 @@ namespace track_test {
 
 struct Memory : muon::track::Sink {
   std::string name() const override { return "memory"; }
-  void start(const muon::track::RunInfo&, const muon::track::Object& values) override { first_config = values; }
-  void config(const muon::track::Object& values, const muon::track::Object&) override { config_changes = values; }
+  void start(const muon::track::RunInfo&, const muon::track::Object& values) override {
+    first_config = values;
+  }
+  void config(const muon::track::Object& values, const muon::track::Object&) override {
+    config_changes = values;
+  }
   void row(const muon::track::Row& row) override { rows.push_back(row); }
   void finish(int code, const muon::track::Row& row) override {
     exit_code = code;

@@ -31,14 +31,18 @@ class Official : public InFolder {
                      .notes = "bad \xff byte",
                      .tags = {"a", "b"},
                      .system_metrics_interval = 0.01});
-    run.define_metric({.name = "val/*", .step_metric = "epoch", .summary = "min", .goal = "minimize"});
+    run.define_metric(
+        {.name = "val/*", .step_metric = "epoch", .summary = "min", .goal = "minimize"});
     auto watched = watch(run, *model, {.log = Log::all, .log_freq = 3});
     for (int i = 0; i < 400; ++i) {
       model->zero_grad();
       const torch::Tensor loss = model->forward(torch::randn({4, 6})).pow(2).mean();
       loss.backward();
       watched.step();
-      Object row{{"train/loss", loss}, {"i", i}, {"odd name. 学", 0.5 * i}, {"inner", Object{{"a", i}, {"b", -i}}}};
+      Object row{{"train/loss", loss},
+                 {"i", i},
+                 {"odd name. 学", 0.5 * i},
+                 {"inner", Object{{"a", i}, {"b", -i}}}};
       if (i % 50 == 0) {
         row.emplace_back("nan", std::nan(""));
         row.emplace_back("infinite", -std::numeric_limits<double>::infinity());
@@ -54,16 +58,19 @@ class Official : public InFolder {
 
   /// 77: this Python has not got the reader.
   static void check(const std::string& arguments) {
-    const int status = std::system(("python3 -W ignore " MUON_OFFICIAL_READERS " " + arguments).c_str());
+    const int status =
+        std::system(("python3 -W ignore " MUON_OFFICIAL_READERS " " + arguments).c_str());
     if (WIFEXITED(status) && (WEXITSTATUS(status) == 77 || WEXITSTATUS(status) == 127))
-      GTEST_SKIP() << "python3 here has no such reader (pip install wandb tensorboard); our own reader was tested";
+      GTEST_SKIP() << "python3 here has no such reader (pip install wandb tensorboard); our own "
+                      "reader was tested";
     EXPECT_EQ(status, 0);
   }
 };
 
 TEST_F(Official, WandbsDataStoreReadsOurLog) {
   log(wandb_offline());
-  check("wandb " + files_in(folder, ".wandb").front().string() + " " + (folder / "lines.jsonl").string());
+  check("wandb " + files_in(folder, ".wandb").front().string() + " " +
+        (folder / "lines.jsonl").string());
 }
 
 TEST_F(Official, EventAccumulatorReadsOurEvents) {

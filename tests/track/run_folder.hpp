@@ -20,10 +20,12 @@ namespace fs = std::filesystem;
 class InFolder : public testing::Test {
  protected:
   InFolder() {
-    for (const char* name : {"PROJECT", "ENTITY", "NAME", "NOTES", "RUN_ID", "RUN_GROUP", "JOB_TYPE", "TAGS", "DIR", "MODE"})
+    for (const char* name : {"PROJECT", "ENTITY", "NAME", "NOTES", "RUN_ID", "RUN_GROUP",
+                             "JOB_TYPE", "TAGS", "DIR", "MODE"})
       ::unsetenv((std::string("WANDB_") + name).c_str());
     static int count = 0;
-    folder = fs::temp_directory_path() / ("muon-track-" + std::to_string(::getpid()) + "-" + std::to_string(count++));
+    folder = fs::temp_directory_path() /
+             ("muon-track-" + std::to_string(::getpid()) + "-" + std::to_string(count++));
     fs::remove_all(folder);
     fs::create_directories(folder);
   }
@@ -46,7 +48,8 @@ inline void write(const fs::path& file, const std::string& bytes) {
 inline std::vector<fs::path> files_in(const fs::path& folder, const std::string& part_of_name) {
   std::vector<fs::path> files;
   for (const auto& entry : fs::recursive_directory_iterator(folder)) {
-    if (entry.is_regular_file() && entry.path().filename().string().find(part_of_name) != std::string::npos)
+    if (entry.is_regular_file() &&
+        entry.path().filename().string().find(part_of_name) != std::string::npos)
       files.push_back(entry.path());
   }
   return files;

@@ -41,11 +41,13 @@ TEST_F(Tracking, RowsFollowWandbsRules) {
   run.log({{"g", Object{{"y", 2}}}}, 9);
   run.finish(3);
   run.finish(0);
-  EXPECT_THAT(texts(*memory), ElementsAre("0: a=1", "1: a=4 b=3", "7: c=5 d=6", "8: e=7", R"(9: g={"x":1,"y":2})"));
+  EXPECT_THAT(texts(*memory),
+              ElementsAre("0: a=1", "1: a=4 b=3", "7: c=5 d=6", "8: e=7", R"(9: g={"x":1,"y":2})"));
   EXPECT_EQ(memory->exit_code, 3);
   EXPECT_EQ(memory->last.values.size(), 6u);
   EXPECT_THAT(problem_texts(run),
-              ElementsAre(AllOf(HasSubstr("log calls with a step smaller than the one before, whose values were dropped (once)"),
+              ElementsAre(AllOf(HasSubstr("log calls with a step smaller than the one before, "
+                                          "whose values were dropped (once)"),
                                 HasSubstr("step 3 after step 9"))));
   EXPECT_THROW(run.log({{"a", 1}}), std::logic_error);
 }
@@ -84,8 +86,11 @@ TEST_F(Tracking, EnvironmentFillsWhatIsEmpty) {
   EXPECT_EQ(run.info().name, "own");
   EXPECT_THAT(run.info().tags, ElementsAre("x", "y"));
   EXPECT_EQ(files_in(folder, "run-abc.wandb").size(), 1u);
-  EXPECT_EQ(fs::read_symlink(folder / "wandb/latest-run").string(), "offline-run-" + run.info().stamp + "-abc");
-  bool refused = false;  // the same id in the same second: never appended to; a second may just have ended, so it is tried again
+  EXPECT_EQ(fs::read_symlink(folder / "wandb/latest-run").string(),
+            "offline-run-" + run.info().stamp + "-abc");
+  // the same id in the same second: never appended to; a second may just have ended, so it is tried
+  // again
+  bool refused = false;
   for (int i = 0; i < 1000 && !refused; ++i) {
     try {
       (void)init({});
@@ -141,7 +146,8 @@ TEST_F(Tracking, ManyThreadsLogAndNothingIsLost) {
     History history(path);
     history.read();
     ASSERT_EQ(history.series().size(), 4u);
-    for (const auto& [name, series] : history.series()) EXPECT_EQ(series.values.size(), 200u) << name;
+    for (const auto& [name, series] : history.series())
+      EXPECT_EQ(series.values.size(), 200u) << name;
   }
 }
 
@@ -150,15 +156,17 @@ TEST_F(Tracking, AnInvalidHistogramIsRefusedAndNothingIsLogged) {
   auto run = init({.sinks = {memory}});
   EXPECT_THROW(run.log({{"a", 1}, {"h", Histogram{{0, 1}, {1, 2, 3}}}}), std::invalid_argument);
   const double infinity = std::numeric_limits<double>::infinity();
-  for (const Histogram& histogram : {Histogram{{}, {1}}, Histogram{{0, infinity}, {1}}, Histogram{{0, std::nan(""), 2}, {1, 1}},
-                                     Histogram{{2, 1}, {1}}, Histogram{{1, 2}, {-1}}})
+  for (const Histogram& histogram :
+       {Histogram{{}, {1}}, Histogram{{0, infinity}, {1}}, Histogram{{0, std::nan(""), 2}, {1, 1}},
+        Histogram{{2, 1}, {1}}, Histogram{{1, 2}, {-1}}})
     EXPECT_THROW(run.log({{"deep", List{Object{{"h", histogram}}}}}), std::invalid_argument);
   run.log({{"b", 2}});
   run.log({{"c", 3}}, std::numeric_limits<std::int64_t>::max());
   run.log({{"d", 4}});
   run.log({{"e", 5}});
   run.finish();
-  EXPECT_THAT(texts(*memory), ElementsAre("0: b=2", "9223372036854775807: c=3 d=4", "9223372036854775807: e=5"));
+  EXPECT_THAT(texts(*memory),
+              ElementsAre("0: b=2", "9223372036854775807: c=3 d=4", "9223372036854775807: e=5"));
 }
 
 /// Does what a sink should not.
@@ -186,8 +194,9 @@ TEST_F(Tracking, ASinkThatMisbehavesLosesOnlyItsOwn) {
   bad->sample.get_future().wait();
   run.finish();
   EXPECT_EQ(memory->rows.size(), 3u);
-  EXPECT_THAT(problem_texts(run), ElementsAre(HasSubstr("bad: rows not written (3 times); first: it threw something"),
-                                              HasSubstr("bad: system metrics not written")));
+  EXPECT_THAT(problem_texts(run),
+              ElementsAre(HasSubstr("bad: rows not written (3 times); first: it threw something"),
+                          HasSubstr("bad: system metrics not written")));
 }
 
 }  // namespace

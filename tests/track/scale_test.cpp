@@ -1,4 +1,5 @@
-// Objects of 200,000 names. A merge that looked through all names for each of them would take hours.
+// Objects of 200,000 names. A merge that looked through all names for each of them would take
+// hours.
 #include "track/memory_sink.hpp"
 #include "track/run_folder.hpp"
 

@@ -1,4 +1,5 @@
-// A process that is killed: what log returned from is in the files, in order, and the rest of the file is a torn tail at most.
+// A process that is killed: what log returned from is in the files, in order, and the rest of the
+// file is a torn tail at most.
 #include "track/run_folder.hpp"
 
 #include <muon/track/history.hpp>
@@ -21,7 +22,9 @@ class Survival : public InFolder {};
 
 /// Logs until it is killed, and reports each logged step through the pipe.
 [[noreturn]] void log_forever(const fs::path& folder, int pipe) {
-  auto run = init({.dir = folder, .sinks = {wandb_offline(), tensorboard(folder / "tb"), jsonl(folder / "a.jsonl")}});
+  auto run =
+      init({.dir = folder,
+            .sinks = {wandb_offline(), tensorboard(folder / "tb"), jsonl(folder / "a.jsonl")}});
   const std::string text(3000, 'x');  // so that records cross blocks
   for (std::int64_t step = 0;; ++step) {
     run.log({{"step", step}, {"text", text}});
@@ -42,7 +45,8 @@ TEST_F(Survival, KilledAtRandomMomentsOf200Runs) {
     }
     ::close(ends[1]);
     std::int64_t reported = -1, step = 0;
-    for (int rows = static_cast<int>(random() % 60); reported < rows && ::read(ends[0], &step, sizeof step) == sizeof step;)
+    for (int rows = static_cast<int>(random() % 60);
+         reported < rows && ::read(ends[0], &step, sizeof step) == sizeof step;)
       reported = step;
     std::this_thread::sleep_for(std::chrono::microseconds(random() % 300));
     ::kill(child, SIGKILL);

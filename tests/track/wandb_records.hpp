@@ -24,7 +24,8 @@ inline std::vector<wandb_record::Parsed> records_of(const fs::path& file) {
   return records;
 }
 
-/// W&B's order: header, run, then anything, and at the end exit and final. Every record has a number and a kind.
+/// W&B's order: header, run, then anything, and at the end exit and final. Every record has a
+/// number and a kind.
 inline void expect_valid_log(const std::vector<wandb_record::Parsed>& records, bool finished) {
   ASSERT_GE(records.size(), 2u);
   for (std::size_t i = 0; i < records.size(); ++i) {

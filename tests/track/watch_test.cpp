@@ -1,4 +1,5 @@
-// Histograms of gradients and parameters: the numbers of W&B's rule, at the right steps, and in any order of destruction.
+// Histograms of gradients and parameters: the numbers of W&B's rule, at the right steps, and in any
+// order of destruction.
 #include "track/run_folder.hpp"
 
 #include "track/tensor_stats.hpp"
@@ -49,7 +50,8 @@ TEST(HistogramOf, IsHistcOverTheRange) {
       const torch::Tensor counts = torch::histc(wide, 64, least, greatest).to(torch::kLong);
       std::int64_t difference = 0;
       for (std::int64_t i = 0; i < 64; ++i)
-        difference += std::abs(h.counts[static_cast<std::size_t>(i)] - counts[i].item<std::int64_t>());
+        difference +=
+            std::abs(h.counts[static_cast<std::size_t>(i)] - counts[i].item<std::int64_t>());
       EXPECT_LE(difference, 2 * (count / 50000)) << count;
     }
   }
@@ -57,7 +59,8 @@ TEST(HistogramOf, IsHistcOverTheRange) {
 
 TEST(HistogramOf, EveryKindOfTensor) {
   const double nan = std::nan(""), infinity = std::numeric_limits<double>::infinity();
-  const Histogram some = muon::track::histogram(torch::tensor({nan, 1.0, infinity, 3.0, -infinity}), 2);
+  const Histogram some =
+      muon::track::histogram(torch::tensor({nan, 1.0, infinity, 3.0, -infinity}), 2);
   EXPECT_THAT(some.edges, ElementsAre(1, 2, 3));
   EXPECT_THAT(some.counts, ElementsAre(1, 1));
   EXPECT_TRUE(muon::track::histogram(torch::tensor({nan})).counts.empty());
@@ -74,7 +77,8 @@ TEST(HistogramOf, EveryKindOfTensor) {
   EXPECT_THROW(muon::track::histogram(torch::ones({2}), 0), std::invalid_argument);
   EXPECT_THROW(muon::track::histogram(torch::ones({2}), 513), std::invalid_argument);
   EXPECT_THROW(muon::track::histogram(torch::Tensor()), std::invalid_argument);
-  EXPECT_EQ(muon::track::histogram(torch::full({3}, 1e38).mul(torch::tensor({-3.0, 0.0, 3.0})), 3).counts.size(),
+  EXPECT_EQ(muon::track::histogram(torch::full({3}, 1e38).mul(torch::tensor({-3.0, 0.0, 3.0})), 3)
+                .counts.size(),
             3u);  // a range past float32's
 }
 
@@ -87,8 +91,10 @@ void expect_histogram(const torch::Tensor& values, std::int64_t bins) {
   EXPECT_TRUE(std::is_sorted(h.edges.begin(), h.edges.end())) << values;
   EXPECT_EQ(h.edges.front(), wide.min().item<double>());
   EXPECT_EQ(h.edges.back(), wide.max().item<double>());
-  EXPECT_EQ(std::accumulate(h.counts.begin(), h.counts.end(), std::int64_t{0}), values.numel()) << values;
-  EXPECT_GT(h.counts.front(), 0) << values;  // the smallest value is in the first bin, the largest in the last
+  EXPECT_EQ(std::accumulate(h.counts.begin(), h.counts.end(), std::int64_t{0}), values.numel())
+      << values;
+  // the smallest value is in the first bin, the largest in the last
+  EXPECT_GT(h.counts.front(), 0) << values;
   EXPECT_GT(h.counts.back(), 0) << values;
 }
 
@@ -105,19 +111,26 @@ Type type_of(c10::ScalarType type) {
 }
 
 TEST(HistogramOf, AnyRangeOfEveryType) {
-  for (const Type& type : {type_of<double>(torch::kFloat64), type_of<float>(torch::kFloat32), type_of<c10::Half>(torch::kHalf),
-                           type_of<c10::BFloat16>(torch::kBFloat16)}) {
+  for (const Type& type :
+       {type_of<double>(torch::kFloat64), type_of<float>(torch::kFloat32),
+        type_of<c10::Half>(torch::kHalf), type_of<c10::BFloat16>(torch::kBFloat16)}) {
     const double d = type.least, m = type.greatest, e = type.epsilon;
-    const std::vector<std::vector<double>> ranges{
-        {0, d},   {-d, 0}, {-d, d},    {0, 3 * d, 20 * d}, {-m, m},     {-m, 0, m},         {m, m / 2}, {-m, -m * (1 - e)},
-        {-m, -d}, {d, m},  {1, 1 + e}, {-1, 0, d, 1},      {0, 1e-310}, {-1.7e308, 1.7e308}};
+    const std::vector<std::vector<double>> ranges{{0, d},      {-d, 0},
+                                                  {-d, d},     {0, 3 * d, 20 * d},
+                                                  {-m, m},     {-m, 0, m},
+                                                  {m, m / 2},  {-m, -m * (1 - e)},
+                                                  {-m, -d},    {d, m},
+                                                  {1, 1 + e},  {-1, 0, d, 1},
+                                                  {0, 1e-310}, {-1.7e308, 1.7e308}};
     for (const auto& range : ranges) {
       const torch::Tensor values = torch::tensor(range, torch::kFloat64).to(type.type);
       const torch::Tensor wide = values.to(torch::kFloat64);
-      if (!wide.isfinite().all().item<bool>() || wide.min().equal(wide.max())) continue;  // not a range of this type
+      // not a range of this type
+      if (!wide.isfinite().all().item<bool>() || wide.min().equal(wide.max())) continue;
       for (const std::int64_t bins : {1, 2, 7, 64, 512}) {
         expect_histogram(values, bins);
-        if (type.type == torch::kFloat64 || type.type == torch::kFloat32) expect_histogram(values.to_sparse(), bins);
+        if (type.type == torch::kFloat64 || type.type == torch::kFloat32)
+          expect_histogram(values.to_sparse(), bins);
       }
     }
   }
@@ -125,7 +138,8 @@ TEST(HistogramOf, AnyRangeOfEveryType) {
 
 TEST(HistogramOf, BinsOfTinyAndHugeRangesAreEqualParts) {
   for (const double scale : {0x1p-1060, 0x1p-500, 1.0, 0x1p500, 0x1p1020}) {
-    const Histogram h = muon::track::histogram(torch::tensor({-4.0, -3.0, -1.0, 0.0, 0.5, 4.0}, torch::kFloat64) * scale, 4);
+    const Histogram h = muon::track::histogram(
+        torch::tensor({-4.0, -3.0, -1.0, 0.0, 0.5, 4.0}, torch::kFloat64) * scale, 4);
     EXPECT_THAT(h.edges, ElementsAre(-4 * scale, -2 * scale, 0, 2 * scale, 4 * scale));
     EXPECT_THAT(h.counts, ElementsAre(2, 1, 2, 1));
   }
@@ -134,7 +148,8 @@ TEST(HistogramOf, BinsOfTinyAndHugeRangesAreEqualParts) {
 TEST(NormOf, ValuesWhoseSquaresLeaveTheRange) {
   for (const double scale : {5e-324, 1e-300, 1e-150, 1.0, 1e150, 1e300}) {
     const torch::Tensor values = torch::tensor({3.0, -4.0, 0.0}, torch::kFloat64) * scale;
-    EXPECT_NEAR(muon::track::count(values, 2).norm / (5 * scale), 1, 1e-14) << scale;  // a few roundings
+    // a few roundings
+    EXPECT_NEAR(muon::track::count(values, 2).norm / (5 * scale), 1, 1e-14) << scale;
   }
   EXPECT_EQ(muon::track::count(torch::zeros({3}, torch::kFloat64), 2).norm, 0);
 }
@@ -179,7 +194,8 @@ TEST_F(Watching, ParametersAtEveryNthStepAndNamesOfLaterModels) {
   EXPECT_EQ(memory->rows[2].count("gradients/0.weight"), 1u);
   EXPECT_EQ(memory->rows[0].count("parameters/graph_10.weight"), 1u);
   EXPECT_EQ(memory->rows[0].count("gradients/graph_10.weight"), 0u);
-  EXPECT_NEAR(number(memory->rows[2].at("parameter_norms/0.weight")), first->parameters()[0].norm().item<double>(), 1e-6);
+  EXPECT_NEAR(number(memory->rows[2].at("parameter_norms/0.weight")),
+              first->parameters()[0].norm().item<double>(), 1e-6);
 }
 
 TEST_F(Watching, WhatCannotBeCountedDoesNotEndABackward) {
@@ -197,14 +213,18 @@ TEST_F(Watching, WhatCannotBeCountedDoesNotEndABackward) {
   (model.real.sum() * 1e-25 + torch::real(model.complex).sum()).backward();
   watched.step();
   run.log({{"x", 1}});
-  EXPECT_NEAR(number(memory->rows.at(0).at("gradient_norms/real")) / (1e-25 * std::sqrt(2.0)), 1, 1e-6);  // squares below float32
+  // squares below float32
+  EXPECT_NEAR(number(memory->rows.at(0).at("gradient_norms/real")) / (1e-25 * std::sqrt(2.0)), 1,
+              1e-6);
   EXPECT_EQ(memory->rows.at(0).count("gradients/complex"), 0u);
   EXPECT_TRUE(run.problems().empty());
 }
 
 TEST_F(Watching, MayEndInAnyOrder) {
   const auto memory = std::make_shared<Memory>();
-  const auto backward = [](torch::nn::Linear& layer) { layer->forward(torch::ones({1, 2})).sum().backward(); };
+  const auto backward = [](torch::nn::Linear& layer) {
+    layer->forward(torch::ones({1, 2})).sum().backward();
+  };
   {
     auto run = init({.sinks = {memory}});  // the model goes first, then the watch
     auto layer = std::make_unique<torch::nn::Linear>(2, 2);

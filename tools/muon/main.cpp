@@ -1,6 +1,7 @@
 // muon: the command line. One file a subcommand; this one only dispatches.
 //
-// Exit status: 0 done, 1 it failed, 2 the command line was wrong, 128 + n stopped by signal n and saved.
+// Exit status: 0 done, 1 it failed, 2 the command line was wrong, 128 + n stopped by signal n and
+// saved.
 #include "cli/print.hpp"
 #include "cli/usage_error.hpp"
 #include "inspect/inspect.hpp"
@@ -23,17 +24,20 @@
 int main(int argc, char** argv) {
   std::signal(SIGXFSZ, SIG_IGN);  // a file that may not grow is an error with a name, not the end
   CLI::App app("Trains networks with the Muon optimizer, and says what it does.", "muon");
-  app.set_version_flag("--version", fmt::format("muon {} (LibTorch {})", MUON_VERSION_STRING, TORCH_VERSION));
+  app.set_version_flag("--version",
+                       fmt::format("muon {} (LibTorch {})", MUON_VERSION_STRING, TORCH_VERSION));
   app.require_subcommand(1);
 
   cli::TrainOptions train;
   CLI::App* train_command = app.add_subcommand("train", "Train a small network on images");
   cli::add_train_options(*train_command, train);
   cli::PlanOptions plan;
-  CLI::App* plan_command = app.add_subcommand("plan", "Say who should optimize what in a checkpoint file");
+  CLI::App* plan_command =
+      app.add_subcommand("plan", "Say who should optimize what in a checkpoint file");
   cli::add_plan_options(*plan_command, plan);
   cli::InspectOptions inspect;
-  CLI::App* inspect_command = app.add_subcommand("inspect", "Say what is inside a checkpoint, or how a tracked run went");
+  CLI::App* inspect_command =
+      app.add_subcommand("inspect", "Say what is inside a checkpoint, or how a tracked run went");
   cli::add_inspect_options(*inspect_command, inspect);
   train.program = argv[0];
   train.arguments.assign(argv + std::min(argc, 2), argv + argc);
@@ -41,9 +45,10 @@ int main(int argc, char** argv) {
   app.failure_message([&](const CLI::App*, const CLI::Error& error) {
     const std::string_view first = argc > 1 ? argv[1] : "";
     const bool known = first == "train" || first == "plan" || first == "inspect";
-    const std::string what = known || first.empty() || first[0] == '-'
-                                 ? error.what()
-                                 : cli::message("there is no command '{}'; known: train, plan, inspect", first);
+    const std::string what =
+        known || first.empty() || first[0] == '-'
+            ? error.what()
+            : cli::message("there is no command '{}'; known: train, plan, inspect", first);
     return cli::message("muon: {}\nRun 'muon {}--help' for what it takes.\n", cli::Lines{what},
                         known ? fmt::format("{} ", first) : "");
   });

@@ -1,5 +1,5 @@
-// The exports of ChatGPT and of Claude.ai, both named conversations.json: an array of conversations, each a tree of messages with
-// a pointer to its current leaf.
+// The exports of ChatGPT and of Claude.ai, both named conversations.json: an array of
+// conversations, each a tree of messages with a pointer to its current leaf.
 #include "format.hpp"
 #include "json_file.hpp"
 #include "json_text.hpp"
@@ -17,8 +17,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// The parts of a message: text, also an empty one, transcribed speech, pictures. A picture is told of only where the message
-/// would be empty without.
+/// The parts of a message: text, also an empty one, transcribed speech, pictures. A picture is told
+/// of only where the message would be empty without.
 std::string text_of(const Json& content) {
   const Json& parts = member(content, "parts");
   std::vector<std::string> lines, pictures;
@@ -38,13 +38,16 @@ std::string text_of(const Json& content) {
 std::optional<Message> message_of(const Json& node) {
   const Json& json = member(node, "message");
   const Json& content = member(json, "content");
-  const std::string role = text_member(member(json, "author"), "role"), recipient = text_member(json, "recipient");
+  const std::string role = text_member(member(json, "author"), "role"),
+                    recipient = text_member(json, "recipient");
   const std::string type = text_member(content, "content_type");
-  const bool user = role == "user", answer = role == "assistant" && (recipient.empty() || recipient == "all");
+  const bool user = role == "user",
+             answer = role == "assistant" && (recipient.empty() || recipient == "all");
   const bool hidden = flag_member(member(json, "metadata"), "is_visually_hidden_from_conversation");
-  if ((!user && !answer) || hidden || (type != "text" && type != "multimodal_text")) return std::nullopt;
-  Message message{user ? Role::user : Role::assistant, text_of(content), time_of(member(json, "create_time")),
-                  text_member(json, "id")};
+  if ((!user && !answer) || hidden || (type != "text" && type != "multimodal_text"))
+    return std::nullopt;
+  Message message{user ? Role::user : Role::assistant, text_of(content),
+                  time_of(member(json, "create_time")), text_member(json, "id")};
   return is_blank(message.text) ? std::nullopt : std::optional(std::move(message));
 }
 
@@ -65,7 +68,8 @@ std::string leaf_of(const Json& conversation) {
 std::vector<std::string> path_to(const std::string& leaf, const Json& mapping) {
   std::vector<std::string> path;
   std::set<std::string> seen;  // a damaged tree may be a circle
-  for (std::string id = leaf; mapping.is_object() && mapping.contains(id) && seen.insert(id).second;) {
+  for (std::string id = leaf;
+       mapping.is_object() && mapping.contains(id) && seen.insert(id).second;) {
     path.push_back(id);
     id = text_member(mapping[id], "parent");
   }
@@ -94,14 +98,16 @@ std::vector<std::string> all_of(const Json& mapping) {
   return order;
 }
 
-/// A conversation of Claude.ai in the shape of ChatGPT's: a list, whose messages name their parents since 2025.
+/// A conversation of Claude.ai in the shape of ChatGPT's: a list, whose messages name their parents
+/// since 2025.
 Json as_tree(const Json& conversation) {
   const Json& messages = member(conversation, "chat_messages");
   Json mapping = Json::object();
   std::string before;
   for (std::size_t i = 0; messages.is_array() && i < messages.size(); ++i) {
     const bool user = text_member(messages[i], "sender") == "human";
-    std::string id = text_member(messages[i], "uuid"), parent = text_member(messages[i], "parent_message_uuid");
+    std::string id = text_member(messages[i], "uuid"),
+                parent = text_member(messages[i], "parent_message_uuid");
     if (id.empty()) id = fmt::format("{}", i + 1);
     std::string text = content_text(member(messages[i], "content"));
     if (is_blank(text)) text = text_member(messages[i], "text");
@@ -121,7 +127,8 @@ Json as_tree(const Json& conversation) {
     const std::string parent = text_member(node, "parent");
     if (mapping.contains(parent)) mapping[parent]["children"].push_back(id);
   }
-  return {{"mapping", std::move(mapping)}, {"current_node", text_member(conversation, "current_leaf_message_uuid")}};
+  return {{"mapping", std::move(mapping)},
+          {"current_node", text_member(conversation, "current_leaf_message_uuid")}};
 }
 
 /// What the two exports call the same.
@@ -133,8 +140,10 @@ struct Names {
   const char* updated;
   const char* created;
 };
-constexpr Names chatgpt = {"chatgpt", "mapping", "conversation_id", "title", "update_time", "create_time"};
-constexpr Names claude_ai = {"claude.ai", "chat_messages", "uuid", "name", "updated_at", "created_at"};
+constexpr Names chatgpt = {"chatgpt", "mapping",     "conversation_id",
+                           "title",   "update_time", "create_time"};
+constexpr Names claude_ai = {"claude.ai", "chat_messages", "uuid",
+                             "name",      "updated_at",    "created_at"};
 
 template <const Names& names>
 std::vector<Conversation> in_file(const fs::path& path, Report& report) {
@@ -149,8 +158,12 @@ std::vector<Conversation> in_file(const fs::path& path, Report& report) {
     } else {
       std::string id = text_member(*json, names.id);
       if (id.empty()) id = text_member(*json, "id");
-      Conversation conversation{
-          names.format, path, std::move(id), text_member(*json, names.title), time_of(member(*json, names.updated)), value.where};
+      Conversation conversation{names.format,
+                                path,
+                                std::move(id),
+                                text_member(*json, names.title),
+                                time_of(member(*json, names.updated)),
+                                value.where};
       if (!conversation.updated) conversation.updated = time_of(member(*json, names.created));
       found.push_back(std::move(conversation));
     }
@@ -159,11 +172,14 @@ std::vector<Conversation> in_file(const fs::path& path, Report& report) {
   return found;
 }
 
-void read(const Conversation& conversation, const ReadOptions& options, Report& report, const Sink& sink) {
-  Json json = parse_json(JsonFile(conversation.file).text_at(conversation.part), report).value_or(Json());
+void read(const Conversation& conversation, const ReadOptions& options, Report& report,
+          const Sink& sink) {
+  Json json =
+      parse_json(JsonFile(conversation.file).text_at(conversation.part), report).value_or(Json());
   if (conversation.format == claude_ai.format) json = as_tree(json);
   const Json& mapping = member(json, "mapping");
-  const std::vector<std::string> ids = options.all_branches ? all_of(mapping) : path_to(leaf_of(json), mapping);
+  const std::vector<std::string> ids =
+      options.all_branches ? all_of(mapping) : path_to(leaf_of(json), mapping);
   for (const std::string& id : ids) {
     std::optional<Message> message = message_of(mapping[id]);
     if (message && !sink(std::move(*message))) return;
@@ -177,7 +193,11 @@ bool recognizes(const FileHead& head) {
 
 }  // namespace
 
-Format chatgpt_format() { return {chatgpt.format, recognizes<chatgpt>, in_file<chatgpt>, nullptr, read}; }
-Format claude_ai_format() { return {claude_ai.format, recognizes<claude_ai>, in_file<claude_ai>, nullptr, read}; }
+Format chatgpt_format() {
+  return {chatgpt.format, recognizes<chatgpt>, in_file<chatgpt>, nullptr, read};
+}
+Format claude_ai_format() {
+  return {claude_ai.format, recognizes<claude_ai>, in_file<claude_ai>, nullptr, read};
+}
 
 }  // namespace dialogue

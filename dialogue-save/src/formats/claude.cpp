@@ -1,4 +1,5 @@
-// Claude Code: one file of JSON lines a session, in a folder named after the project's path. The lines form a tree.
+// Claude Code: one file of JSON lines a session, in a folder named after the project's path. The
+// lines form a tree.
 #include "claude_branch.hpp"
 #include "claude_queue.hpp"
 #include "claude_record.hpp"
@@ -17,7 +18,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// A line without its text, which is read again when its turn comes: a session may be larger than memory.
+/// A line without its text, which is read again when its turn comes: a session may be larger than
+/// memory.
 struct Record {
   Span where;
   ClaudeKind kind = ClaudeKind::none;
@@ -26,14 +28,14 @@ struct Record {
 };
 
 bool typed(ClaudeKind kind) {
-  return kind == ClaudeKind::question || kind == ClaudeKind::command || kind == ClaudeKind::queued ||
-         kind == ClaudeKind::queue_row;
+  return kind == ClaudeKind::question || kind == ClaudeKind::command ||
+         kind == ClaudeKind::queued || kind == ClaudeKind::queue_row;
 }
 
 Record record_of(const Json& json, const Span& where) {
   const std::string type = text_member(json, "type");
-  Record record{where, claude_kind(json), text_member(json, "uuid"), text_member(json, "parentUuid"),
-                text_member(json, "logicalParentUuid")};
+  Record record{where, claude_kind(json), text_member(json, "uuid"),
+                text_member(json, "parentUuid"), text_member(json, "logicalParentUuid")};
   record.tree.sidechain = flag_member(json, "isSidechain");
   record.tree.turn = type == "user" || type == "assistant";
   record.tree.prompt = typed(record.kind) && record.kind != ClaudeKind::queue_row;
@@ -60,7 +62,8 @@ class Index {
       const bool queued = text_member(json, "type") == "attachment";
       if (!told.empty()) queue_.told(told, queued, text_member(json, "promptSource") == "queued");
     }
-    if (record.tree.time.empty()) record.tree.time = record.uuid;  // so that two prompts without a time still differ
+    // so that two prompts without a time still differ
+    if (record.tree.time.empty()) record.tree.time = record.uuid;
     records_.push_back(std::move(record));
     return records_.back().tree.prompt && !records_.back().tree.sidechain;
   }
@@ -74,7 +77,8 @@ class Index {
       all[text.place].tree.prompt = true;
     }
     for (std::size_t i = 0; i < all.size(); ++i) {
-      if (all[i].kind == ClaudeKind::queue_row && places.count(i) == 0) all[i].kind = ClaudeKind::none;
+      if (all[i].kind == ClaudeKind::queue_row && places.count(i) == 0)
+        all[i].kind = ClaudeKind::none;
     }
     return all;
   }
@@ -84,9 +88,11 @@ class Index {
     if (record.uuid.empty() && record.kind == ClaudeKind::none) return true;
     if (record.uuid.empty() && record.tree.time.empty()) return false;
     // a line without a name is known by its text, which holds its time
-    const std::string name = record.uuid.empty() ? fmt::format("{}", std::hash<std::string_view>()(line)) : record.uuid;
+    const std::string name =
+        record.uuid.empty() ? fmt::format("{}", std::hash<std::string_view>()(line)) : record.uuid;
     const auto [first, is_new] = seen_.emplace(name, records_.size());
-    if (!is_new && compacted_) records_[first->second].tree.copied = static_cast<int>(records_.size());
+    if (!is_new && compacted_)
+      records_[first->second].tree.copied = static_cast<int>(records_.size());
     return !is_new;
   }
 
@@ -100,8 +106,9 @@ class Index {
 std::vector<Record> index_of(JsonFile& file, bool first_only, Report& report) {
   Index index(report);
   Report unused;  // repairs count where a text is used
-  file.each_object(report, unused,
-                   [&](const Json& json, const JsonFile::Value& line) { return !(index.add(json, line) && first_only); });
+  file.each_object(report, unused, [&](const Json& json, const JsonFile::Value& line) {
+    return !(index.add(json, line) && first_only);
+  });
   return std::move(index).finish();
 }
 
@@ -124,7 +131,8 @@ std::vector<bool> active(const std::vector<Record>& records) {
 }
 
 /// What will be part of the conversation, in the order of the file.
-std::vector<Record> chosen(std::vector<Record> records, const ReadOptions& options, bool subagent_file) {
+std::vector<Record> chosen(std::vector<Record> records, const ReadOptions& options,
+                           bool subagent_file) {
   const std::vector<bool> is_active = active(records);
   std::vector<Record> kept;
   bool begun = subagent_file;  // sidechains before the first question are warm-ups of the program
@@ -133,7 +141,9 @@ std::vector<Record> chosen(std::vector<Record> records, const ReadOptions& optio
     Record& record = records[i];
     if (record.kind == ClaudeKind::none || (!is_active[i] && !options.all_branches)) continue;
     if (record.tree.sidechain && !subagent_file && !(options.sidechains && begun)) continue;
-    if (record.kind == ClaudeKind::command_body && !(after_command && options.commands == Commands::full)) continue;
+    if (record.kind == ClaudeKind::command_body &&
+        !(after_command && options.commands == Commands::full))
+      continue;
     after_command = record.kind == ClaudeKind::command;
     begun = begun || record.tree.prompt;
     kept.push_back(std::move(record));
@@ -141,7 +151,8 @@ std::vector<Record> chosen(std::vector<Record> records, const ReadOptions& optio
   return kept;
 }
 
-/// What the first record that has this member says there; "" where none does or the file cannot be read.
+/// What the first record that has this member says there; "" where none does or the file cannot be
+/// read.
 std::string first_text(const fs::path& file, const char* key, Report& report) try {
   std::string text;
   Report unused;
@@ -169,10 +180,12 @@ std::multimap<std::string, fs::path> subagents_of(const fs::path& session, Repor
   return found;
 }
 
-void read(const Conversation& conversation, const ReadOptions& options, Report& report, const Sink& sink) {
+void read(const Conversation& conversation, const ReadOptions& options, Report& report,
+          const Sink& sink) {
   JsonFile file(conversation.file);
   const bool subagent_file = is_subagent(conversation.file);
-  const std::vector<Record> records = chosen(index_of(file, options.first_only, report), options, subagent_file);
+  const std::vector<Record> records =
+      chosen(index_of(file, options.first_only, report), options, subagent_file);
   std::multimap<std::string, fs::path> subagents;
   if (options.sidechains && !subagent_file) subagents = subagents_of(conversation.file, report);
   const auto read_subagents = [&](const std::string& before) {
@@ -191,7 +204,8 @@ void read(const Conversation& conversation, const ReadOptions& options, Report& 
     };
     if (i > 0 && !records[i].tree.time.empty() && !read_subagents(records[i].tree.time)) return;
     Json json;
-    Message message{typed(records[i].kind) ? Role::user : Role::assistant, text_of(records[i], json)};
+    Message message{typed(records[i].kind) ? Role::user : Role::assistant,
+                    text_of(records[i], json)};
     message.time = time_of(member(json, "timestamp"));
     message.id = records[i].uuid;
     if (i + 1 < records.size() && records[i + 1].kind == ClaudeKind::command_body) {
@@ -207,13 +221,19 @@ std::string title_of(const Conversation& conversation) {
   std::string title;
   int best = 0;
   JsonFile(conversation.file).each_line([&](const JsonFile::Value& line) {
-    if (line.text.size() > 1 << 14 || line.text.find("itle\"") + 1 + line.text.find("summary\"") + 1 == 0) return true;
+    if (line.text.size() > 1 << 14 ||
+        line.text.find("itle\"") + 1 + line.text.find("summary\"") + 1 == 0)
+      return true;
     Report unused;
     const Json json = parse_json(line.text, unused).value_or(Json());
     const std::string type = text_member(json, "type");
-    const int rank = type == "custom-title" ? 3 : type == "ai-title" ? 2 : type == "summary" ? 1 : 0;
+    const int rank = type == "custom-title" ? 3
+                     : type == "ai-title"   ? 2
+                     : type == "summary"    ? 1
+                                            : 0;
     const char* key = rank == 3 ? "customTitle" : rank == 2 ? "aiTitle" : "summary";
-    std::string name = text_member(json, rank > 1 && text_member(json, key).empty() ? "title" : key);
+    std::string name =
+        text_member(json, rank > 1 && text_member(json, key).empty() ? "title" : key);
     if (rank > 0 && rank >= best && !name.empty()) title = std::move(name), best = rank;
     return true;
   });
@@ -229,11 +249,13 @@ std::vector<fs::path> project_folders() {
   if (const std::string configured = environment("CLAUDE_CONFIG_DIR"); !configured.empty())
     return {fs::path(configured) / "projects"};
   const std::string config = environment("XDG_CONFIG_HOME");
-  return {home() / ".claude/projects", (config.empty() ? home() / ".config" : fs::path(config)) / "claude/projects"};
+  return {home() / ".claude/projects",
+          (config.empty() ? home() / ".config" : fs::path(config)) / "claude/projects"};
 }
 
-/// Whether a file in the folder `store` is of the workspace. Different paths make the same name, and a long name is cut and ends
-/// in a hash that only the assistant can compute: then the path in the file decides, if there is one.
+/// Whether a file in the folder `store` is of the workspace. Different paths make the same name,
+/// and a long name is cut and ends in a hash that only the assistant can compute: then the path in
+/// the file decides, if there is one.
 bool belongs(const fs::path& file, const std::string& store, const fs::path& workspace) {
   Report unused;  // a file that cannot be read is told of when it is chosen
   const std::string begun_in = first_text(file, "cwd", unused);
@@ -253,13 +275,15 @@ std::vector<Conversation> in_stores(const Workspace& workspace, Report& report) 
   const fs::path wanted = workspace ? resolved(*workspace) : fs::path();
   std::vector<Conversation> found;
   for (const fs::path& projects : project_folders()) {
-    report.searched.push_back((workspace ? projects / slug(wanted) : projects).string() + "/*.jsonl");
+    report.searched.push_back((workspace ? projects / slug(wanted) : projects).string() +
+                              "/*.jsonl");
     for (const fs::path& folder : entries(projects, &report)) {
       const std::string store = folder.filename().string();
       if (workspace && !may_hold(store, wanted)) continue;
       for (const fs::path& file : entries(folder, &report)) {
         if (file.extension() != ".jsonl" || is_subagent(file) || !regular(file)) continue;
-        if (!workspace || belongs(file, store, wanted)) found.push_back(in_file(file, report).front());
+        if (!workspace || belongs(file, store, wanted))
+          found.push_back(in_file(file, report).front());
       }
     }
   }
@@ -267,12 +291,14 @@ std::vector<Conversation> in_stores(const Workspace& workspace, Report& report) 
 }
 
 bool recognizes(const FileHead& head) {
-  return head.has("parentUuid") || head.has("leafUuid") || head.has("isSidechain") || head.has("isSnapshotUpdate") ||
-         (head.has("sessionId") && head.has("type"));
+  return head.has("parentUuid") || head.has("leafUuid") || head.has("isSidechain") ||
+         head.has("isSnapshotUpdate") || (head.has("sessionId") && head.has("type"));
 }
 
 }  // namespace
 
-Format claude_format() { return {"claude", recognizes, in_file, in_stores, read, title_of, "CLAUDE_CODE_SESSION_ID"}; }
+Format claude_format() {
+  return {"claude", recognizes, in_file, in_stores, read, title_of, "CLAUDE_CODE_SESSION_ID"};
+}
 
 }  // namespace dialogue

@@ -10,12 +10,14 @@ using Records = std::vector<TreeRecord>;
 
 std::size_t at(int index) { return static_cast<std::size_t>(index); }
 
-/// A root that is not the first belongs after what it logically continues, or after what was written before it.
+/// A root that is not the first belongs after what it logically continues, or after what was
+/// written before it.
 void link_roots(Records& records) {
   int previous = -1;
   for (std::size_t i = 0; i < records.size(); ++i) {
     TreeRecord& record = records[i];
-    if (record.parent < 0) record.parent = record.logical_parent >= 0 ? record.logical_parent : previous;
+    if (record.parent < 0)
+      record.parent = record.logical_parent >= 0 ? record.logical_parent : previous;
     if (!record.sidechain) previous = static_cast<int>(i);
   }
 }
@@ -67,7 +69,9 @@ struct Subtree {
 
 /// Of these the one that was written to last; -1 where there are none.
 int latest(const std::vector<int>& children, const std::vector<Subtree>& below) {
-  const auto earlier = [&](int a, int b) { return below[at(a)].last_turn < below[at(b)].last_turn; };
+  const auto earlier = [&](int a, int b) {
+    return below[at(a)].last_turn < below[at(b)].last_turn;
+  };
   return children.empty() ? -1 : *std::max_element(children.begin(), children.end(), earlier);
 }
 
@@ -79,7 +83,8 @@ std::vector<Subtree> subtrees(const Records& records, const Forest& forest) {
     const int main = latest(forest.children[at(*node)], all);
     if (main >= 0) own = all[at(main)];
     if (record.turn && !record.sidechain) own.last_turn = std::max(own.last_turn, *node);
-    if (record.lead != Lead::none && !record.sidechain) own.lead = record.lead, own.time = record.time;
+    if (record.lead != Lead::none && !record.sidechain)
+      own.lead = record.lead, own.time = record.time;
   }
   return all;
 }
@@ -97,7 +102,9 @@ std::vector<bool> active_records(Records records) {
     const std::vector<int>& children = forest.children[at(node)];
     const int main = latest(children, below);
     const int copied = records[at(node)].copied;
-    const auto typed = [&](int child) { return below[at(child)].lead == Lead::typed && (copied < 0 || child < copied); };
+    const auto typed = [&](int child) {
+      return below[at(child)].lead == Lead::typed && (copied < 0 || child < copied);
+    };
     for (const int child : children) {
       const bool other = child != main && below[at(child)].time != below[at(main)].time;
       rewound[at(child)] = rewound[at(node)] || (other && typed(child) && typed(main));

@@ -6,7 +6,8 @@
 namespace dialogue {
 
 void ClaudeQueue::operation(const Json& row, std::size_t index) {
-  const std::string operation = text_member(row, "operation"), content = content_text(member(row, "content"));
+  const std::string operation = text_member(row, "operation"),
+                    content = content_text(member(row, "content"));
   const std::string_view text = trimmed(content);
   if (operation == "enqueue") {
     texts_.push_back({std::string(text), index, index, true, text.empty() || claude_notice(text)});
@@ -48,8 +49,8 @@ void ClaudeQueue::told(const std::string& text, bool queued, bool submitted) {
   std::vector<Text*> parts;
   std::string_view rest = whole;
   for (Text& it : texts_) {
-    const bool part =
-        !it.told && !rest.empty() && rest.starts_with(it.text) && (rest.size() == it.text.size() || rest[it.text.size()] == '\n');
+    const bool part = !it.told && !rest.empty() && rest.starts_with(it.text) &&
+                      (rest.size() == it.text.size() || rest[it.text.size()] == '\n');
     if (!part) continue;
     parts.push_back(&it);
     rest = trimmed(rest.substr(it.text.size()));

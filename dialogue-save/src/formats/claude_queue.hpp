@@ -10,9 +10,10 @@
 
 namespace dialogue {
 
-/// Finds the texts that no other row tells. Which rows do has changed with the versions: a text that waits for the end of the
-/// answer becomes a row of type user; one that joins the answer becomes a queued command, or the row that removes it is all
-/// there is; before April 2026 that row had no text, and the one that put it in the queue is all there is.
+/// Finds the texts that no other row tells. Which rows do has changed with the versions: a text
+/// that waits for the end of the answer becomes a row of type user; one that joins the answer
+/// becomes a queued command, or the row that removes it is all there is; before April 2026 that row
+/// had no text, and the one that put it in the queue is all there is.
 class ClaudeQueue {
  public:
   struct Text {
@@ -26,7 +27,8 @@ class ClaudeQueue {
 
   /// A row of type queue-operation, which is record `index`.
   void operation(const Json& row, std::size_t index);
-  /// A row that tells `text`. `queued`: as a queued command. `submitted`: as what was in the queue, perhaps reworded.
+  /// A row that tells `text`. `queued`: as a queued command. `submitted`: as what was in the queue,
+  /// perhaps reworded.
   void told(const std::string& text, bool queued, bool submitted);
   /// What is told by no row so far and was not taken back.
   std::vector<Text> untold() const;
@@ -36,7 +38,8 @@ class ClaudeQueue {
   void take(std::string_view text, std::size_t index, bool submitted);
 
   std::list<Text> texts_;
-  std::multiset<std::string, std::less<>> early_;  // queued commands that came before the row that removes them
+  // queued commands that came before the row that removes them
+  std::multiset<std::string, std::less<>> early_;
 };
 
 }  // namespace dialogue

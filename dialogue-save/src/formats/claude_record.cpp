@@ -9,8 +9,9 @@ namespace dialogue {
 namespace {
 
 /// What an editor or a hook wraps around what was typed.
-constexpr std::array<std::string_view, 6> wrappers = {"ide_opened_file", "ide_selection",      "ide_diagnostics",
-                                                      "system-reminder", "post-tool-use-hook", "user-prompt-submit-hook"};
+constexpr std::array<std::string_view, 6> wrappers = {
+    "ide_opened_file", "ide_selection",      "ide_diagnostics",
+    "system-reminder", "post-tool-use-hook", "user-prompt-submit-hook"};
 
 /// Elements that a program writes in the user's name.
 constexpr std::array<std::string_view, 19> notices = {"local-command-stdout",
@@ -48,13 +49,16 @@ std::string typed_text(const Json& content) { return content_text(content, witho
 bool is_command(std::string_view text) {
   const std::string_view start = without_indent(text);
   const auto begins = [&](const char* tag) { return element_at_start(start, tag) > 0; };
-  return begins("command-name") || begins("command-message") || (begins("command-args") && has(start, "</command-name>"));
+  return begins("command-name") || begins("command-message") ||
+         (begins("command-args") && has(start, "</command-name>"));
 }
 
-/// `/name arguments` of the tags, which come in any order; a name may lack its slash. Other texts as they are.
+/// `/name arguments` of the tags, which come in any order; a name may lack its slash. Other texts
+/// as they are.
 std::string as_typed(std::string text) {
   if (!is_command(text)) return text;
-  const std::string_view name = trimmed(inside(text, "command-name").value_or(inside(text, "command-message").value_or("")));
+  const std::string_view name =
+      trimmed(inside(text, "command-name").value_or(inside(text, "command-message").value_or("")));
   const std::string_view arguments = trimmed(inside(text, "command-args").value_or(""));
   std::string typed(name.starts_with('/') ? "" : "/");
   typed += name;
@@ -65,7 +69,8 @@ std::string as_typed(std::string text) {
 /// Whether a record, or the attachment in one, says that no person typed it.
 bool says_not_typed(const Json& json) {
   const Json& origin = member(json, "origin");
-  const std::string kind = origin.is_string() ? origin.get<std::string>() : text_member(origin, "kind");
+  const std::string kind =
+      origin.is_string() ? origin.get<std::string>() : text_member(origin, "kind");
   return (!kind.empty() && kind != "human") || text_member(json, "promptSource") == "system" ||
          flag_member(json, "isCompactSummary") || flag_member(json, "isVisibleInTranscriptOnly") ||
          flag_member(json, "isCollapseSummary");
@@ -83,13 +88,16 @@ ClaudeKind user_kind(const Json& record) {
   return is_command(text) ? ClaudeKind::command : ClaudeKind::question;
 }
 
-bool is_queued_command(const Json& attachment) { return text_member(attachment, "type") == "queued_command"; }
+bool is_queued_command(const Json& attachment) {
+  return text_member(attachment, "type") == "queued_command";
+}
 
 ClaudeKind attachment_kind(const Json& record) {
   const Json& attachment = member(record, "attachment");
-  const bool typed = is_queued_command(attachment) && text_member(attachment, "commandMode") == "prompt" &&
-                     !says_not_typed(record) && !says_not_typed(attachment) && !flag_member(record, "isMeta") &&
-                     !flag_member(attachment, "isMeta") && !is_blank(typed_text(member(attachment, "prompt")));
+  const bool typed =
+      is_queued_command(attachment) && text_member(attachment, "commandMode") == "prompt" &&
+      !says_not_typed(record) && !says_not_typed(attachment) && !flag_member(record, "isMeta") &&
+      !flag_member(attachment, "isMeta") && !is_blank(typed_text(member(attachment, "prompt")));
   return typed ? ClaudeKind::queued : ClaudeKind::none;
 }
 
@@ -100,7 +108,8 @@ bool claude_notice(std::string_view text) {
   const auto begins = [&](std::string_view tag) { return element_at_start(start, tag) > 0; };
   if (start.starts_with('<')) return std::any_of(notices.begin(), notices.end(), begins);
   return start.starts_with("Caveat: The messages below were generated") ||
-         (start.starts_with("[Request interrupted by user") && start.find(']') == start.size() - 1) ||
+         (start.starts_with("[Request interrupted by user") &&
+          start.find(']') == start.size() - 1) ||
          (start.starts_with("This session is being continued from a previous conversation") &&
           (has(start, "The summary below covers") || has(start, "summarized below")));
 }
@@ -110,7 +119,8 @@ ClaudeKind claude_kind(const Json& record) {
   if (type == "user") return user_kind(record);
   if (type == "attachment") return attachment_kind(record);
   if (type == "queue-operation") return ClaudeKind::queue_row;
-  const bool answer = type == "assistant" && text_member(member(record, "message"), "model") != "<synthetic>" &&
+  const bool answer = type == "assistant" &&
+                      text_member(member(record, "message"), "model") != "<synthetic>" &&
                       (content_of(record).is_string() || has_block(content_of(record), "text"));
   return answer ? ClaudeKind::answer : ClaudeKind::none;
 }
@@ -118,20 +128,26 @@ ClaudeKind claude_kind(const Json& record) {
 Lead claude_lead(const Json& record, ClaudeKind kind) {
   const std::string type = text_member(record, "type");
   const bool result = has_block(content_of(record), "tool_result");
-  if (kind == ClaudeKind::question || kind == ClaudeKind::command) return result ? Lead::other : Lead::typed;
+  if (kind == ClaudeKind::question || kind == ClaudeKind::command)
+    return result ? Lead::other : Lead::typed;
   if (type == "user") {
     // what a local command printed stands between the typed rows of a branch
     const std::string text = claude_told(record);
-    const bool local = text.starts_with("<local-command-") || text.starts_with("<bash-") || flag_member(record, "isMeta");
+    const bool local = text.starts_with("<local-command-") || text.starts_with("<bash-") ||
+                       flag_member(record, "isMeta");
     return local && !result && !says_not_typed(record) ? Lead::none : Lead::other;
   }
-  if (type == "system") return has(text_member(record, "subtype"), "compact") ? Lead::other : Lead::none;
-  return type == "assistant" || is_queued_command(member(record, "attachment")) ? Lead::other : Lead::none;
+  if (type == "system")
+    return has(text_member(record, "subtype"), "compact") ? Lead::other : Lead::none;
+  return type == "assistant" || is_queued_command(member(record, "attachment")) ? Lead::other
+                                                                                : Lead::none;
 }
 
 bool claude_unknown(const Json& record) {
-  constexpr std::array<std::string_view, 6> known = {"user", "assistant", "system", "attachment", "queue-operation", "progress"};
-  if (std::find(known.begin(), known.end(), text_member(record, "type")) != known.end()) return false;
+  constexpr std::array<std::string_view, 6> known = {"user",       "assistant",       "system",
+                                                     "attachment", "queue-operation", "progress"};
+  if (std::find(known.begin(), known.end(), text_member(record, "type")) != known.end())
+    return false;
   return !member(record, "message").is_null() || !member(record, "content").is_null();
 }
 
@@ -142,7 +158,8 @@ std::string claude_text(const Json& record, ClaudeKind kind) {
     case ClaudeKind::command: return as_typed(typed_text(content_of(record)));
     case ClaudeKind::command_body:
     case ClaudeKind::answer: return content_text(content_of(record));
-    case ClaudeKind::queued: return as_typed(typed_text(member(member(record, "attachment"), "prompt")));
+    case ClaudeKind::queued:
+      return as_typed(typed_text(member(member(record, "attachment"), "prompt")));
     case ClaudeKind::queue_row: return content_text(member(record, "content"));
   }
   return {};

@@ -22,17 +22,19 @@ ClaudeKind claude_kind(const Json& record);
 /// What the record tells of a branch that begins with it.
 Lead claude_lead(const Json& record, ClaudeKind kind);
 
-/// Whether the record is of a type that this program does not know and looks like a part of the conversation. Bookkeeping, of
-/// which every version adds some, does not.
+/// Whether the record is of a type that this program does not know and looks like a part of the
+/// conversation. Bookkeeping, of which every version adds some, does not.
 bool claude_unknown(const Json& record);
 
 /// The text of a record that is not `none`; empty if nothing is left of it.
 std::string claude_text(const Json& record, ClaudeKind kind);
 
-/// The text that a record of type user or a queued command tells in the user's name, whoever wrote it.
+/// The text that a record of type user or a queued command tells in the user's name, whoever wrote
+/// it.
 std::string claude_told(const Json& record);
 
-/// Whether a program wrote this text in the user's name. A text that only mentions what such texts begin with is typed.
+/// Whether a program wrote this text in the user's name. A text that only mentions what such texts
+/// begin with is typed.
 bool claude_notice(std::string_view text);
 
 }  // namespace dialogue

@@ -1,5 +1,6 @@
-// Codex CLI: one file of JSON lines a session, a "rollout". A message is told up to three times: as an item for the model, as an
-// event, and since 0.145 as a completed item; a fork holds only its own lines and names the rollout and the place where it began.
+// Codex CLI: one file of JSON lines a session, a "rollout". A message is told up to three times: as
+// an item for the model, as an event, and since 0.145 as a completed item; a fork holds only its
+// own lines and names the rollout and the place where it began.
 #include "format.hpp"
 #include "json_file.hpp"
 #include "json_text.hpp"
@@ -17,7 +18,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// How a line tells a message. What the model was given holds what was not typed, too, and counts only without the others.
+/// How a line tells a message. What the model was given holds what was not typed, too, and counts
+/// only without the others.
 enum class Way { event, item, response, rollback };
 
 struct Spoken {
@@ -48,14 +50,18 @@ std::string_view typed_part(std::string_view text) {
   constexpr std::string_view request = "\n## My request for Codex:\n";
   const std::string_view start = without_indent(text);
   const std::size_t at = start.find(request);
-  const bool editor = start.starts_with("# Context from my IDE setup:") || start.starts_with("# Files mentioned by the user:");
+  const bool editor = start.starts_with("# Context from my IDE setup:") ||
+                      start.starts_with("# Files mentioned by the user:");
   if (editor && at != start.npos) return start.substr(at + request.size());
   const auto begins = [&](std::string_view tag) { return element_at_start(start, tag) > 0; };
-  const bool notice = start.starts_with("# AGENTS.md instructions for ") || std::any_of(notices.begin(), notices.end(), begins);
+  const bool notice = start.starts_with("# AGENTS.md instructions for ") ||
+                      std::any_of(notices.begin(), notices.end(), begins);
   return notice ? std::string_view() : text;
 }
 
-std::string text_of(Role role, const Json& content) { return content_text(content, role == Role::user ? typed_part : nullptr); }
+std::string text_of(Role role, const Json& content) {
+  return content_text(content, role == Role::user ? typed_part : nullptr);
+}
 
 std::optional<Spoken> event_of(const Json& payload) {
   const std::string kind = text_member(payload, "type");
@@ -63,11 +69,15 @@ std::optional<Spoken> event_of(const Json& payload) {
   const std::string type = kind == "item_completed" ? text_member(item, "type") : kind;
   const bool user = type == "user_message" || type == "UserMessage";
   if (!user && type != "agent_message" && type != "AgentMessage") return std::nullopt;
-  Spoken spoken{user ? Role::user : Role::assistant, kind == "item_completed" ? Way::item : Way::event};
-  spoken.text =
-      text_of(spoken.role, member(spoken.way == Way::item ? item : payload, spoken.way == Way::item ? "content" : "message"));
-  const auto pictures = [&](const char* key) { return member(payload, key).is_array() ? member(payload, key).size() : 0; };
-  if (is_blank(spoken.text) && user && pictures("images") + pictures("local_images") > 0) spoken.text = "[image]";
+  Spoken spoken{user ? Role::user : Role::assistant,
+                kind == "item_completed" ? Way::item : Way::event};
+  spoken.text = text_of(spoken.role, member(spoken.way == Way::item ? item : payload,
+                                            spoken.way == Way::item ? "content" : "message"));
+  const auto pictures = [&](const char* key) {
+    return member(payload, key).is_array() ? member(payload, key).size() : 0;
+  };
+  if (is_blank(spoken.text) && user && pictures("images") + pictures("local_images") > 0)
+    spoken.text = "[image]";
   return spoken;
 }
 
@@ -105,16 +115,20 @@ class Index {
 
   /// false: the fork's own lines take over here.
   bool add(const Json& json, const JsonFile::Value& line) {
-    if (line.where.offset >= end_.offset || number_member(json, "ordinal", 0) >= end_.ordinal) return false;
+    if (line.where.offset >= end_.offset || number_member(json, "ordinal", 0) >= end_.ordinal)
+      return false;
     follow_turns(member(json, "payload"));
     const std::optional<Spoken> spoken = spoken_in(json);
     if (!spoken || is_blank(spoken->text)) return true;
     if (spoken->role == Role::user && spoken->way != Way::response && !open_) ++turn_;
-    all_.push_back({spoken->role, spoken->way, file_, std::hash<std::string_view>()(trimmed(spoken->text)), turn_, line.where});
+    all_.push_back({spoken->role, spoken->way, file_,
+                    std::hash<std::string_view>()(trimmed(spoken->text)), turn_, line.where});
     return true;
   }
 
-  bool holds_question() const { return !all_.empty() && all_.back().role == Role::user && all_.back().way != Way::response; }
+  bool holds_question() const {
+    return !all_.empty() && all_.back().role == Role::user && all_.back().way != Way::response;
+  }
 
   /// Each message once.
   std::vector<Entry> finish() const {
@@ -122,12 +136,14 @@ class Index {
     std::vector<Entry> kept;
     const auto at = [](const Entry& entry) { return static_cast<std::size_t>(entry.role); };
     std::array<bool, 2> told = {};
-    for (const Entry& entry : all_) told[at(entry)] |= entry.way == Way::event || entry.way == Way::item;
+    for (const Entry& entry : all_)
+      told[at(entry)] |= entry.way == Way::event || entry.way == Way::item;
     for (const Entry& entry : all_) {
       if (entry.way == Way::response && told[at(entry)]) continue;
       const Entry*& before = last[at(entry)];
       const bool rollback = entry.way == Way::rollback;
-      const bool again = !rollback && before && before->way != entry.way && before->hash == entry.hash;
+      const bool again =
+          !rollback && before && before->way != entry.way && before->hash == entry.hash;
       if (!rollback) before = again ? nullptr : &entry;
       if (!again) kept.push_back(entry);
     }
@@ -140,7 +156,8 @@ class Index {
     if (kind == "task_started" || kind == "turn_started") ++turn_, open_ = true;
     if (kind == "task_complete" || kind == "turn_complete" || kind == "turn_aborted") open_ = false;
     if (kind != "thread_rolled_back") return;
-    all_.push_back({Role::user, Way::rollback, file_, 0, number_member(payload, "num_turns", 0), {}});
+    all_.push_back(
+        {Role::user, Way::rollback, file_, 0, number_member(payload, "num_turns", 0), {}});
   }
 
   std::size_t file_;
@@ -159,7 +176,8 @@ std::vector<Entry> without_rolled_back(const std::vector<Entry>& all, bool keep)
       continue;
     }
     for (std::size_t turns = keep ? 0 : entry.turn; turns > 0 && !kept.empty(); --turns) {
-      const auto question = std::find_if(kept.rbegin(), kept.rend(), [](const Entry& it) { return it.role == Role::user; });
+      const auto question = std::find_if(kept.rbegin(), kept.rend(),
+                                         [](const Entry& it) { return it.role == Role::user; });
       if (question == kept.rend()) break;
       const auto first = std::find_if(kept.begin(), kept.end(), [&](const Entry& it) {
         return it.file == question->file && it.turn == question->turn && it.role == Role::user;
@@ -179,11 +197,14 @@ fs::path codex_home() {
 std::vector<fs::path> rollouts_below(const fs::path& folder) {
   std::vector<fs::path> found;
   std::error_code error;
-  for (fs::recursive_directory_iterator i(folder, error), end; !error && i != end; i.increment(error)) {
+  for (fs::recursive_directory_iterator i(folder, error), end; !error && i != end;
+       i.increment(error)) {
     const std::string name = i->path().filename().string();
-    if (name.starts_with("rollout-") && name.ends_with(".jsonl") && regular(i->path())) found.push_back(i->path());
+    if (name.starts_with("rollout-") && name.ends_with(".jsonl") && regular(i->path()))
+      found.push_back(i->path());
   }
-  std::sort(found.begin(), found.end(), [](const fs::path& a, const fs::path& b) { return a.filename() > b.filename(); });
+  std::sort(found.begin(), found.end(),
+            [](const fs::path& a, const fs::path& b) { return a.filename() > b.filename(); });
   return found;
 }
 
@@ -199,9 +220,11 @@ Json meta_of(const fs::path& file) {
 
 /// The rollout of this name: beside `file`, or in the tree that holds it, or in Codex's own.
 fs::path rollout_named(const std::string& id, const fs::path& file) {
-  std::vector<fs::path> candidates = entries(file.has_parent_path() ? file.parent_path() : fs::path("."));
+  std::vector<fs::path> candidates =
+      entries(file.has_parent_path() ? file.parent_path() : fs::path("."));
   std::vector<fs::path> homes = {codex_home()};
-  for (fs::path folder = resolved(file); folder.has_relative_path(); folder = folder.parent_path()) {
+  for (fs::path folder = resolved(file); folder.has_relative_path();
+       folder = folder.parent_path()) {
     if (folder.filename() == "sessions") homes.push_back(folder.parent_path());
   }
   for (const fs::path& one : homes) {
@@ -225,19 +248,23 @@ std::vector<Segment> lineage(const fs::path& file, Report& report) {
     const std::string id = text_member(base, "thread_id");
     if (id.empty()) break;
     const fs::path found = rollout_named(id, file);
-    const bool circle = std::any_of(segments.begin(), segments.end(), [&](const Segment& it) { return it.path == found; });
+    const bool circle = std::any_of(segments.begin(), segments.end(),
+                                    [&](const Segment& it) { return it.path == found; });
     if (found.empty() || circle) {
-      report.warnings.push_back(fmt::format("the beginning is missing: it is in the rollout {}, which is not there", id));
+      report.warnings.push_back(
+          fmt::format("the beginning is missing: it is in the rollout {}, which is not there", id));
       break;
     }
-    segments.push_back(
-        {found, {number_member(base, "end_ordinal_exclusive", UINT64_MAX), number_member(base, "end_byte_offset", UINT64_MAX)}});
+    segments.push_back({found,
+                        {number_member(base, "end_ordinal_exclusive", UINT64_MAX),
+                         number_member(base, "end_byte_offset", UINT64_MAX)}});
   }
   std::reverse(segments.begin(), segments.end());
   return segments;
 }
 
-void read(const Conversation& conversation, const ReadOptions& options, Report& report, const Sink& sink) {
+void read(const Conversation& conversation, const ReadOptions& options, Report& report,
+          const Sink& sink) {
   std::vector<std::unique_ptr<JsonFile>> files;
   std::vector<Entry> all;
   Report unused;  // repairs count where a text is used
@@ -264,11 +291,14 @@ Conversation conversation_of(const fs::path& file, const Json& meta) {
   std::string id = text_member(meta, "id");
   if (id.empty()) id = file.stem().string();
   Conversation conversation{"codex", file, std::move(id), {}, modified(file)};
-  conversation.subagent = member(meta, "source").is_object() || text_member(meta, "thread_source") == "subagent";
+  conversation.subagent =
+      member(meta, "source").is_object() || text_member(meta, "thread_source") == "subagent";
   return conversation;
 }
 
-std::vector<Conversation> in_file(const fs::path& file, Report&) { return {conversation_of(file, meta_of(file))}; }
+std::vector<Conversation> in_file(const fs::path& file, Report&) {
+  return {conversation_of(file, meta_of(file))};
+}
 
 std::vector<Conversation> in_stores(const Workspace& workspace, Report& report) {
   std::vector<Conversation> found;
@@ -292,6 +322,8 @@ bool recognizes(const FileHead& head) { return head.has("payload") && head.has("
 
 }  // namespace
 
-Format codex_format() { return {"codex", recognizes, in_file, in_stores, read, nullptr, "CODEX_THREAD_ID"}; }
+Format codex_format() {
+  return {"codex", recognizes, in_file, in_stores, read, nullptr, "CODEX_THREAD_ID"};
+}
 
 }  // namespace dialogue

@@ -29,7 +29,9 @@ void append_lexical(const Json& node, int depth, std::string& text) {
 std::string first_text(const Json& bubble, std::initializer_list<const char*> keys) {
   for (const char* key : keys) {
     std::string text = text_member(bubble, key);
-    if ((std::string_view(key) == "richText" || std::string_view(key) == "initText") && !text.empty()) text = lexical_text(text);
+    if ((std::string_view(key) == "richText" || std::string_view(key) == "initText") &&
+        !text.empty())
+      text = lexical_text(text);
     if (!is_blank(text)) return text;
   }
   return {};
@@ -38,7 +40,8 @@ std::string first_text(const Json& bubble, std::initializer_list<const char*> ke
 std::optional<Millis> bubble_time(const Json& bubble) {
   if (const auto created = time_of(member(bubble, "createdAt"))) return created;
   const Json& timing = member(bubble, "timingInfo");
-  for (const char* key : {"clientRpcSendTime", "clientSettleTime", "clientEndTime", "clientStartTime"}) {
+  for (const char* key :
+       {"clientRpcSendTime", "clientSettleTime", "clientEndTime", "clientStartTime"}) {
     const Json& value = member(timing, key);
     // a start may be counted from the start of the program: no time of day
     if (value.is_number() && value.get<double>() > 1e12) return time_of(value);
@@ -60,12 +63,14 @@ std::string user_text(const Json& bubble) {
 }  // namespace
 
 bool cursor_simulated(const Json& bubble) {
-  return flag_member(bubble, "isSimulatedMsg") || flag_member(member(bubble, "grouping"), "isSimulatedMsg");
+  return flag_member(bubble, "isSimulatedMsg") ||
+         flag_member(member(bubble, "grouping"), "isSimulatedMsg");
 }
 
 bool cursor_notice(std::string_view text) {
   constexpr std::array<std::string_view, 2> wrappers = {"timestamp", "system_reminder"};
-  return element_at_start(without_indent(without_wrappers(text, wrappers)), "system_notification") > 0;
+  return element_at_start(without_indent(without_wrappers(text, wrappers)), "system_notification") >
+         0;
 }
 
 std::string lexical_text(const std::string& state) {
@@ -89,9 +94,12 @@ std::string without_command_bodies(std::string text) {
 std::optional<Message> cursor_message(const Json& bubble, Commands commands) {
   const Json& type = member(bubble, "type");
   const std::string role = type.is_string() ? type.get<std::string>() : text_member(bubble, "role");
-  const bool user = type == 1 || role == "user", assistant = type == 2 || role == "ai" || role == "assistant";
+  const bool user = type == 1 || role == "user",
+             assistant = type == 2 || role == "ai" || role == "assistant";
   const Json& tool = member(bubble, "toolFormerData");
-  if ((!user && !assistant) || member(bubble, "capabilityType") == 15 || (tool.is_object() && !tool.empty())) return std::nullopt;
+  if ((!user && !assistant) || member(bubble, "capabilityType") == 15 ||
+      (tool.is_object() && !tool.empty()))
+    return std::nullopt;
   Message message;
   message.role = user ? Role::user : Role::assistant;
   if (user) {

@@ -15,9 +15,17 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::array<std::string_view, 11> wrappers = {
-    "cursor_commands", "timestamp",  "attached_files", "system_reminder", "manually_attached_skills",      "image_files",
-    "user_info",       "git_status", "project_layout", "rules",           "open_and_recently_viewed_files"};
+constexpr std::array<std::string_view, 11> wrappers = {"cursor_commands",
+                                                       "timestamp",
+                                                       "attached_files",
+                                                       "system_reminder",
+                                                       "manually_attached_skills",
+                                                       "image_files",
+                                                       "user_info",
+                                                       "git_status",
+                                                       "project_layout",
+                                                       "rules",
+                                                       "open_and_recently_viewed_files"};
 
 /// Without the one newline that the transcript puts on each side.
 std::string_view unpadded(std::string_view text) {
@@ -32,7 +40,8 @@ std::string question(const std::string& text, Commands commands) {
   const auto query = inside(text, "user_query");
   std::string typed(query ? unpadded(*query) : without_wrappers(text, wrappers));
   if (commands != Commands::full) return typed;
-  const std::string_view before = query ? std::string_view(text).substr(0, text.find("<user_query>")) : std::string_view(text);
+  const std::string_view before =
+      query ? std::string_view(text).substr(0, text.find("<user_query>")) : std::string_view(text);
   return joined({typed, std::string(inside(before, "cursor_commands").value_or(""))});
 }
 
@@ -44,18 +53,20 @@ std::string answer(std::string text) {
   return line ? std::string(end.substr(0, end.size() - mark.size())) : std::move(text);
 }
 
-void read(const Conversation& conversation, const ReadOptions& options, Report& report, const Sink& sink) {
-  JsonFile(conversation.file).each_object(report, report, [&](const Json& json, const JsonFile::Value&) {
-    const std::string role = text_member(json, "role");
-    if (role != "user" && role != "assistant") {
-      if (!role.empty()) ++report.unknown;
-      return true;
-    }
-    std::string text = content_text(member(member(json, "message"), "content"));
-    text = role == "user" ? question(text, options.commands) : answer(std::move(text));
-    if (is_blank(text)) return true;
-    return sink({role == "user" ? Role::user : Role::assistant, std::move(text)});
-  });
+void read(const Conversation& conversation, const ReadOptions& options, Report& report,
+          const Sink& sink) {
+  JsonFile(conversation.file)
+      .each_object(report, report, [&](const Json& json, const JsonFile::Value&) {
+        const std::string role = text_member(json, "role");
+        if (role != "user" && role != "assistant") {
+          if (!role.empty()) ++report.unknown;
+          return true;
+        }
+        std::string text = content_text(member(member(json, "message"), "content"));
+        text = role == "user" ? question(text, options.commands) : answer(std::move(text));
+        if (is_blank(text)) return true;
+        return sink({role == "user" ? Role::user : Role::assistant, std::move(text)});
+      });
 }
 
 std::vector<Conversation> in_file(const fs::path& file, Report&) {
@@ -67,7 +78,8 @@ bool belongs_elsewhere(const fs::path& project, const fs::path& workspace) {
   const fs::path file = project / ".workspace-trusted";
   if (!regular(file)) return false;
   Report unused;
-  const std::string path = text_member(parse_json(JsonFile(file).head(1 << 16), unused).value_or(Json()), "workspacePath");
+  const std::string path = text_member(
+      parse_json(JsonFile(file).head(1 << 16), unused).value_or(Json()), "workspacePath");
   return !path.empty() && resolved(path) != resolved(workspace);
 }
 
@@ -78,9 +90,12 @@ std::vector<Conversation> in_stores(const Workspace& workspace, Report& report) 
   report.searched.push_back((projects / name / "agent-transcripts").string());
   std::vector<Conversation> found;
   for (const fs::path& project : entries(projects, &report)) {
-    if (workspace && (folded_slug(project.filename()) != name || belongs_elsewhere(project, *workspace))) continue;
+    if (workspace &&
+        (folded_slug(project.filename()) != name || belongs_elsewhere(project, *workspace)))
+      continue;
     for (const fs::path& entry : entries(project / "agent-transcripts", &report)) {
-      const fs::path file = entry.extension() == ".jsonl" ? entry : entry / (entry.filename().string() + ".jsonl");
+      const fs::path file =
+          entry.extension() == ".jsonl" ? entry : entry / (entry.filename().string() + ".jsonl");
       if (regular(file)) found.push_back(in_file(file, report).front());
     }
   }

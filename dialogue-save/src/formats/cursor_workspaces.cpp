@@ -11,14 +11,16 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::string_view pane_key = "workbench.panel.composerChatViewPane", pane_view = "workbench.panel.aichat.view.";
+constexpr std::string_view pane_key = "workbench.panel.composerChatViewPane",
+                           pane_view = "workbench.panel.aichat.view.";
 
 std::string percent_decoded(std::string_view text) {
   std::string out;
   for (std::size_t i = 0; i < text.size(); ++i) {
     unsigned char value = 0;
     const bool escape = text[i] == '%' && i + 2 < text.size() &&
-                        std::from_chars(text.data() + i + 1, text.data() + i + 3, value, 16).ptr == text.data() + i + 3;
+                        std::from_chars(text.data() + i + 1, text.data() + i + 3, value, 16).ptr ==
+                            text.data() + i + 3;
     out += escape ? static_cast<char>(value) : text[i];
     if (escape) i += 2;
   }
@@ -31,7 +33,8 @@ fs::path folder_of(const fs::path& storage, Report& report) try {
   if (!regular(file)) return {};
   Report unused;
   const Json json = parse_json(JsonFile(file).head(1 << 16), unused).value_or(Json());
-  const std::string folder = text_member(json, "folder"), workspace = text_member(json, "workspace");
+  const std::string folder = text_member(json, "folder"),
+                    workspace = text_member(json, "workspace");
   return folder.empty() ? path_of_uri(workspace).parent_path() : path_of_uri(folder);
 } catch (const Failure& failure) {
   report.failed.emplace_back(failure.what());
@@ -43,18 +46,22 @@ fs::path folder_of(const fs::path& storage, Report& report) try {
 std::vector<fs::path> cursor_user_folders() {
   const std::string configured = environment("XDG_CONFIG_HOME");
   const fs::path config = configured.empty() ? home() / ".config" : fs::path(configured);
-  std::vector<fs::path> folders = {config / "Cursor/User", home() / "Library/Application Support/Cursor/User",
+  std::vector<fs::path> folders = {config / "Cursor/User",
+                                   home() / "Library/Application Support/Cursor/User",
                                    home() / ".cursor-server/data/User"};
   for (const fs::path& user : entries("/mnt/c/Users")) {  // Windows, seen from its Linux
-    if (fs::path folder = user / "AppData/Roaming/Cursor/User"; !entries(folder).empty()) folders.push_back(std::move(folder));
+    if (fs::path folder = user / "AppData/Roaming/Cursor/User"; !entries(folder).empty())
+      folders.push_back(std::move(folder));
   }
   return folders;
 }
 
-std::vector<fs::path> cursor_workspaces(const fs::path& user_folder, const Workspace& workspace, Report& report) {
+std::vector<fs::path> cursor_workspaces(const fs::path& user_folder, const Workspace& workspace,
+                                        Report& report) {
   std::vector<fs::path> matching;
   for (const fs::path& storage : entries(user_folder / "workspaceStorage", &report)) {
-    if (!workspace || resolved(folder_of(storage, report)) == resolved(*workspace)) matching.push_back(storage);
+    if (!workspace || resolved(folder_of(storage, report)) == resolved(*workspace))
+      matching.push_back(storage);
   }
   return matching;
 }
@@ -62,7 +69,8 @@ std::vector<fs::path> cursor_workspaces(const fs::path& user_folder, const Works
 void add_ids(const Json& list, std::set<std::string>& ids) {
   if (!list.is_array()) return;
   for (const Json& entry : list) {
-    std::string id = entry.is_string() ? entry.get<std::string>() : text_member(entry, "composerId");
+    std::string id =
+        entry.is_string() ? entry.get<std::string>() : text_member(entry, "composerId");
     if (!id.empty()) ids.insert(std::move(id));
   }
 }
@@ -70,15 +78,21 @@ void add_ids(const Json& list, std::set<std::string>& ids) {
 std::set<std::string> composers_of_workspace(SqliteStore& database, Report& report) {
   std::set<std::string> ids;
   if (!database.has_table("ItemTable")) return ids;
-  const Json data = parse_json(database.value("ItemTable", "composer.composerData").value_or("null"), report).value_or(Json());
-  for (const Json* list : {&data, &member(data, "allComposers"), &member(data, "selectedComposerIds")}) add_ids(*list, ids);
-  database.each("ItemTable", std::string(pane_key), [&](std::string_view key, std::string_view value) {
-    const std::optional<Json> panes = key.ends_with(".hidden") ? std::nullopt : parse_json(value, report);
-    if (!panes || !panes->is_object()) return;
-    for (const auto& [name, unused] : panes->items()) {
-      if (name.starts_with(pane_view)) ids.insert(name.substr(pane_view.size()));
-    }
-  });
+  const Json data =
+      parse_json(database.value("ItemTable", "composer.composerData").value_or("null"), report)
+          .value_or(Json());
+  for (const Json* list :
+       {&data, &member(data, "allComposers"), &member(data, "selectedComposerIds")})
+    add_ids(*list, ids);
+  database.each("ItemTable", std::string(pane_key),
+                [&](std::string_view key, std::string_view value) {
+                  const std::optional<Json> panes =
+                      key.ends_with(".hidden") ? std::nullopt : parse_json(value, report);
+                  if (!panes || !panes->is_object()) return;
+                  for (const auto& [name, unused] : panes->items()) {
+                    if (name.starts_with(pane_view)) ids.insert(name.substr(pane_view.size()));
+                  }
+                });
   return ids;
 }
 
@@ -90,25 +104,33 @@ std::map<std::string, Json> composer_headers(SqliteStore& database, Report& repo
   };
   if (database.has_table("ItemTable")) {
     const Json item =
-        parse_json(database.value("ItemTable", "composer.composerHeaders").value_or("null"), report).value_or(Json());
+        parse_json(database.value("ItemTable", "composer.composerHeaders").value_or("null"), report)
+            .value_or(Json());
     const Json& all = item.is_array() ? item : member(item, "allComposers");
-    for (std::size_t i = 0; all.is_array() && i < all.size(); ++i) add(text_member(all[i], "composerId"), all[i]);
+    for (std::size_t i = 0; all.is_array() && i < all.size(); ++i)
+      add(text_member(all[i], "composerId"), all[i]);
   }
   if (!database.has_table(table)) return headers;
   database.each_row(table, [&](const std::map<std::string, std::string>& row) {
-    const auto text = [&](const char* column) { return row.count(column) > 0 ? row.at(column) : std::string(); };
+    const auto text = [&](const char* column) {
+      return row.count(column) > 0 ? row.at(column) : std::string();
+    };
     const std::string id = text("composerId"), workspace = text("workspaceId");
     add(id, parse_json(text("value"), report).value_or(Json::object()));
     Json& header = headers.emplace(id, Json::object()).first->second;
-    if (!workspace.empty() && !header.contains("workspaceIdentifier")) header["workspaceIdentifier"] = {{"id", workspace}};
+    if (!workspace.empty() && !header.contains("workspaceIdentifier"))
+      header["workspaceIdentifier"] = {{"id", workspace}};
     if (text("isSubagent") == "1") header["isSubagent"] = true;
   });
   return headers;
 }
 
-Stamp stamp_of(const Json& composer, const fs::path& folder, const std::set<std::string>& workspace_ids) {
+Stamp stamp_of(const Json& composer, const fs::path& folder,
+               const std::set<std::string>& workspace_ids) {
   const Json& stamp = member(composer, "workspaceIdentifier");
-  if (workspace_ids.count(stamp.is_string() ? stamp.get<std::string>() : text_member(stamp, "id")) > 0) return Stamp::here;
+  if (workspace_ids.count(stamp.is_string() ? stamp.get<std::string>() : text_member(stamp, "id")) >
+      0)
+    return Stamp::here;
   const auto path_in = [](const Json& uri) {
     const std::string path = text_member(uri, "fsPath");
     return path.empty() ? path_of_uri(text_member(uri, "external")) : fs::path(path);
@@ -120,14 +142,15 @@ Stamp stamp_of(const Json& composer, const fs::path& folder, const std::set<std:
 }
 
 bool is_subagent(const Json& composer) {
-  return member(composer, "subagentInfo").is_object() || flag_member(composer, "isBestOfNSubcomposer") ||
-         flag_member(composer, "isSubagent");
+  return member(composer, "subagentInfo").is_object() ||
+         flag_member(composer, "isBestOfNSubcomposer") || flag_member(composer, "isSubagent");
 }
 
 fs::path path_of_uri(const std::string& uri) {
   const std::size_t scheme = uri.find("://");
   const std::size_t path = scheme == uri.npos ? uri.npos : uri.find('/', scheme + 3);
-  return path == uri.npos ? fs::path() : fs::path(percent_decoded(std::string_view(uri).substr(path)));
+  return path == uri.npos ? fs::path()
+                          : fs::path(percent_decoded(std::string_view(uri).substr(path)));
 }
 
 }  // namespace dialogue

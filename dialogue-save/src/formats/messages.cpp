@@ -1,5 +1,5 @@
-// Messages as the chat interfaces of models take and give them: role and content, in an array, a line each, or in an object with
-// `messages` or `input`, of which a file may hold many.
+// Messages as the chat interfaces of models take and give them: role and content, in an array, a
+// line each, or in an object with `messages` or `input`, of which a file may hold many.
 #include "format.hpp"
 #include "json_file.hpp"
 #include "json_text.hpp"
@@ -30,19 +30,23 @@ const Json& first_member(const Json& json, std::initializer_list<const char*> ke
 std::optional<Message> message_of(const Json& json, Report& report) {
   const Json& name = first_member(json, {"role", "from"});
   const std::string role = name.is_string() ? name.get<std::string>() : "";
-  const bool user = role == "user" || role == "human", answer = role == "assistant" || role == "ai" || role == "model";
-  const bool other = role == "system" || role == "developer" || role == "tool" || role == "function";
+  const bool user = role == "user" || role == "human",
+             answer = role == "assistant" || role == "ai" || role == "model";
+  const bool other =
+      role == "system" || role == "developer" || role == "tool" || role == "function";
   if (!user && !answer) {
     if (!other) ++report.unknown;
     return std::nullopt;
   }
-  Message message{user ? Role::user : Role::assistant, content_text(first_member(json, {"content", "text", "value"}))};
+  Message message{user ? Role::user : Role::assistant,
+                  content_text(first_member(json, {"content", "text", "value"}))};
   message.time = time_of(first_member(json, {"created_at", "timestamp", "create_time"}));
   message.id = text_member(json, "id");
   return is_blank(message.text) ? std::nullopt : std::optional(std::move(message));
 }
 
-/// Objects with a list are conversations of their own; messages that lie in the file one by one are one conversation.
+/// Objects with a list are conversations of their own; messages that lie in the file one by one are
+/// one conversation.
 std::vector<Conversation> in_file(const fs::path& path, Report& report) {
   std::vector<Conversation> found;
   bool loose = false;
@@ -61,7 +65,8 @@ std::vector<Conversation> in_file(const fs::path& path, Report& report) {
                      time_of(first_member(*json, {"updated_at", "created_at"})), value.where});
     return true;
   });
-  if (loose || found.empty()) found.push_back({"messages", path, path.stem().string(), {}, modified(path)});
+  if (loose || found.empty())
+    found.push_back({"messages", path, path.stem().string(), {}, modified(path)});
   return found;
 }
 
@@ -85,7 +90,8 @@ void read(const Conversation& conversation, const ReadOptions&, Report& report, 
 
 bool recognizes(const FileHead& head) {
   return head.has("messages") || head.has("input") ||
-         ((head.has("role") || head.has("from")) && (head.has("content") || head.has("text") || head.has("value")));
+         ((head.has("role") || head.has("from")) &&
+          (head.has("content") || head.has("text") || head.has("value")));
 }
 
 }  // namespace

@@ -1,8 +1,9 @@
 // muon/matrix/matrix_view.hpp: which matrices a parameter holds.
 //
-// Muon works on matrices, networks store tensors: a convolution is one matrix spread over four dimensions, a fused
-// query-key-value weight is three matrices in one, a mixture of experts is a stack of them. A MatrixView describes how to read
-// the one as the other. Orthogonalization and the scale of the learning rate read the view and never the tensor's own sizes.
+// Muon works on matrices, networks store tensors: a convolution is one matrix spread over four
+// dimensions, a fused query-key-value weight is three matrices in one, a mixture of experts is a
+// stack of them. A MatrixView describes how to read the one as the other. Orthogonalization and the
+// scale of the learning rate read the view and never the tensor's own sizes.
 #pragma once
 
 #include <muon/export.hpp>
@@ -16,8 +17,8 @@
 
 namespace muon {
 
-/// `count` matrices of `rows` x `cols` that follow each other in a parameter. In LibTorch's layout a Linear's rows are its
-/// outputs and its columns its inputs.
+/// `count` matrices of `rows` x `cols` that follow each other in a parameter. In LibTorch's layout
+/// a Linear's rows are its outputs and its columns its inputs.
 struct MatrixShape {
   std::int64_t count = 1;
   std::int64_t rows = 0;
@@ -26,12 +27,14 @@ struct MatrixShape {
   friend bool operator==(const MatrixShape& left, const MatrixShape& right) {
     return left.count == right.count && left.rows == right.rows && left.cols == right.cols;
   }
-  friend bool operator!=(const MatrixShape& left, const MatrixShape& right) { return !(left == right); }
+  friend bool operator!=(const MatrixShape& left, const MatrixShape& right) {
+    return !(left == right);
+  }
 };
 
-/// `count` matrices of one shape and where they lie in a contiguous tensor. All distances are in values: the first matrix begins
-/// at `offset` and each other one `step` behind the one before it. Within a matrix, rows are `ld` apart; if it is `transposed`,
-/// columns are.
+/// `count` matrices of one shape and where they lie in a contiguous tensor. All distances are in
+/// values: the first matrix begins at `offset` and each other one `step` behind the one before it.
+/// Within a matrix, rows are `ld` apart; if it is `transposed`, columns are.
 struct MatrixBlock {
   std::int64_t offset = 0;
   std::int64_t count = 1;
@@ -42,21 +45,23 @@ struct MatrixBlock {
   bool transposed = false;
 };
 
-/// A way to read a tensor as matrices: a base (how dimensions become rows and columns), then steps applied in order. A step
-/// leaves the view alone and returns a longer one.
+/// A way to read a tensor as matrices: a base (how dimensions become rows and columns), then steps
+/// applied in order. A step leaves the view alone and returns a longer one.
 ///
-///     MatrixView::matrix()                               // [m, n]            one m x n: a Linear's weight
-///     MatrixView::flatten()                              // [out, in, kh, kw] one out x (in kh kw): a convolution
-///     MatrixView::stack()                                // [e, m, n]         e matrices of m x n: experts
-///     MatrixView::matrix().split_rows({d, d, d})         // [3d, d]           three d x d: a fused query, key and value
-///     MatrixView::matrix().split_rows({4096, 1024, 1024})  // [6144, 4096]    the same with grouped-query attention
-///     MatrixView::matrix().chunk_rows(12)                // [12*64, 768]      twelve 64 x 768: one for each attention head
-///     MatrixView::matrix().transposed()                  // [in, out]         out x in: a weight stored the other way round
-///     MatrixView::matrix().transposed().chunk_rows(12)   // [768, 12*64]      twelve 64 x 768: heads along the columns
+///     matrix()                             [m, n]             one m x n: a Linear's weight
+///     flatten()                            [out, in, kh, kw]  one out x (in kh kw): a convolution
+///     stack()                              [e, m, n]          e matrices of m x n: experts
+///     matrix().split_rows({d, d, d})       [3d, d]            three d x d: a fused query, key, value
+///     matrix().split_rows({4096, 1024, 1024})
+///                                          [6144, 4096]       the same with grouped-query attention
+///     matrix().chunk_rows(12)              [12*64, 768]       twelve 64 x 768: attention heads
+///     matrix().transposed()                [in, out]          out x in: stored the other way round
+///     matrix().transposed().chunk_rows(12) [768, 12*64]       twelve 64 x 768: heads by columns
 ///
-/// A default-constructed view is `automatic`: two dimensions are a matrix, four or more a convolution. It refuses three
-/// dimensions, because a Conv1d and a stack of experts look the same; use `flatten()` or `stack()`. `describe(model)` knows the
-/// type of the module and chooses one of these itself.
+/// A default-constructed view is `automatic`: two dimensions are a matrix, four or more a
+/// convolution. It refuses three dimensions, because a Conv1d and a stack of experts look the same;
+/// use `flatten()` or `stack()`. `describe(model)` knows the type of the module and chooses one of
+/// these itself.
 ///
 /// Safety   A value; cheap to copy. Reads no tensor until `matrices` is called.
 class MUON_API MatrixView {
@@ -69,32 +74,38 @@ class MUON_API MatrixView {
   /// Cuts every matrix into row blocks of these sizes. They must add up to its rows.
   [[nodiscard]] MatrixView split_rows(std::vector<std::int64_t> sizes) const;
 
-  /// Cuts every matrix into `count` row blocks of equal size. `count` must divide its rows, of which there must be at least one.
+  /// Cuts every matrix into `count` row blocks of equal size. `count` must divide its rows, of
+  /// which there must be at least one.
   [[nodiscard]] MatrixView chunk_rows(std::int64_t count) const;
 
-  /// Exchanges rows and columns. The orthogonal factor is transposed with it; what changes is the scale of the learning
-  /// rate, which depends on which side is the output.
+  /// Exchanges rows and columns. The orthogonal factor is transposed with it; what changes is the
+  /// scale of the learning rate, which depends on which side is the output.
   [[nodiscard]] MatrixView transposed() const;
 
   /// The matrices a tensor of these sizes holds, in order, equal neighbours counted together.
-  /// Errors   std::invalid_argument if the view does not fit the sizes (too few dimensions, an ambiguous three, blocks that do
-  ///          not add up to the rows), if a size is negative, or if the number of values does not fit in 64 bits.
+  /// Errors   std::invalid_argument if the view does not fit the sizes (too few dimensions, an
+  ///          ambiguous three, blocks that do not add up to the rows), if a size is negative, or if
+  ///          the number of values does not fit in 64 bits.
   [[nodiscard]] std::vector<MatrixShape> shapes(c10::IntArrayRef sizes) const;
 
   /// Where they lie, in order, if the tensor is contiguous. Errors as `shapes`.
   [[nodiscard]] std::vector<MatrixBlock> blocks(c10::IntArrayRef sizes) const;
 
-  /// The matrices of `tensor` as views [count, rows, cols] into its memory; writing to them writes to `tensor`.
+  /// The matrices of `tensor` as views [count, rows, cols] into its memory; writing to them writes
+  /// to `tensor`.
   /// Errors   as `shapes`; std::invalid_argument if `tensor` is not contiguous.
   [[nodiscard]] std::vector<at::Tensor> matrices(const at::Tensor& tensor) const;
 
-  /// The view as text, for plans and files: "matrix", "flatten", "matrix.split_rows(4,4,8)", "matrix.transposed.chunk_rows(2)".
+  /// The view as text, for plans and files: "matrix", "flatten", "matrix.split_rows(4,4,8)",
+  /// "matrix.transposed.chunk_rows(2)".
   [[nodiscard]] std::string to_string() const;
 
   friend bool operator==(const MatrixView& left, const MatrixView& right) {
     return left.base_ == right.base_ && left.steps_ == right.steps_;
   }
-  friend bool operator!=(const MatrixView& left, const MatrixView& right) { return !(left == right); }
+  friend bool operator!=(const MatrixView& left, const MatrixView& right) {
+    return !(left == right);
+  }
 
  private:
   enum class Base { automatic, matrix, flatten, stack };
@@ -102,7 +113,9 @@ class MUON_API MatrixView {
   struct Step {
     Kind kind;
     std::vector<std::int64_t> sizes;
-    friend bool operator==(const Step& left, const Step& right) { return left.kind == right.kind && left.sizes == right.sizes; }
+    friend bool operator==(const Step& left, const Step& right) {
+      return left.kind == right.kind && left.sizes == right.sizes;
+    }
   };
 
   explicit MatrixView(Base base) : base_(base) {}

@@ -1,7 +1,8 @@
 // muon/optim/learning_rate.hpp: learning rates and momentum of a running optimizer.
 //
-// A group's options say by their type which algorithm it is for, so `static_cast<torch::optim::AdamWOptions&>(group.options())`,
-// usual in LibTorch programs, is undefined for a group of Muon's. `group.options().set_lr(x)` is right for every group, and these
+// A group's options say by their type which algorithm it is for, so
+// `static_cast<torch::optim::AdamWOptions&>(group.options())`, usual in LibTorch programs, is
+// undefined for a group of Muon's. `group.options().set_lr(x)` is right for every group, and these
 // functions set the rates of a whole optimizer.
 #pragma once
 
@@ -23,8 +24,8 @@ struct LearningRates {
 };
 
 /// Sets the learning rates by algorithm.
-/// Errors   std::invalid_argument: a rate that is negative or not finite, or given for an algorithm that the optimizer has no group
-///          of; nothing is changed then.
+/// Errors   std::invalid_argument: a rate that is negative or not finite, or given for an algorithm
+///          that the optimizer has no group of; nothing is changed then.
 ///
 /// Example  muon::set_lr(optimizer, {.muon = 0.01, .adamw = 1.5e-4});
 MUON_API void set_lr(torch::optim::Optimizer& optimizer, const LearningRates& rates);

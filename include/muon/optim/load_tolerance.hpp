@@ -5,10 +5,12 @@ namespace muon {
 
 /// What loading accepts although it differs. Shapes never may.
 struct LoadTolerance {
-  bool missing = false;  ///< the file lacks a part or a tensor: that stays as it is, and optimizer state starts anew
-  bool extra = false;    ///< the file has more: that is ignored
-  bool dtype = false;    ///< tensors of another dtype are converted
-  bool options = false;  ///< the optimizer's and the schedule's own options are kept, learning rate and momentum included
+  /// the file lacks a part or a tensor: that stays as it is, and optimizer state starts anew
+  bool missing = false;
+  bool extra = false;  ///< the file has more: that is ignored
+  bool dtype = false;  ///< tensors of another dtype are converted
+  /// the optimizer's and the schedule's own options are kept, learning rate and momentum included
+  bool options = false;
 };
 
 }  // namespace muon

@@ -18,23 +18,27 @@ namespace muon {
 
 class Plan;
 
-/// Muon for the hidden matrices and AdamW for everything else, in one object: Keller Jordan's MuonWithAuxAdam, with the factor of
-/// a convolution read from its flattened matrix. The one-line form orthogonalizes by Method::automatic, on a CPU the faster and
-/// more accurate dwh2; `MuonWithAuxAdam(*model, keller_jordan_muon(), keller_jordan_adam())` gives the reference's numbers.
+/// Muon for the hidden matrices and AdamW for everything else, in one object: Keller Jordan's
+/// MuonWithAuxAdam, with the factor of a convolution read from its flattened matrix. The one-line
+/// form orthogonalizes by Method::automatic, on a CPU the faster and more accurate dwh2;
+/// `MuonWithAuxAdam(*model, keller_jordan_muon(), keller_jordan_adam())` gives the reference's
+/// numbers.
 ///
-///     muon::MuonWithAuxAdam optimizer(*model);           // like torch::optim::AdamW(model->parameters())
-///     muon::MuonWithAuxAdam optimizer(*model, 0.02);     // with Muon's learning rate
+///     muon::MuonWithAuxAdam optimizer(*model);        // as torch::optim::AdamW(model->parameters())
+///     muon::MuonWithAuxAdam optimizer(*model, 0.02);  // with Muon's learning rate
 ///     muon::MuonWithAuxAdam optimizer(muon::make_plan(*model, rules));
 ///
-/// The AdamW update is decoupled decay, bias-corrected moments, `eps` added to the root: torch.optim.AdamW's, with the state
-/// `torch::optim::AdamWParamState`. Its `amsgrad` is honoured.
+/// The AdamW update is decoupled decay, bias-corrected moments, `eps` added to the root:
+/// torch.optim.AdamW's, with the state `torch::optim::AdamWParamState`. Its `amsgrad` is honoured.
 ///
-/// Cost     One Muon step for the matrices (see muon.hpp) and, on a CPU, one pass over the rest: four reads and three writes a
-///          value.
+/// Cost     One Muon step for the matrices (see muon.hpp) and, on a CPU, one pass over the rest:
+///          four reads and three writes a value.
 ///
-/// Errors   std::invalid_argument: whatever `make_plan` and `add_param_group` refuse, with the parameters' names.
+/// Errors   std::invalid_argument: whatever `make_plan` and `add_param_group` refuse, with the
+///          parameters' names.
 ///
-/// Safety   The optimizer shares the parameters' tensors and may outlive the model. Not thread-safe.
+/// Safety   The optimizer shares the parameters' tensors and may outlive the model. Not
+///          thread-safe.
 ///
 /// Source   https://github.com/KellerJordan/Muon
 class MUON_API MuonWithAuxAdam : public GroupedOptimizer {
@@ -43,14 +47,17 @@ class MUON_API MuonWithAuxAdam : public GroupedOptimizer {
   explicit MuonWithAuxAdam(const torch::nn::Module& model, double lr = 0.02);
   explicit MuonWithAuxAdam(const torch::jit::Module& model, double lr = 0.02);
   /// The built-in plan with these options for its two kinds of group.
-  MuonWithAuxAdam(const torch::nn::Module& model, const MuonOptions& muon, const torch::optim::AdamWOptions& adamw);
-  /// With Groups::single, all parameters are in one group and keep their own algorithms and options.
+  MuonWithAuxAdam(const torch::nn::Module& model, const MuonOptions& muon,
+                  const torch::optim::AdamWOptions& adamw);
+  /// With Groups::single, all parameters are in one group and keep their own algorithms and
+  /// options.
   explicit MuonWithAuxAdam(const Plan& plan, Groups show = Groups::by_options);
   /// Bare tensors have no names and no owners to decide by: pass the model, `*model`.
   MuonWithAuxAdam(const std::vector<torch::Tensor>& parameters, double lr) = delete;
   /// Groups made by hand. Each needs options: their type says whether it is Muon's or AdamW's.
   explicit MuonWithAuxAdam(const std::vector<ParamGroup>& groups);
-  template <class Group, std::enable_if_t<std::is_same_v<Group, torch::optim::OptimizerParamGroup>, int> = 0>
+  template <class Group,
+            std::enable_if_t<std::is_same_v<Group, torch::optim::OptimizerParamGroup>, int> = 0>
   explicit MuonWithAuxAdam(const std::vector<Group>& groups)
       : MuonWithAuxAdam(std::vector<ParamGroup>(groups.begin(), groups.end())) {}
 };

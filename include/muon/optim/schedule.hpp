@@ -1,7 +1,7 @@
 // muon/optim/schedule.hpp: learning rates and momentum over time.
 //
-// A schedule is a pure function of the step that gives a factor for the initial learning rate. LambdaLR applies one to any
-// torch::optim::Optimizer, so all groups keep their proportions.
+// A schedule is a pure function of the step that gives a factor for the initial learning rate.
+// LambdaLR applies one to any torch::optim::Optimizer, so all groups keep their proportions.
 #pragma once
 
 #include <muon/export.hpp>
@@ -17,42 +17,49 @@ namespace muon {
 
 namespace schedule {
 
-/// All factors are in [0, 1] for `final_factor` in [0, 1]. Steps count from 0; past `total` the last value holds. Spans are in
-/// steps.
-/// Errors   std::invalid_argument: a negative step or span, warm-up (and decay) longer than `total`, a factor outside [0, 1].
+/// All factors are in [0, 1] for `final_factor` in [0, 1]. Steps count from 0; past `total` the
+/// last value holds. Spans are in steps.
+/// Errors   std::invalid_argument: a negative step or span, warm-up (and decay) longer than
+///          `total`, a factor outside [0, 1].
 
 MUON_API double constant(std::int64_t step);
 
-/// From 1 / warmup at step 0 in a straight line to 1 at step warmup - 1, then 1. A `warmup` of 0 is constant.
+/// From 1 / warmup at step 0 in a straight line to 1 at step warmup - 1, then 1. A `warmup` of 0 is
+/// constant.
 MUON_API double linear_warmup(std::int64_t step, std::int64_t warmup);
 
 /// Linear warm-up, then half a cosine from 1 down to `final_factor` at step `total`.
 /// Source   Loshchilov and Hutter, "SGDR", https://arxiv.org/abs/1608.03983
-MUON_API double cosine(std::int64_t step, std::int64_t total, std::int64_t warmup = 0, double final_factor = 0);
+MUON_API double cosine(std::int64_t step, std::int64_t total, std::int64_t warmup = 0,
+                       double final_factor = 0);
 
 /// Linear warm-up, then 1, then a straight line to `final_factor` over the last `decay` steps.
 /// Source   Hu et al., "MiniCPM", https://arxiv.org/abs/2404.06395
-MUON_API double warmup_stable_decay(std::int64_t step, std::int64_t total, std::int64_t warmup, std::int64_t decay,
-                           double final_factor = 0);
+MUON_API double warmup_stable_decay(std::int64_t step, std::int64_t total, std::int64_t warmup,
+                                    std::int64_t decay, double final_factor = 0);
 
-/// A value, not a factor: from `from` in a straight line to `to` at step `warmup`, then `to`. For Muon's momentum.
+/// A value, not a factor: from `from` in a straight line to `to` at step `warmup`, then `to`. For
+/// Muon's momentum.
 /// Source   https://github.com/KellerJordan/modded-nanogpt
-MUON_API double momentum_warmup(std::int64_t step, std::int64_t warmup = 300, double from = 0.85, double to = 0.95);
+MUON_API double momentum_warmup(std::int64_t step, std::int64_t warmup = 300, double from = 0.85,
+                                double to = 0.95);
 
 }  // namespace schedule
 
 using Schedule = std::function<double(std::int64_t step)>;
 
-/// Python's torch.optim.lr_scheduler.LambdaLR with one function for all groups: each group's lr is its initial one times
-/// `schedule(step)`, the initial one being what it finds when it is made. The constructor sets the rates of step 0; call `step()`
-/// after each `optimizer.step()`.
+/// Python's torch.optim.lr_scheduler.LambdaLR with one function for all groups: each group's lr is
+/// its initial one times `schedule(step)`, the initial one being what it finds when it is made. The
+/// constructor sets the rates of step 0; call `step()` after each `optimizer.step()`.
 ///
-///     muon::LambdaLR scheduler(optimizer, [=](auto step) { return muon::schedule::cosine(step, total, 100); });
+///     muon::LambdaLR scheduler(
+///         optimizer, [=](auto step) { return muon::schedule::cosine(step, total, 100); });
 ///
 /// Errors   std::invalid_argument if the schedule gives a negative or non-finite factor.
-/// Groups   that are added later are scheduled from then on; their initial rate is the one that they are added with.
-/// Safety   Refers to the optimizer, which must live longer. It sets the rates and does not multiply them, so a second scheduler
-///          on the same optimizer is overruled by it.
+/// Groups   that are added later are scheduled from then on; their initial rate is the one that
+///          they are added with.
+/// Safety   Refers to the optimizer, which must live longer. It sets the rates and does not
+///          multiply them, so a second scheduler on the same optimizer is overruled by it.
 class MUON_API LambdaLR : public torch::optim::LRScheduler {
  public:
   LambdaLR(torch::optim::Optimizer& optimizer, Schedule schedule);

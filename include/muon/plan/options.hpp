@@ -28,18 +28,23 @@ MUON_API std::string_view to_string(Algorithm algorithm);
 
 /// How the learning rate is scaled to a matrix of rows x cols (outputs x inputs). PyTorch's names.
 enum class AdjustLr {
-  original,         ///< sqrt(max(1, rows / cols)). K. Jordan, https://kellerjordan.github.io/posts/muon/. Goes with lr near 0.02.
-  match_rms_adamw,  ///< 0.2 sqrt(max(rows, cols)): an update as large as AdamW's, so AdamW's lr and decay can be kept.
-                    ///< Moonshot, https://arxiv.org/abs/2502.16982
-  spectral_unclamped,  ///< sqrt(rows / cols). Scion, https://arxiv.org/abs/2502.07529; in PyTorch from 2.14.
+  /// sqrt(max(1, rows / cols)). K. Jordan, https://kellerjordan.github.io/posts/muon/. Goes with lr
+  /// near 0.02.
+  original,
+  /// 0.2 sqrt(max(rows, cols)): an update as large as AdamW's, so AdamW's lr and decay can be kept.
+  /// Moonshot, https://arxiv.org/abs/2502.16982
+  match_rms_adamw,
+  /// sqrt(rows / cols). Scion, https://arxiv.org/abs/2502.07529; in PyTorch from 2.14.
+  spectral_unclamped,
 };
 MUON_API std::string_view to_string(AdjustLr rule);
 
 /// The factor by which `rule` multiplies lr. Dimensionless; 0 for a matrix without entries.
 MUON_API double lr_factor(AdjustLr rule, std::int64_t rows, std::int64_t cols);
 
-/// Options of one group. Names, order and defaults are those of Python's torch.optim.Muon (2.14); below the line is what it
-/// lacks. Checked when a group is added and again at every step, since schedulers write to them.
+/// Options of one group. Names, order and defaults are those of Python's torch.optim.Muon (2.14);
+/// below the line is what it lacks. Checked when a group is added and again at every step, since
+/// schedulers write to them.
 class MUON_API MuonOptions : public torch::optim::OptimizerCloneableOptions<MuonOptions> {
  public:
   MuonOptions(double lr = 1e-3);  // implicit, as LibTorch's: muon::Muon optimizer(parameters, 0.02)
@@ -56,12 +61,14 @@ class MUON_API MuonOptions : public torch::optim::OptimizerCloneableOptions<Muon
  public:
   /// Decoupled: each step multiplies the parameter by 1 - lr * weight_decay. >= 0.
   TORCH_ARG(double, weight_decay) = 0.1;
-  /// Of the moving average of gradients, buffer = momentum * buffer + (1 - momentum) * gradient. 0 <= momentum < 1.
+  /// Of the moving average of gradients, buffer = momentum * buffer + (1 - momentum) * gradient. 0
+  /// <= momentum < 1.
   TORCH_ARG(double, momentum) = 0.95;
-  /// Look one step ahead: orthogonalize momentum * buffer + (1 - momentum) * gradient instead of buffer.
+  /// Look one step ahead: orthogonalize momentum * buffer + (1 - momentum) * gradient instead of
+  /// buffer.
   TORCH_ARG(bool, nesterov) = true;
-  /// Newton-Schulz coefficients: one for all steps, or a list for the first, second, ... whose last entry repeats. Not empty,
-  /// and not longer than `ns_steps` unless it has one entry.
+  /// Newton-Schulz coefficients: one for all steps, or a list for the first, second, ... whose last
+  /// entry repeats. Not empty, and not longer than `ns_steps` unless it has one entry.
   TORCH_ARG(std::vector<NewtonSchulzStep>, ns_coefficients) = jordan_steps(1);
   /// Smallest divisor of the normalization, in the unit of the update's Frobenius norm. >= 0.
   TORCH_ARG(double, eps) = 1e-7;
@@ -71,7 +78,8 @@ class MUON_API MuonOptions : public torch::optim::OptimizerCloneableOptions<Muon
 
   // ---- beyond PyTorch ----
 
-  /// How the update is orthogonalized. The coefficients and steps above are those of Method::newton_schulz.
+  /// How the update is orthogonalized. The coefficients and steps above are those of
+  /// Method::newton_schulz.
   TORCH_ARG(Method, method) = Method::newton_schulz;
   TORCH_ARG(NormBound, norm_bound) = NormBound::frobenius;
   TORCH_ARG(NormEps, norm_eps) = NormEps::clamp;
@@ -84,8 +92,9 @@ class MUON_API MuonOptions : public torch::optim::OptimizerCloneableOptions<Muon
   /// What `orthogonalize` is called with.
   OrthogonalizeOptions orthogonalize_options() const;
 
-  /// Whether somebody has written to these options through `static_cast<torch::optim::AdamWOptions&>(group.options())`, which
-  /// is undefined for a Muon group. `check_options` refuses such options, so the next step does.
+  /// Whether somebody has written to these options through
+  /// `static_cast<torch::optim::AdamWOptions&>(group.options())`, which is undefined for a Muon
+  /// group. `check_options` refuses such options, so the next step does.
   bool written_through_cast() const;
 
   double get_lr() const override { return lr(); }
@@ -94,22 +103,24 @@ class MUON_API MuonOptions : public torch::optim::OptimizerCloneableOptions<Muon
 };
 
 /// The algorithm that options of this type are for.
-/// Errors   std::invalid_argument for a type that is neither MuonOptions nor torch::optim::AdamWOptions.
+/// Errors   std::invalid_argument for a type that is neither MuonOptions nor
+///          torch::optim::AdamWOptions.
 MUON_API Algorithm algorithm_of(const torch::optim::OptimizerOptions& options);
 
-/// Throws std::invalid_argument, beginning with `where`, if an option is out of its range, or if MuonOptions were written through
-/// a cast to torch::optim::AdamWOptions.
+/// Throws std::invalid_argument, beginning with `where`, if an option is out of its range, or if
+/// MuonOptions were written through a cast to torch::optim::AdamWOptions.
 MUON_API void check_options(const MuonOptions& options, std::string_view where);
 MUON_API void check_options(const torch::optim::AdamWOptions& options, std::string_view where);
 
-/// The groups of Keller Jordan's MuonWithAuxAdam: lr 0.02, momentum 0.95, no decay; and Adam with lr 3e-4, betas (0.9, 0.95),
-/// eps 1e-10, no decay.
+/// The groups of Keller Jordan's MuonWithAuxAdam: lr 0.02, momentum 0.95, no decay; and Adam with
+/// lr 3e-4, betas (0.9, 0.95), eps 1e-10, no decay.
 /// Source   https://github.com/KellerJordan/Muon
 MUON_API MuonOptions keller_jordan_muon(double lr = 0.02);
 MUON_API torch::optim::AdamWOptions keller_jordan_adam(double lr = 3e-4);
 
-/// What the built-in plan gives to Muon: Keller Jordan's, with Method::automatic. On a CPU that is dwh2, which is faster, nearer
-/// to orthogonal and trains no worse (docs/performance.md); `keller_jordan_muon()` gives the reference's numbers.
+/// What the built-in plan gives to Muon: Keller Jordan's, with Method::automatic. On a CPU that is
+/// dwh2, which is faster, nearer to orthogonal and trains no worse (docs/performance.md);
+/// `keller_jordan_muon()` gives the reference's numbers.
 MUON_API MuonOptions default_muon(double lr = 0.02);
 
 }  // namespace muon

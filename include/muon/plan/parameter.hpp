@@ -1,7 +1,7 @@
 // muon/plan/parameter.hpp: what a model's parameters are.
 //
-// `describe` reads a model and finds out what each trainable parameter is for. Nothing is decided here about optimizers; rules
-// (rule.hpp) do that, from these descriptions.
+// `describe` reads a model and finds out what each trainable parameter is for. Nothing is decided
+// here about optimizers; rules (rule.hpp) do that, from these descriptions.
 #pragma once
 
 #include <muon/export.hpp>
@@ -25,7 +25,8 @@ namespace muon {
 
 /// What a parameter is for.
 enum class Role {
-  embedding,      ///< a table looked up by index, tied to the head or not; also learned positions and tokens
+  /// a table looked up by index, tied to the head or not; also learned positions and tokens
+  embedding,
   output_head,    ///< the last projection, to logits or values
   hidden_matrix,  ///< a matrix inside the network: what Muon is for
   convolution,    ///< a convolution's kernel
@@ -34,10 +35,12 @@ enum class Role {
   other,
 };
 
-/// What decided the role, the strongest first. The type Linear says only that a parameter is a matrix; whether that matrix is
-/// hidden or a head is decided by its name, and without a telling name by its position.
+/// What decided the role, the strongest first. The type Linear says only that a parameter is a
+/// matrix; whether that matrix is hidden or a head is decided by its name, and without a telling
+/// name by its position.
 enum class Evidence {
-  tie,          ///< the same tensor is registered under several names, and one of them is an embedding
+  /// the same tensor is registered under several names, and one of them is an embedding
+  tie,
   module_type,  ///< the type of the module that owns the parameter
   name,         ///< the parameter's name
   position,     ///< only its place: the last layer of the model
@@ -50,28 +53,36 @@ struct Parameter {
   std::vector<std::string> aliases;  ///< further names of the same tensor, in order of registration
   at::Tensor tensor;                 ///< undefined when described from a file's names and shapes
   std::vector<std::int64_t> shape;
-  std::string module_type;  ///< type of the module that owns it: "Linear", "Conv2d", or a class of the user's; empty if unknown
+  /// type of the module that owns it: "Linear", "Conv2d", or a class of the user's; empty if
+  /// unknown
+  std::string module_type;
   std::int64_t groups = 1;  ///< groups of a convolution; 1 elsewhere
   Role role = Role::other;
   Evidence evidence = Evidence::shape;
-  std::string reason;           ///< the evidence in words: "module type: weight of Linear", "position only: the last Linear"
-  bool low_confidence = false;  ///< to be reviewed: only position or shape decided a matrix's role, or its name is ambiguous
-  MatrixView view;              ///< which matrices it holds; meaningful from two dimensions on
+  /// the evidence in words: "module type: weight of Linear", "position only: the last Linear"
+  std::string reason;
+  /// to be reviewed: only position or shape decided a matrix's role, or its name is ambiguous
+  bool low_confidence = false;
+  MatrixView view;  ///< which matrices it holds; meaningful from two dimensions on
 };
 
 /// Describes every trainable parameter (requires_grad) of a model, in order of registration.
 ///
-/// Views    Linear: one matrix. Convolution: flattened, one matrix for each group. MultiheadAttention's in_proj_weight: three row
-///          blocks. LSTM and GRU: four and three, one for each gate. Any other three-dimensional parameter: a stack.
-/// Empty    A parameter without values (a size of 0) is described like any other; there is nothing to optimize in it.
+/// Views    Linear: one matrix. Convolution: flattened, one matrix for each group.
+///          MultiheadAttention's in_proj_weight: three row blocks. LSTM and GRU: four and three,
+///          one for each gate. Any other three-dimensional parameter: a stack.
+/// Empty    A parameter without values (a size of 0) is described like any other; there is nothing
+///          to optimize in it.
 /// Cost     Reads names and types only; no tensor's values.
-/// Errors   std::invalid_argument naming every parameter whose module (Linear, Embedding, Bilinear, convolution, LayerNorm,
-///          GroupNorm, BatchNorm, in_proj of MultiheadAttention) holds another tensor than the one registered: LibTorch's
-///          `head->weight = embed->weight` changes the member alone, and an optimizer would go on training the old tensor.
+/// Errors   std::invalid_argument naming every parameter whose module (Linear, Embedding, Bilinear,
+///          convolution, LayerNorm, GroupNorm, BatchNorm, in_proj of MultiheadAttention) holds
+///          another tensor than the one registered: LibTorch's `head->weight = embed->weight`
+///          changes the member alone, and an optimizer would go on training the old tensor.
 ///          docs/concepts.md, "Tied weights", says how to tie.
 /// Safety   Does not change the model. The descriptions share the parameters' tensors.
 ///
-/// Example  for (const muon::Parameter& p : muon::describe(*model)) std::cout << p.name << ": " << p.reason << "\n";
+/// Example  for (const muon::Parameter& p : muon::describe(*model))
+///            std::cout << p.name << ": " << p.reason << "\n";
 [[nodiscard]] MUON_API std::vector<Parameter> describe(const torch::nn::Module& model);
 [[nodiscard]] MUON_API std::vector<Parameter> describe(const torch::jit::Module& model);
 

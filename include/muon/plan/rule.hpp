@@ -1,6 +1,7 @@
 // muon/plan/rule.hpp: conditions on parameters, and what to do with those that meet them.
 //
-// A plan (plan.hpp) asks its rules in order; the first that matches a parameter decides who optimizes it.
+// A plan (plan.hpp) asks its rules in order; the first that matches a parameter decides who
+// optimizes it.
 #pragma once
 
 #include <muon/export.hpp>
@@ -20,13 +21,15 @@
 
 namespace muon {
 
-/// A condition on parameters and what to do with those that meet it. Made by the `by_...` functions below.
+/// A condition on parameters and what to do with those that meet it. Made by the `by_...` functions
+/// below.
 ///
 ///     muon::by_name("*embed*").use(muon::keller_jordan_adam(3e-3))
 ///     muon::by_name("attn.qkv.weight").view(muon::MatrixView::matrix().chunk_rows(36)).use(muon::keller_jordan_muon())
 ///
-/// Safety   A value. `use`, `freeze`, `view` and `optional` leave the rule alone and return the changed one, so their result must
-///          be kept: `rule = rule.optional();`. On a temporary they move instead of copying, and a chain costs no copies.
+/// Safety   A value. `use`, `freeze`, `view` and `optional` leave the rule alone and return the
+///          changed one, so their result must be kept: `rule = rule.optional();`. On a temporary
+///          they move instead of copying, and a chain costs no copies.
 class MUON_API Rule {
  public:
   using Predicate = std::function<bool(const Parameter&)>;
@@ -35,14 +38,15 @@ class MUON_API Rule {
   /// Errors   std::invalid_argument for an empty predicate.
   Rule(std::string label, Predicate matches);
 
-  /// What the parameters get. The type of the options is the algorithm. Options are whole: nothing is inherited.
+  /// What the parameters get. The type of the options is the algorithm. Options are whole: nothing
+  /// is inherited.
   [[nodiscard]] Rule use(const MuonOptions& options) const&;
   [[nodiscard]] Rule use(const MuonOptions& options) &&;
   [[nodiscard]] Rule use(const torch::optim::AdamWOptions& options) const&;
   [[nodiscard]] Rule use(const torch::optim::AdamWOptions& options) &&;
 
-  /// The parameters stay as they are: in the plan, under no optimizer. Their gradients are still computed; call
-  /// `requires_grad_(false)` on them to save that too.
+  /// The parameters stay as they are: in the plan, under no optimizer. Their gradients are still
+  /// computed; call `requires_grad_(false)` on them to save that too.
   [[nodiscard]] Rule freeze() const&;
   [[nodiscard]] Rule freeze() &&;
 
@@ -50,7 +54,8 @@ class MUON_API Rule {
   [[nodiscard]] Rule view(MatrixView view) const&;
   [[nodiscard]] Rule view(MatrixView view) &&;
 
-  /// The rule may match nothing. Without this, a rule that decides no parameter is an error: it is most often a misspelt name.
+  /// The rule may match nothing. Without this, a rule that decides no parameter is an error: it is
+  /// most often a misspelt name.
   [[nodiscard]] Rule optional() const&;
   [[nodiscard]] Rule optional() &&;
 
@@ -65,10 +70,11 @@ class MUON_API Rule {
   bool optional_ = false;
 };
 
-/// Parameters whose whole name, or any of a tied parameter's names, matches a glob: `*` any text, `?` any one character.
+/// Parameters whose whole name, or any of a tied parameter's names, matches a glob: `*` any text,
+/// `?` any one character.
 [[nodiscard]] MUON_API Rule by_name(std::string glob);
-/// Parameters of modules of this type: "Linear", "LayerNorm", "MultiheadAttention", or a class of the user's by its own name. A
-/// class derived from one of LibTorch's counts as that one.
+/// Parameters of modules of this type: "Linear", "LayerNorm", "MultiheadAttention", or a class of
+/// the user's by its own name. A class derived from one of LibTorch's counts as that one.
 [[nodiscard]] MUON_API Rule by_module(std::string type);
 [[nodiscard]] MUON_API Rule by_role(Role role);
 /// Parameters with `at_least` to `at_most` dimensions.
@@ -78,18 +84,21 @@ class MUON_API Rule {
 /// All the rest. May match nothing.
 [[nodiscard]] MUON_API Rule otherwise();
 
-/// The built-in rules: embeddings, output head, everything below two dimensions, parameters without values, depthwise
-/// convolutions and matrices with a side of 1 -> AdamW; the other matrices -> Muon. They decide every real parameter that
-/// `describe` finds. The options are `default_muon()` and `keller_jordan_adam()` unless given.
+/// The built-in rules: embeddings, output head, everything below two dimensions, parameters without
+/// values, depthwise convolutions and matrices with a side of 1 -> AdamW; the other matrices ->
+/// Muon. They decide every real parameter that `describe` finds. The options are `default_muon()`
+/// and `keller_jordan_adam()` unless given.
 ///
 /// Source   K. Jordan, "Muon", 2024, https://kellerjordan.github.io/posts/muon/ (what Muon is for)
 [[nodiscard]] MUON_API std::vector<Rule> default_rules();
-[[nodiscard]] MUON_API std::vector<Rule> default_rules(const MuonOptions& muon, const torch::optim::AdamWOptions& adamw);
+[[nodiscard]] MUON_API std::vector<Rule> default_rules(const MuonOptions& muon,
+                                                       const torch::optim::AdamWOptions& adamw);
 
 /// `first`, then the built-in rules: to change a few parameters only.
-///     auto rules = muon::with_default_rules({muon::by_name("value.weight").use(muon::keller_jordan_adam())});
+///     auto rules = muon::with_default_rules(
+///         {muon::by_name("value.weight").use(muon::keller_jordan_adam())});
 [[nodiscard]] MUON_API std::vector<Rule> with_default_rules(std::vector<Rule> first);
-[[nodiscard]] MUON_API std::vector<Rule> with_default_rules(std::vector<Rule> first, const MuonOptions& muon,
-                                                   const torch::optim::AdamWOptions& adamw);
+[[nodiscard]] MUON_API std::vector<Rule> with_default_rules(
+    std::vector<Rule> first, const MuonOptions& muon, const torch::optim::AdamWOptions& adamw);
 
 }  // namespace muon

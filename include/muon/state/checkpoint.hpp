@@ -4,9 +4,9 @@
 //     model/<name>                        parameters and buffers
 //     optim/<name>/momentum_buffer        Muon's state; exp_avg, exp_avg_sq, step: AdamW's
 //     random/cpu                          LibTorch's random state
-// and metadata: the format's version, the step, the groups with all options, views and names, the schedules, notes of yours.
-// Everything goes by parameter name, so groups may change their order, or move to an optimizer of their own, and every LibTorch
-// from 1.13 to 2.14 reads it.
+// and metadata: the format's version, the step, the groups with all options, views and names, the
+// schedules, notes of yours. Everything goes by parameter name, so groups may change their order,
+// or move to an optimizer of their own, and every LibTorch from 1.13 to 2.14 reads it.
 #pragma once
 
 #include <muon/export.hpp>
@@ -31,7 +31,8 @@ struct Module;
 
 namespace muon {
 
-/// A model's parameters and buffers by name, a tied tensor once with all its names. Made from a model:
+/// A model's parameters and buffers by name, a tied tensor once with all its names. Made from a
+/// model:
 ///     muon::NamedTensors(*model)
 class MUON_API NamedTensors {
  public:
@@ -45,7 +46,8 @@ class MUON_API NamedTensors {
   NamedTensors(const torch::jit::Module& model);  // implicit
 
   const std::vector<Entry>& entries() const& { return entries_; }
-  std::vector<Entry> entries() && { return std::move(entries_); }  // so that a loop over a temporary is safe
+  // so that a loop over a temporary is safe
+  std::vector<Entry> entries() && { return std::move(entries_); }
   /// Null if the tensor is none of the model's.
   const Entry* find(const at::Tensor& tensor) const;
 
@@ -59,15 +61,19 @@ class MUON_API NamedTensors {
 /// What is saved and restored. Each part may be left out.
 ///
 /// Example  two optimizers side by side, each with its schedule:
-///          muon::TrainingState{.model = *model, .optimizers = {&muon, &adamw}, .schedules = {&muon_lr, &adamw_lr}, .step = step}
+///          muon::TrainingState{.model = *model, .optimizers = {&muon, &adamw},
+///                              .schedules = {&muon_lr, &adamw_lr}, .step = step}
 struct TrainingState {
   NamedTensors model = {};
-  torch::optim::Optimizer* optimizer = nullptr;           ///< muon::Muon, muon::MuonWithAuxAdam or torch::optim::AdamW
-  std::vector<torch::optim::Optimizer*> optimizers = {};  ///< several of those; `optimizer` is the first of them if both are set
+  /// muon::Muon, muon::MuonWithAuxAdam or torch::optim::AdamW
+  torch::optim::Optimizer* optimizer = nullptr;
+  /// several of those; `optimizer` is the first of them if both are set
+  std::vector<torch::optim::Optimizer*> optimizers = {};
   LambdaLR* schedule = nullptr;
   std::vector<LambdaLR*> schedules = {};  ///< as with optimizers
   std::int64_t step = 0;                  ///< stored; `load_checkpoint` returns it
-  bool random = true;                     ///< the state of LibTorch's default generators, CPU and CUDA
+  /// the state of LibTorch's default generators, CPU and CUDA
+  bool random = true;
   /// Anything of yours: data order, options, version. `load_checkpoint` returns it.
   std::map<std::string, std::string> notes = {};
 };
@@ -78,34 +84,44 @@ struct LoadResult {
   std::map<std::string, std::string> notes;
 };
 
-/// Writes a checkpoint. `where` is a file named *.safetensors, or a folder, which is made, and gets step-<step>.safetensors; with
-/// `keep` > 0 only that many newest checkpoints stay in the folder.
-/// Parameters go by the model's names, else by the optimizer's (a plan has some), else by place ("parameter 3 of group 0").
+/// Writes a checkpoint. `where` is a file named *.safetensors, or a folder, which is made, and gets
+/// step-<step>.safetensors; with `keep` > 0 only that many newest checkpoints stay in the folder.
+/// Parameters go by the model's names, else by the optimizer's (a plan has some), else by place
+/// ("parameter 3 of group 0").
 ///
-/// Cost     Writes each byte once and flushes it to the disk. Memory for one tensor at a time, none for contiguous CPU tensors.
-///          Reads the metadata of the folder's other checkpoints.
-/// Errors   std::runtime_error naming the file and the reason (a full disk, a folder that may not be written); then older
-///          checkpoints are as they were. std::invalid_argument: a negative step, tensors that cannot be stored, another
-///          optimizer than those above, a tensor in two of them.
-/// Safety   The new file appears complete or not at all, also if the process is killed. Such a process may leave one temporary
-///          file (muon-*.tmp) in the folder, which the next save removes before it writes. One process writes to a folder.
+/// Cost     Writes each byte once and flushes it to the disk. Memory for one tensor at a time, none
+///          for contiguous CPU tensors. Reads the metadata of the folder's other checkpoints.
+/// Errors   std::runtime_error naming the file and the reason (a full disk, a folder that may not
+///          be written); then older checkpoints are as they were. std::invalid_argument: a negative
+///          step, tensors that cannot be stored, another optimizer than those above, a tensor in
+///          two of them.
+/// Safety   The new file appears complete or not at all, also if the process is killed. Such a
+///          process may leave one temporary file (muon-*.tmp) in the folder, which the next save
+///          removes before it writes. One process writes to a folder.
 /// Returns  the file.
-MUON_API std::filesystem::path save_checkpoint(const std::filesystem::path& where, const TrainingState& training, int keep = 0);
+MUON_API std::filesystem::path save_checkpoint(const std::filesystem::path& where,
+                                               const TrainingState& training, int keep = 0);
 
-/// Restores a checkpoint: a file, or a folder, of which the newest is taken. Tensors are written in place.
-/// Learning rates and momentum are the file's, since schedules move them; all other options must be equal.
+/// Restores a checkpoint: a file, or a folder, of which the newest is taken. Tensors are written in
+/// place. Learning rates and momentum are the file's, since schedules move them; all other options
+/// must be equal.
 ///
-/// Errors   std::runtime_error that names the file and lists everything that does not fit: damaged bytes (there is a checksum),
-///          another format version, names missing or extra, shapes, dtypes, options, views, schedules, a state whose next step
-///          would make NaN. std::invalid_argument for the optimizers as above. Nothing has been changed then.
+/// Errors   std::runtime_error that names the file and lists everything that does not fit: damaged
+///          bytes (there is a checksum), another format version, names missing or extra, shapes,
+///          dtypes, options, views, schedules, a state whose next step would make NaN.
+///          std::invalid_argument for the optimizers as above. Nothing has been changed then.
 ///
-/// Example  auto restored = muon::load_checkpoint("runs/a", {.model = *model, .optimizer = &optimizer, .schedule = &scheduler});
+/// Example  auto restored = muon::load_checkpoint(
+///              "runs/a", {.model = *model, .optimizer = &optimizer, .schedule = &scheduler});
 ///          for (std::int64_t step = restored.step; step < total; ++step) ...
-MUON_API LoadResult load_checkpoint(const std::filesystem::path& where, const TrainingState& training, const LoadTolerance& allow = {});
+MUON_API LoadResult load_checkpoint(const std::filesystem::path& where,
+                                    const TrainingState& training, const LoadTolerance& allow = {});
 
-/// The checkpoint of a folder that was written last, whatever its step and whatever the clock said; none if the folder has none
-/// or does not exist. The order is in the files' metadata, of which each is read.
-MUON_API std::optional<std::filesystem::path> latest_checkpoint(const std::filesystem::path& folder);
+/// The checkpoint of a folder that was written last, whatever its step and whatever the clock said;
+/// none if the folder has none or does not exist. The order is in the files' metadata, of which
+/// each is read.
+MUON_API std::optional<std::filesystem::path> latest_checkpoint(
+    const std::filesystem::path& folder);
 
 /// What a checkpoint says of itself, without its tensors.
 struct CheckpointSummary {
@@ -115,8 +131,9 @@ struct CheckpointSummary {
     std::string view;  ///< which matrices Muon read in it; empty under AdamW
   };
   struct Group {
-    std::string algorithm;                                     ///< "muon" or "adamw"
-    std::vector<std::pair<std::string, std::string>> options;  ///< name and value: "lr", "0.02"; lists as JSON
+    std::string algorithm;  ///< "muon" or "adamw"
+    /// name and value: "lr", "0.02"; lists as JSON
+    std::vector<std::pair<std::string, std::string>> options;
     std::vector<Parameter> parameters;
   };
   struct Schedule {
@@ -131,8 +148,9 @@ struct CheckpointSummary {
   std::map<std::string, std::string> notes;
 };
 
-/// Errors   std::runtime_error: not a checkpoint, damaged, of a newer format. With `verify` every byte is read and compared with
-///          the checksum.
-MUON_API CheckpointSummary inspect_checkpoint(const std::filesystem::path& file, bool verify = false);
+/// Errors   std::runtime_error: not a checkpoint, damaged, of a newer format. With `verify` every
+///          byte is read and compared with the checksum.
+MUON_API CheckpointSummary inspect_checkpoint(const std::filesystem::path& file,
+                                              bool verify = false);
 
 }  // namespace muon

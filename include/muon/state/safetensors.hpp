@@ -1,6 +1,7 @@
 // muon/state/safetensors.hpp: named tensors in a file that any tool can open.
 //
-// The format of Hugging Face: a JSON header with names, types and shapes, then the bytes. Nothing in it is ever executed.
+// The format of Hugging Face: a JSON header with names, types and shapes, then the bytes. Nothing
+// in it is ever executed.
 // Source   https://huggingface.co/docs/safetensors
 #pragma once
 
@@ -28,12 +29,14 @@ struct TensorInfo {
   std::vector<std::int64_t> shape;
 };
 
-/// A file opened for reading. Opening reads and checks the header alone; a tensor's bytes are read when they are touched.
+/// A file opened for reading. Opening reads and checks the header alone; a tensor's bytes are read
+/// when they are touched.
 ///
-/// Errors   std::runtime_error naming the file and what is wrong: not a safetensors file, cut off, a name twice, an unknown
-///          dtype, offsets that overlap, leave a gap, leave the file or do not fit the shape, a header of more than 100 MB.
-/// Safety   The file is mapped: while it or a tensor from it lives, nobody may cut it shorter. Files that this library writes are
-///          replaced as a whole, which is harmless.
+/// Errors   std::runtime_error naming the file and what is wrong: not a safetensors file, cut off,
+///          a name twice, an unknown dtype, offsets that overlap, leave a gap, leave the file or do
+///          not fit the shape, a header of more than 100 MB.
+/// Safety   The file is mapped: while it or a tensor from it lives, nobody may cut it shorter.
+///          Files that this library writes are replaced as a whole, which is harmless.
 ///
 /// Example  const muon::Safetensors file("model.safetensors");
 ///          for (const auto& info : file.tensors()) std::cout << info.name << "\n";
@@ -48,7 +51,8 @@ class MUON_API Safetensors {
   const TensorInfo& info(std::string_view name) const;
   const std::map<std::string, std::string>& metadata() const;
 
-  /// On the CPU, over the mapped file, which it keeps open; writing to it changes this process's memory and not the file.
+  /// On the CPU, over the mapped file, which it keeps open; writing to it changes this process's
+  /// memory and not the file.
   /// Errors   std::runtime_error: no such name; a dtype this LibTorch does not have.
   at::Tensor tensor(std::string_view name) const;
 
@@ -56,14 +60,17 @@ class MUON_API Safetensors {
   std::shared_ptr<const SafetensorsFile> file_;
 };
 
-/// Writes the tensors, from any device and of any strides, whole or not at all: temporary name, flush to the disk, rename. A
-/// temporary file that a killed process left in the folder (muon-*.tmp) is removed first. To a pipe, a device or /dev/stdout it
-/// writes directly.
+/// Writes the tensors, from any device and of any strides, whole or not at all: temporary name,
+/// flush to the disk, rename. A temporary file that a killed process left in the folder
+/// (muon-*.tmp) is removed first. To a pipe, a device or /dev/stdout it writes directly.
 ///
-/// Cost     Beside the tensors themselves, one contiguous CPU copy at a time, and none for those that are so already.
-/// Errors   std::invalid_argument: a name twice, or "__metadata__"; an undefined or sparse tensor; a dtype the format does not
-///          have. std::runtime_error naming the file and the reason; an existing file is then as it was.
-MUON_API void write_safetensors(const std::filesystem::path& file, const std::vector<std::pair<std::string, at::Tensor>>& tensors,
-                       const std::map<std::string, std::string>& metadata = {});
+/// Cost     Beside the tensors themselves, one contiguous CPU copy at a time, and none for those
+///          that are so already.
+/// Errors   std::invalid_argument: a name twice, or "__metadata__"; an undefined or sparse tensor;
+///          a dtype the format does not have. std::runtime_error naming the file and the reason; an
+///          existing file is then as it was.
+MUON_API void write_safetensors(const std::filesystem::path& file,
+                                const std::vector<std::pair<std::string, at::Tensor>>& tensors,
+                                const std::map<std::string, std::string>& metadata = {});
 
 }  // namespace muon

@@ -1,12 +1,15 @@
-// muon/track/history.hpp: reads runs back from W&B's offline files, TensorBoard's event files and our JSON lines.
+// muon/track/history.hpp: reads runs back from W&B's offline files, TensorBoard's event files and
+// our JSON lines.
 //
 //     muon::track::History history("runs/a");   // a file, or a folder that holds such files
 //     history.read();                           // call it again to read what has been added since
 //     for (const auto& [name, series] : history.series()) ...
 //
-// Damage   A file may end inside a record, as the file of a running or killed run does; the rest is read once it is
-//          there. A record with a wrong checksum ends the reading of its file, and `problems` says where.
-// Cost     every file is read once, in pieces of 1 MiB; series (24 bytes per value), names and the config stay in memory
+// Damage   A file may end inside a record, as the file of a running or killed run does; the rest is
+//          read once it is there. A record with a wrong checksum ends the reading of its file, and
+//          `problems` says where.
+// Cost     every file is read once, in pieces of 1 MiB; series (24 bytes per value), names and the
+//          config stay in memory
 // Safety   not for several threads at once; the files may be written meanwhile
 #pragma once
 
@@ -25,13 +28,15 @@ namespace muon::track {
 
 class MUON_API History {
  public:
-  /// Finds the files of a run and reads nothing yet. In a folder, the newest run in it or up to three levels below it is taken.
+  /// Finds the files of a run and reads nothing yet. In a folder, the newest run in it or up to
+  /// three levels below it is taken.
   /// Errors   std::runtime_error: `path` does not exist or holds no run
   explicit History(const std::filesystem::path& path);
   ~History();
   History(History&&) noexcept;
 
-  /// Reads what has been added to the files since the last call. Returns true if there was anything.
+  /// Reads what has been added to the files since the last call. Returns true if there was
+  /// anything.
   bool read();
 
   [[nodiscard]] std::string id() const;

@@ -1,5 +1,5 @@
-// muon/track/record.hpp: the data that a run hands to its sinks, and the series that are read back. Plain data: nothing here
-// knows of sinks, runs or file formats.
+// muon/track/record.hpp: the data that a run hands to its sinks, and the series that are read back.
+// Plain data: nothing here knows of sinks, runs or file formats.
 #pragma once
 
 #include <muon/track/value.hpp>
@@ -14,7 +14,8 @@ namespace muon::track {
 
 using Time = std::chrono::system_clock::time_point;
 
-/// Everything that is known about a run when it begins. All texts are valid UTF-8; all but `id`, `dir` and `stamp` may be empty.
+/// Everything that is known about a run when it begins. All texts are valid UTF-8; all but `id`,
+/// `dir` and `stamp` may be empty.
 struct RunInfo {
   std::string id;  ///< the one given, or eight random characters out of a to z and 0 to 9
   std::string project;
@@ -26,7 +27,8 @@ struct RunInfo {
   std::string stamp;  ///< `start` in local time: 20261231_235959
 };
 
-/// The values that were logged under one step. No name occurs twice, and all texts and names are valid UTF-8.
+/// The values that were logged under one step. No name occurs twice, and all texts and names are
+/// valid UTF-8.
 struct Row {
   std::int64_t step = 0;
   Time time;           ///< when the last `log` call of the row was made
@@ -34,13 +36,15 @@ struct Row {
   Object values;
 };
 
-/// How a metric is to be charted and summarized. A `name` that ends in "*" stands for every name with that prefix.
+/// How a metric is to be charted and summarized. A `name` that ends in "*" stands for every name
+/// with that prefix.
 struct MetricDefinition {
   std::string name;
   std::string step_metric = "";  ///< the metric on the x axis; empty: the step
-  std::string summary = "";  ///< the value that stands for the run: min, max, mean, best, last, first, none, copy; empty: last
-  std::string goal = "";     ///< minimize, maximize, or empty
-  bool hidden = false;       ///< true: without a chart of its own
+  /// the value that stands for the run: min, max, mean, best, last, first, none, copy; empty: last
+  std::string summary = "";
+  std::string goal = "";  ///< minimize, maximize, or empty
+  bool hidden = false;    ///< true: without a chart of its own
 };
 
 /// One metric over time, as it is read back. The three vectors have the same length.

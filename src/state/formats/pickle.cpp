@@ -38,14 +38,16 @@ class Machine {
   std::uint64_t number(std::uint64_t count) {
     const std::string_view piece = take(count);
     std::uint64_t value = 0;
-    for (std::size_t i = piece.size(); i-- > 0;) value = value << 8 | static_cast<unsigned char>(piece[i]);
+    for (std::size_t i = piece.size(); i-- > 0;)
+      value = value << 8 | static_cast<unsigned char>(piece[i]);
     return value;
   }
 
   std::int64_t signed_number(std::uint64_t count) {
     if (count > 8) fail("the pickle has a number of more than 64 bits");
     std::uint64_t value = number(count);
-    if (count > 0 && count < 8 && (value >> (8 * count - 1) & 1) != 0) value |= ~std::uint64_t{0} << (8 * count);
+    if (count > 0 && count < 8 && (value >> (8 * count - 1) & 1) != 0)
+      value |= ~std::uint64_t{0} << (8 * count);
     return std::bit_cast<std::int64_t>(value);
   }
 
@@ -80,7 +82,8 @@ class Machine {
   std::vector<Value> pop_to_mark() {
     if (marks_.empty()) fail("the pickle ends a group that it did not begin");
     const auto begin = stack_.begin() + static_cast<std::ptrdiff_t>(marks_.back());
-    std::vector<Value> values(std::make_move_iterator(begin), std::make_move_iterator(stack_.end()));
+    std::vector<Value> values(std::make_move_iterator(begin),
+                              std::make_move_iterator(stack_.end()));
     stack_.erase(begin, stack_.end());
     marks_.pop_back();
     return values;
@@ -92,11 +95,14 @@ class Machine {
     return values;
   }
 
-  void push_container(Kind kind, std::vector<Value> items) { push(build_.container(kind, std::move(items))); }
+  void push_container(Kind kind, std::vector<Value> items) {
+    push(build_.container(kind, std::move(items)));
+  }
 
   void extend_list(std::vector<Value> values) {
     auto& list = build_.items(top(), Kind::list, "list");
-    list.insert(list.end(), std::make_move_iterator(values.begin()), std::make_move_iterator(values.end()));
+    list.insert(list.end(), std::make_move_iterator(values.begin()),
+                std::make_move_iterator(values.end()));
   }
 
   /// Keys that come again are kept, and Document::find takes the last.
@@ -107,7 +113,8 @@ class Machine {
       if (values[i].kind != Kind::text && values[i].kind != Kind::integer)
         fail("the pickle has a dict whose keys are neither texts nor whole numbers");
     }
-    dict.insert(dict.end(), std::make_move_iterator(values.begin()), std::make_move_iterator(values.end()));
+    dict.insert(dict.end(), std::make_move_iterator(values.begin()),
+                std::make_move_iterator(values.end()));
   }
 
   void remember(std::uint64_t number) {
@@ -155,7 +162,9 @@ class Machine {
         return false;
       case 'Q': push(build_.storage(pop())); return false;  // BINPERSID
       case '.': return true;                                // STOP
-      default: fail(fmt::format("the pickle has opcode {:#04x}, which a state_dict does not need", opcode));
+      default:
+        fail(
+            fmt::format("the pickle has opcode {:#04x}, which a state_dict does not need", opcode));
     }
   }
 
@@ -167,8 +176,11 @@ class Machine {
       case 'K': push(Kind::integer, static_cast<std::int64_t>(number(1))); return true;
       case 'M': push(Kind::integer, static_cast<std::int64_t>(number(2))); return true;
       case 'J': push(Kind::integer, signed_number(4)); return true;
-      case 0x8a: push(Kind::integer, signed_number(number(1))); return true;  // LONG1
-      case 'G': {                                                             // BINFLOAT, big endian
+      case 0x8a:
+        push(Kind::integer, signed_number(number(1)));
+        return true;  // LONG1
+      // BINFLOAT, big endian
+      case 'G': {
         std::uint64_t bits = 0;
         for (const char c : take(8)) bits = bits << 8 | static_cast<unsigned char>(c);
         push(Value{Kind::real, 0, std::bit_cast<double>(bits), {}, 0});

@@ -1,8 +1,8 @@
 // Reads what Python's torch.save pickles, as data. No LibTorch here.
 //
-// A pickle is a program for a stack machine that may call any function of Python. This reader runs the opcodes that build plain
-// values and knows the few globals that a state_dict needs, the list of torch.load(weights_only=True); any other global is
-// refused by name. Nothing is ever called.
+// A pickle is a program for a stack machine that may call any function of Python. This reader runs
+// the opcodes that build plain values and knows the few globals that a state_dict needs, the list
+// of torch.load(weights_only=True); any other global is refused by name. Nothing is ever called.
 // Source   Python's pickletools, and torch/_weights_only_unpickler.py of PyTorch
 #pragma once
 
@@ -15,7 +15,19 @@
 namespace muon::pickle {
 
 struct Value {
-  enum class Kind { none, boolean, integer, real, text, list, tuple, dict, tensor, storage, global };
+  enum class Kind {
+    none,
+    boolean,
+    integer,
+    real,
+    text,
+    list,
+    tuple,
+    dict,
+    tensor,
+    storage,
+    global
+  };
   Kind kind = Kind::none;
   std::int64_t integer = 0;  ///< also a boolean's
   double real = 0;
@@ -41,8 +53,9 @@ struct Tensor {
   std::vector<std::int64_t> shape, stride;
 };
 
-/// The pickled value with all that it holds. Texts point into the bytes that were read, which must outlive the document. Values
-/// refer to containers by number; a container may be shared, but never contains itself.
+/// The pickled value with all that it holds. Texts point into the bytes that were read, which must
+/// outlive the document. Values refer to containers by number; a container may be shared, but never
+/// contains itself.
 struct Document {
   Value root;
   std::vector<std::vector<Value>> containers;  ///< a dict as key, value, key, value, ...
@@ -50,14 +63,17 @@ struct Document {
   std::vector<Storage> storages;
   std::set<std::string> globals;  ///< owns the texts of globals, to which values refer
 
-  const std::vector<Value>& items(const Value& container) const { return containers[container.index]; }
+  const std::vector<Value>& items(const Value& container) const {
+    return containers[container.index];
+  }
   /// The value of a dict under a text key; null if there is none.
   const Value* find(const Value& dict, std::string_view key) const;
 };
 
-/// Errors   std::runtime_error, without the file's name: cut off, an opcode or a global that is not on the list, values that
-///          contain themselves, are nested deeper than 64 or would be larger, written out, than the file could hold; a tensor
-///          whose number of values 64 bits cannot count.
+/// Errors   std::runtime_error, without the file's name: cut off, an opcode or a global that is not
+///          on the list, values that contain themselves, are nested deeper than 64 or would be
+///          larger, written out, than the file could hold; a tensor whose number of values 64 bits
+///          cannot count.
 /// Cost     Memory in proportion to the bytes.
 Document parse(std::string_view bytes);
 

@@ -1,4 +1,5 @@
-// The values of a pickle as the stack machine makes them: containers within a budget, and what the allowed globals give.
+// The values of a pickle as the stack machine makes them: containers within a budget, and what the
+// allowed globals give.
 #pragma once
 
 #include "state/formats/pickle.hpp"
@@ -17,8 +18,8 @@ bool is_container(const Value& value);
 
 class Builder {
  public:
-  /// `most` is the number of values that a pickle of its length can hold without tricks. A few bytes that copy what is there
-  /// again and again would make more.
+  /// `most` is the number of values that a pickle of its length can hold without tricks. A few
+  /// bytes that copy what is there again and again would make more.
   explicit Builder(std::size_t most) : most_(most) {}
 
   Value container(Value::Kind kind, std::vector<Value> items);
@@ -27,12 +28,14 @@ class Builder {
 
   /// A global that is on the list.
   Value global(std::string_view module, std::string_view name);
-  /// What the call of a global would give: a tensor's description, a dict, a tuple. Nothing is called.
+  /// What the call of a global would give: a tensor's description, a dict, a tuple. Nothing is
+  /// called.
   Value call(const Value& function, const Value& arguments);
   /// ("storage", type, key, where it was, count)
   Value storage(const Value& id);
 
-  /// Checks the whole: no value contains itself, none is nested too deeply, and shared ones, written out, do not explode.
+  /// Checks the whole: no value contains itself, none is nested too deeply, and shared ones,
+  /// written out, do not explode.
   Document finish(Value root);
 
  private:

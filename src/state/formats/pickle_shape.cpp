@@ -10,11 +10,15 @@ namespace {
 
 constexpr std::size_t deepest = 64;
 
-/// A walk that enters each container once; its extent then serves every other place that refers to it.
+/// A walk that enters each container once; its extent then serves every other place that refers to
+/// it.
 class Walk {
  public:
   Walk(const Document& document, std::size_t most)
-      : document_(document), most_(most), known_(document.containers.size()), open_(document.containers.size(), false) {}
+      : document_(document),
+        most_(most),
+        known_(document.containers.size()),
+        open_(document.containers.size(), false) {}
 
   void run() {
     if (is_container(document_.root)) enter(document_.root.index);

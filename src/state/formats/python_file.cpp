@@ -51,13 +51,15 @@ std::shared_ptr<MappedFile> map_python_file(const std::filesystem::path& file) {
   }
 }
 
-/// The last value a tensor reaches in its storage, counted from 0; -1 for one without entries. Sizes and strides are at least 0.
+/// The last value a tensor reaches in its storage, counted from 0; -1 for one without entries.
+/// Sizes and strides are at least 0.
 std::int64_t last_value(const pickle::Tensor& tensor) {
   std::int64_t last = tensor.offset;
   for (std::size_t i = 0; i < tensor.shape.size(); ++i) {
     if (tensor.shape[i] == 0) return -1;
     std::int64_t way = 0;
-    if (__builtin_mul_overflow(tensor.shape[i] - 1, tensor.stride[i], &way) || __builtin_add_overflow(last, way, &last)) {
+    if (__builtin_mul_overflow(tensor.shape[i] - 1, tensor.stride[i], &way) ||
+        __builtin_add_overflow(last, way, &last)) {
       throw std::runtime_error("a tensor's sizes overflow");
     }
   }
@@ -68,34 +70,41 @@ std::int64_t last_value(const pickle::Tensor& tensor) {
 
 std::string dtype_of(const pickle::Tensor& tensor) {
   for (const Type& type : types) {
-    const bool same = tensor.dtype.empty() ? type.storage == tensor.storage.type : type.dtype == tensor.dtype;
+    const bool same =
+        tensor.dtype.empty() ? type.storage == tensor.storage.type : type.dtype == tensor.dtype;
     if (same) return std::string(type.safetensors);
   }
   return "?";
 }
 
 void PythonFile::fail(const std::string& what) const {
-  throw std::runtime_error(fmt::format("[python_state] {}: {}", printable(name_), printable_lines(what)));
+  throw std::runtime_error(
+      fmt::format("[python_state] {}: {}", printable(name_), printable_lines(what)));
 }
 
 void PythonFile::fail_unchanged(const std::string& what) const {
   fail(fmt::format("does not fit; nothing was changed:\n  {}", what));
 }
 
-PythonFile::PythonFile(const std::filesystem::path& file) : PythonFile(file.string(), map_python_file(file), nullptr) {}
+PythonFile::PythonFile(const std::filesystem::path& file)
+    : PythonFile(file.string(), map_python_file(file), nullptr) {}
 
-PythonFile::PythonFile(std::string name, std::shared_ptr<MappedFile> mapped, std::unique_ptr<ZipReader> zip)
+PythonFile::PythonFile(std::string name, std::shared_ptr<MappedFile> mapped,
+                       std::unique_ptr<ZipReader> zip)
     : name_(std::move(name)), mapped_(std::move(mapped)), zip_(std::move(zip)) {
   const std::string_view bytes = mapped_->bytes(0, mapped_->size());
   if (!bytes.starts_with("PK")) {
     const bool old = bytes.starts_with("\x80\x02") || bytes.starts_with("\x80\x04");
-    fail(old ? "is of torch.save's format before PyTorch 1.6; load and save it again in Python" : "is not a file of torch.save");
+    fail(old ? "is of torch.save's format before PyTorch 1.6; load and save it again in Python"
+             : "is not a file of torch.save");
   }
   try {
     if (!zip_) zip_ = std::make_unique<ZipReader>(bytes);
     const std::string data = zip_->find("data.pkl");
-    if (data.empty()) throw std::runtime_error("a zip file without data.pkl is not one of torch.save");
-    if (!zip_->find("constants.pkl").empty()) throw std::runtime_error("is a TorchScript module; torch::jit::load reads those");
+    if (data.empty())
+      throw std::runtime_error("a zip file without data.pkl is not one of torch.save");
+    if (!zip_->find("constants.pkl").empty())
+      throw std::runtime_error("is a TorchScript module; torch::jit::load reads those");
     folder_ = data.substr(0, data.size() - std::string_view("data.pkl").size());
     if (zip_->contains(folder_ + "byteorder") && zip_->entry(folder_ + "byteorder") != "little")
       throw std::runtime_error("was written on a big-endian machine");
@@ -148,15 +157,20 @@ at::Tensor PythonFile::tensor(const Value& value) const {
   if (!value.is(Kind::tensor)) fail("a tensor is expected where none is");
   const pickle::Tensor& wanted = description(value);
   const auto type = safetensors::scalar_type_of(dtype_of(wanted));
-  if (!type) fail(fmt::format("a tensor of {} {}, which this LibTorch does not have", wanted.storage.type, wanted.dtype));
+  if (!type)
+    fail(fmt::format("a tensor of {} {}, which this LibTorch does not have", wanted.storage.type,
+                     wanted.dtype));
   const auto options = at::TensorOptions().dtype(*type);
   try {
     const std::int64_t last = last_value(wanted);
     if (last < 0) return at::empty(wanted.shape, options);
-    const std::string_view bytes = zip_->entry(fmt::format("{}data/{}", folder_, wanted.storage.key));
+    const std::string_view bytes =
+        zip_->entry(fmt::format("{}data/{}", folder_, wanted.storage.key));
     const std::size_t size = c10::elementSize(*type);
-    if (static_cast<std::uint64_t>(last) >= bytes.size() / size) throw std::runtime_error("a tensor reaches beyond its storage");
-    char* const data = mapped_->data() + (bytes.data() - mapped_->data()) + static_cast<std::size_t>(wanted.offset) * size;
+    if (static_cast<std::uint64_t>(last) >= bytes.size() / size)
+      throw std::runtime_error("a tensor reaches beyond its storage");
+    char* const data = mapped_->data() + (bytes.data() - mapped_->data()) +
+                       static_cast<std::size_t>(wanted.offset) * size;
     if (reinterpret_cast<std::uintptr_t>(data) % size == 0) {
       return at::from_blob(
           data, wanted.shape, wanted.stride, [keep = mapped_](void*) {}, options);
@@ -165,7 +179,8 @@ at::Tensor PythonFile::tensor(const Value& value) const {
     if (c10::multiply_integers(wanted.shape) > static_cast<std::int64_t>(bytes.size() / size))
       throw std::runtime_error("a tensor repeats its storage, which is not aligned");
     std::vector<char> moved(bytes.begin(), bytes.end());
-    return at::from_blob(moved.data() + static_cast<std::size_t>(wanted.offset) * size, wanted.shape, wanted.stride, options)
+    return at::from_blob(moved.data() + static_cast<std::size_t>(wanted.offset) * size,
+                         wanted.shape, wanted.stride, options)
         .clone();
   } catch (const std::exception& error) {
     fail(error.what());

@@ -17,19 +17,25 @@ namespace muon {
 
 class PythonFile {
  public:
-  /// Errors   std::runtime_error naming the file, as everywhere in this class: not a file of torch.save, written before PyTorch
-  ///          1.6, TorchScript, damaged, a global that is not allowed.
+  /// Errors   std::runtime_error naming the file, as everywhere in this class: not a file of
+  ///          torch.save, written before PyTorch 1.6, TorchScript, damaged, a global that is not
+  ///          allowed.
   explicit PythonFile(const std::filesystem::path& file);
-  /// The same over a file that is mapped already; `zip` is its directory if that was read already, else null.
+  /// The same over a file that is mapped already; `zip` is its directory if that was read already,
+  /// else null.
   PythonFile(std::string name, std::shared_ptr<MappedFile> mapped, std::unique_ptr<ZipReader> zip);
 
   const pickle::Document& document() const { return document_; }
   /// The value under a key: "a.b" in dicts of dicts, "" for the whole document.
   const pickle::Value& at(const std::string& key) const;
-  /// Names and tensors of a dict. Values that are no tensors are left out, and of equal names the last counts, as in Python.
+  /// Names and tensors of a dict. Values that are no tensors are left out, and of equal names the
+  /// last counts, as in Python.
   std::vector<std::pair<std::string, pickle::Value>> tensors_in(const pickle::Value& dict) const;
-  const pickle::Tensor& description(const pickle::Value& tensor) const { return document_.tensors[tensor.index]; }
-  /// The tensor itself, once it is checked that it lies within its storage, and the storage within the file.
+  const pickle::Tensor& description(const pickle::Value& tensor) const {
+    return document_.tensors[tensor.index];
+  }
+  /// The tensor itself, once it is checked that it lies within its storage, and the storage within
+  /// the file.
   at::Tensor tensor(const pickle::Value& value) const;
   [[noreturn]] void fail(const std::string& what) const;
   /// For a file that is whole and does not fit what it is to be read into.

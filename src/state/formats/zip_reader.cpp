@@ -7,13 +7,15 @@
 namespace muon {
 namespace {
 
-constexpr std::uint64_t local_size = 30, central_size = 46, end_size = 22, locator_size = 20, end64_size = 56;
+constexpr std::uint64_t local_size = 30, central_size = 46, end_size = 22, locator_size = 20,
+                        end64_size = 56;
 
 [[noreturn]] void fail(const std::string& what) { throw std::runtime_error(what); }
 
 /// A little endian number of `count` bytes at `begin`.
 std::uint64_t number(std::string_view bytes, std::uint64_t begin, std::uint64_t count) {
-  if (begin > bytes.size() || bytes.size() - begin < count) fail("the zip file is cut off or damaged");
+  if (begin > bytes.size() || bytes.size() - begin < count)
+    fail("the zip file is cut off or damaged");
   std::uint64_t value = 0;
   for (std::uint64_t i = count; i-- > 0;)
     value = value << 8 | static_cast<unsigned char>(bytes[static_cast<std::size_t>(begin + i)]);
@@ -21,7 +23,8 @@ std::uint64_t number(std::string_view bytes, std::uint64_t begin, std::uint64_t 
 }
 
 std::string_view piece(std::string_view bytes, std::uint64_t begin, std::uint64_t count) {
-  if (begin > bytes.size() || bytes.size() - begin < count) fail("the zip file is cut off or damaged");
+  if (begin > bytes.size() || bytes.size() - begin < count)
+    fail("the zip file is cut off or damaged");
   return bytes.substr(static_cast<std::size_t>(begin), static_cast<std::size_t>(count));
 }
 
@@ -58,7 +61,8 @@ ZipReader::ZipReader(std::string_view file) : file_(file) {
   std::string_view rest = piece(file, found.begin, found.size);
   for (std::uint64_t i = 0; i < found.count; ++i) {
     if (number(rest, 0, 4) != 0x02014b50) fail("the zip file's directory is damaged");
-    const std::uint64_t length = central_size + number(rest, 28, 2) + number(rest, 30, 2) + number(rest, 32, 2);
+    const std::uint64_t length =
+        central_size + number(rest, 28, 2) + number(rest, 30, 2) + number(rest, 32, 2);
     add(piece(rest, 0, length));
     rest.remove_prefix(static_cast<std::size_t>(length));
   }
@@ -66,7 +70,8 @@ ZipReader::ZipReader(std::string_view file) : file_(file) {
 
 void ZipReader::add(std::string_view record) {
   const std::uint64_t name_length = number(record, 28, 2);
-  std::uint64_t packed = number(record, 20, 4), size = number(record, 24, 4), header = number(record, 42, 4);
+  std::uint64_t packed = number(record, 20, 4), size = number(record, 24, 4),
+                header = number(record, 42, 4);
   std::string_view extra = piece(record, central_size + name_length, number(record, 30, 2));
   while (extra.size() >= 4) {  // zip64: the fields that did not fit, in this order
     const std::uint64_t kind = number(extra, 0, 2), length = number(extra, 2, 2);
@@ -84,7 +89,10 @@ void ZipReader::add(std::string_view record) {
   const bool encrypted = (number(record, 8, 2) & 1) != 0;
   const std::string name(piece(record, central_size, name_length));
   const bool is_new =
-      entries_.emplace(name, Entry{header, size, number(record, 10, 2) == 0 && packed == size && !encrypted}).second;
+      entries_
+          .emplace(name,
+                   Entry{header, size, number(record, 10, 2) == 0 && packed == size && !encrypted})
+          .second;
   if (!is_new) fail(fmt::format("the zip file has two entries '{}'", name));
 }
 
@@ -106,7 +114,8 @@ std::string_view ZipReader::entry(const std::string& name) const {
   if (!entry.stored) fail(fmt::format("the entry '{}' is compressed; torch.save stores", name));
   const std::string_view header = piece(file_, entry.header, local_size);
   if (number(header, 0, 4) != 0x04034b50) fail(fmt::format("the entry '{}' is damaged", name));
-  return piece(file_, entry.header + local_size + number(header, 26, 2) + number(header, 28, 2), entry.size);
+  return piece(file_, entry.header + local_size + number(header, 26, 2) + number(header, 28, 2),
+               entry.size);
 }
 
 }  // namespace muon

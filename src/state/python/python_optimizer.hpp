@@ -1,4 +1,5 @@
-// An optimizer's state_dict in a file of torch.save: its groups, parameters, state and options, in our words.
+// An optimizer's state_dict in a file of torch.save: its groups, parameters, state and options, in
+// our words.
 #pragma once
 
 #include <muon/state/python_state.hpp>
@@ -34,8 +35,10 @@ class PythonOptimizer {
   bool is_sorted(std::size_t group) const;
   /// The shape of the state; none before the first step.
   const std::vector<std::int64_t>* shape_of(const Parameter& parameter) const;
-  /// The tensors of ParameterState, with the momentum as an average. They must have the shape of `ours`, whose name errors use.
-  std::map<std::string, at::Tensor> tensors_of(const Parameter& parameter, const ParameterState& ours) const;
+  /// The tensors of ParameterState, with the momentum as an average. They must have the shape of
+  /// `ours`, whose name errors use.
+  std::map<std::string, at::Tensor> tensors_of(const Parameter& parameter,
+                                               const ParameterState& ours) const;
   /// Options of ours with the values that a group of the file has for them.
   nlohmann::ordered_json options_of(std::size_t group, nlohmann::ordered_json ours) const;
 
@@ -45,7 +48,9 @@ class PythonOptimizer {
     Algorithm algorithm;
   };
 
-  const pickle::Value* get(const pickle::Value& dict, std::string_view key) const { return file_.document().find(dict, key); }
+  const pickle::Value* get(const pickle::Value& dict, std::string_view key) const {
+    return file_.document().find(dict, key);
+  }
   bool is_true(const pickle::Value& dict, std::string_view key) const;
   Algorithm algorithm_of_group(const pickle::Value& dict) const;
   at::Tensor steps(const pickle::Value& step, const std::string& name) const;

@@ -40,13 +40,19 @@ class Matcher {
     std::vector<Place> ours = places(state, algorithm);
     if (theirs.empty() && ours.empty()) return;
     if (theirs.size() != ours.size()) {
-      fail(fmt::format("the file has {} parameters under {}, and here are {}{}", theirs.size(), to_string(algorithm), ours.size(),
-                       options_.only ? "" : "; Python's two optimizers have a file each: see `only`"));
+      fail(fmt::format(
+          "the file has {} parameters under {}, and here are {}{}", theirs.size(),
+          to_string(algorithm), ours.size(),
+          options_.only ? "" : "; Python's two optimizers have a file each: see `only`"));
     }
-    const bool named = std::all_of(theirs.begin(), theirs.end(), [](const auto& p) { return !p.name.empty(); }) &&
-                       std::any_of(ours.begin(), ours.end(), [&](const Place& p) { return at(state, p).is_named; });
+    const bool named =
+        std::all_of(theirs.begin(), theirs.end(), [](const auto& p) { return !p.name.empty(); }) &&
+        std::any_of(ours.begin(), ours.end(),
+                    [&](const Place& p) { return at(state, p).is_named; });
     if (!named && !options_.names.empty())
-      fail("names were given, and the parameters here have none: make the optimizer from a plan, or leave the names out");
+      fail(
+          "names were given, and the parameters here have none: make the optimizer from a plan, or "
+          "leave the names out");
     ours = named ? by_name(state, theirs, ours) : by_place(state, theirs, std::move(ours));
     for (std::size_t i = 0; i < ours.size(); ++i) {
       ParameterState& parameter = state[ours[i].group].parameters[ours[i].index];
@@ -72,7 +78,8 @@ class Matcher {
   }
 
   /// Ours in the order of theirs.
-  std::vector<Place> by_name(const OptimizerState& state, const Theirs& theirs, const std::vector<Place>& ours) const {
+  std::vector<Place> by_name(const OptimizerState& state, const Theirs& theirs,
+                             const std::vector<Place>& ours) const {
     std::map<std::string_view, const Place*> known;
     for (const Place& own : ours) known.emplace(at(state, own).name, &own);
     std::vector<Place> ordered;
@@ -87,11 +94,13 @@ class Matcher {
         ordered.push_back(*std::exchange(found->second, nullptr));
       }
     }
-    if (!missing.empty()) fail(fmt::format("no parameter here is called '{}'", fmt::join(missing, "', '")));
+    if (!missing.empty())
+      fail(fmt::format("no parameter here is called '{}'", fmt::join(missing, "', '")));
     return ordered;
   }
 
-  bool fits(const OptimizerState& state, const Theirs& theirs, const std::vector<Place>& ours) const {
+  bool fits(const OptimizerState& state, const Theirs& theirs,
+            const std::vector<Place>& ours) const {
     for (std::size_t i = 0; i < ours.size(); ++i) {
       const Sizes* const shape = python_.shape_of(theirs[i]);
       if (shape != nullptr && *shape != at(state, ours[i]).shape) return false;
@@ -100,17 +109,21 @@ class Matcher {
   }
 
   /// As Keller Jordan's classes sort: within every group.
-  std::vector<Place> sorted_by_size(const OptimizerState& state, const Theirs& theirs, std::vector<Place> ours) const {
+  std::vector<Place> sorted_by_size(const OptimizerState& state, const Theirs& theirs,
+                                    std::vector<Place> ours) const {
     for (std::size_t begin = 0, end = 0; begin < ours.size(); begin = end) {
       while (end < ours.size() && theirs[end].group == theirs[begin].group) ++end;
       if (!python_.is_sorted(theirs[begin].group)) continue;
-      std::stable_sort(ours.begin() + static_cast<std::ptrdiff_t>(begin), ours.begin() + static_cast<std::ptrdiff_t>(end),
-                       [&](const Place& a, const Place& b) { return at(state, a).shape > at(state, b).shape; });
+      std::stable_sort(
+          ours.begin() + static_cast<std::ptrdiff_t>(begin),
+          ours.begin() + static_cast<std::ptrdiff_t>(end),
+          [&](const Place& a, const Place& b) { return at(state, a).shape > at(state, b).shape; });
     }
     return ours;
   }
 
-  std::vector<Place> by_place(const OptimizerState& state, const Theirs& theirs, std::vector<Place> ours) const {
+  std::vector<Place> by_place(const OptimizerState& state, const Theirs& theirs,
+                              std::vector<Place> ours) const {
     if (fits(state, theirs, ours)) return ours;
     const std::vector<Place> sorted = sorted_by_size(state, theirs, ours);
     if (fits(state, theirs, sorted)) return sorted;
@@ -119,14 +132,15 @@ class Matcher {
       const ParameterState& own = at(state, ours[i]);
       const Sizes* const there = python_.shape_of(theirs[i]);
       if (there != nullptr && *there != own.shape)
-        differences.push_back(fmt::format("number {} has shape {} there and {} here ('{}')", i, shape_text(*there),
-                                          shape_text(own.shape), own.name));
+        differences.push_back(fmt::format("number {} has shape {} there and {} here ('{}')", i,
+                                          shape_text(*there), shape_text(own.shape), own.name));
     }
     fail(fmt::format("{}", fmt::join(differences, "\n  ")));
   }
 
   /// The options of a group here from the one group of the file that its parameters were in.
-  void take_options(GroupState& group, std::size_t g, const Theirs& theirs, const std::vector<Place>& ours) const {
+  void take_options(GroupState& group, std::size_t g, const Theirs& theirs,
+                    const std::vector<Place>& ours) const {
     std::set<std::size_t> from;
     for (std::size_t i = 0; i < ours.size(); ++i) {
       if (ours[i].group == g) from.insert(theirs[i].group);
@@ -135,7 +149,8 @@ class Matcher {
     Json options = python_.options_of(*from.begin(), group.options);
     for (const std::size_t other : from) {
       if (python_.options_of(other, group.options) != options)
-        fail(fmt::format("the parameters of group {} here are in groups with different options there", g));
+        fail(fmt::format(
+            "the parameters of group {} here are in groups with different options there", g));
     }
     group.options = std::move(options);
   }
@@ -146,7 +161,8 @@ class Matcher {
 };
 
 void apply(const PythonFile& file, const PendingRestore& prepared) {
-  if (!prepared.problems.empty()) file.fail_unchanged(fmt::format("{}", fmt::join(prepared.problems, "\n  ")));
+  if (!prepared.problems.empty())
+    file.fail_unchanged(fmt::format("{}", fmt::join(prepared.problems, "\n  ")));
   prepared.apply();
 }
 
@@ -170,36 +186,44 @@ void load_python_optimizer(const std::filesystem::path& path, GroupedOptimizer& 
   try {
     const PythonFile file(path);
     const Matcher matcher(file, options);
-    OptimizerState state = state_of_optimizer(optimizer, names);  // what the file does not speak of stays
+    // what the file does not speak of stays
+    OptimizerState state = state_of_optimizer(optimizer, names);
     for (const Algorithm algorithm : {Algorithm::muon, Algorithm::adamw}) {
       if (!options.only || *options.only == algorithm) matcher.match(state, algorithm);
     }
     PendingRestore prepared;
-    prepare_restore({&optimizer}, state, names, {.dtype = options.allow_dtype}, StoredOptions::are_set, prepared);
+    prepare_restore({&optimizer}, state, names, {.dtype = options.allow_dtype},
+                    StoredOptions::are_set, prepared);
     apply(file, prepared);
   } catch (const c10::Error& error) {
-    throw std::runtime_error(fmt::format("[python_state] {}: {}", path.string(), error.what_without_backtrace()));
+    throw std::runtime_error(
+        fmt::format("[python_state] {}: {}", path.string(), error.what_without_backtrace()));
   }
 }
 
-std::vector<std::pair<std::string, at::Tensor>> load_python_tensors(const std::filesystem::path& path, const std::string& key) {
+std::vector<std::pair<std::string, at::Tensor>> load_python_tensors(
+    const std::filesystem::path& path, const std::string& key) {
   const PythonFile file(path);
   std::vector<std::pair<std::string, at::Tensor>> tensors;
-  for (const auto& [name, value] : file.tensors_in(file.at(key))) tensors.emplace_back(name, file.tensor(value));
+  for (const auto& [name, value] : file.tensors_in(file.at(key)))
+    tensors.emplace_back(name, file.tensor(value));
   return tensors;
 }
 
-void load_python_model(const std::filesystem::path& path, const NamedTensors& model, const PythonModelOptions& options) {
+void load_python_model(const std::filesystem::path& path, const NamedTensors& model,
+                       const PythonModelOptions& options) {
   const c10::NoGradGuard no_grad;
   const PythonFile file(path);
   const auto list = file.tensors_in(file.at(options.key));
   const auto& entries = model.entries();
   const bool direct = std::any_of(entries.begin(), entries.end(), [&](const auto& entry) {
-    return std::any_of(list.begin(), list.end(), [&](const auto& item) { return item.first == entry.names.front(); });
+    return std::any_of(list.begin(), list.end(),
+                       [&](const auto& item) { return item.first == entry.names.front(); });
   });
   std::map<std::string, StoredTensor> stored;
   for (const auto& [name, value] : list)
-    stored[direct ? name : unwrapped(name)] = {file.description(value).shape, [&file, v = value] { return file.tensor(v); }};
+    stored[direct ? name : unwrapped(name)] = {file.description(value).shape,
+                                               [&file, v = value] { return file.tensor(v); }};
   PendingRestore prepared;
   prepare_model(model, stored, {.dtype = options.allow_dtype}, prepared);
   apply(file, prepared);

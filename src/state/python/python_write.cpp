@@ -44,19 +44,25 @@ IValue list_of(const std::vector<IValue>& values) {
   return list;
 }
 
-IValue tuple_of(std::vector<IValue> values) { return c10::ivalue::Tuple::create(std::move(values)); }
+IValue tuple_of(std::vector<IValue> values) {
+  return c10::ivalue::Tuple::create(std::move(values));
+}
 
 /// tag_aggregates = false: the tags would be globals that torch.load refuses.
 void write(const std::filesystem::path& file, const IValue& value) {
   try {
     std::vector<char> pickle;
-    const auto append = [&](const char* bytes, std::size_t count) { pickle.insert(pickle.end(), bytes, bytes + count); };
-    torch::jit::Pickler pickler(append, nullptr, nullptr, nullptr, nullptr, /*tag_aggregates=*/false);
+    const auto append = [&](const char* bytes, std::size_t count) {
+      pickle.insert(pickle.end(), bytes, bytes + count);
+    };
+    torch::jit::Pickler pickler(append, nullptr, nullptr, nullptr, nullptr,
+                                /*tag_aggregates=*/false);
     pickler.protocol();
     pickler.pushIValue(value);
     pickler.stop();
     AtomicFile out(file);
-    std::exception_ptr failure;  // the writer's destructor writes again, and an exception may not leave it
+    // the writer's destructor writes again, and an exception may not leave it
+    std::exception_ptr failure;
     caffe2::serialize::PyTorchStreamWriter zip([&](const void* bytes, std::size_t count) {
       try {
         if (!failure) out.write(bytes, count);
@@ -76,8 +82,8 @@ void write(const std::filesystem::path& file, const IValue& value) {
     if (failure) std::rethrow_exception(failure);
     out.commit();
   } catch (const c10::Error& error) {
-    throw std::runtime_error(
-        fmt::format("[python_state] {} cannot be written: {}", file.string(), error.what_without_backtrace()));
+    throw std::runtime_error(fmt::format("[python_state] {} cannot be written: {}", file.string(),
+                                         error.what_without_backtrace()));
   } catch (const std::runtime_error& error) {
     throw std::runtime_error(fmt::format("[python_state] {}", error.what()));
   }
@@ -86,7 +92,8 @@ void write(const std::filesystem::path& file, const IValue& value) {
 /// With a storage of its own size: the pickler stores the whole storage of a view.
 at::Tensor stored(const at::Tensor& tensor) {
   const at::Tensor packed = safetensors::packed(tensor);
-  const bool whole = packed.storage().nbytes() == static_cast<std::size_t>(packed.numel()) * packed.element_size();
+  const bool whole =
+      packed.storage().nbytes() == static_cast<std::size_t>(packed.numel()) * packed.element_size();
   return whole ? packed : packed.clone();
 }
 
@@ -96,10 +103,12 @@ Dict muon_group(const MuonOptions& o, Style style) {
   Dict group;
   group.set("lr", o.lr()).set("momentum", o.momentum()).set("weight_decay", o.weight_decay());
   if (style == Style::muon_with_aux_adam) {
-    const bool five_steps = o.method() != Method::newton_schulz || o.ns_coefficients() == jordan_steps(1);
+    const bool five_steps =
+        o.method() != Method::newton_schulz || o.ns_coefficients() == jordan_steps(1);
     if (!o.nesterov() || o.adjust_lr_fn() != AdjustLr::original || !five_steps) {
       throw std::invalid_argument(
-          "[python_state] MuonWithAuxAdam has Nesterov momentum, the original scale and its own coefficients alone; a group here "
+          "[python_state] MuonWithAuxAdam has Nesterov momentum, the original scale and its own "
+          "coefficients alone; a group here "
           "has "
           "others");
     }
@@ -107,7 +116,8 @@ Dict muon_group(const MuonOptions& o, Style style) {
   }
   if (o.ns_coefficients().size() != 1) {
     throw std::invalid_argument(
-        "[python_state] the group has coefficients for each step; torch.optim.Muon has one triple for all");
+        "[python_state] the group has coefficients for each step; torch.optim.Muon has one triple "
+        "for all");
   }
   const NewtonSchulzStep& step = o.ns_coefficients().front();
   return group.set("nesterov", o.nesterov())
@@ -120,9 +130,14 @@ Dict muon_group(const MuonOptions& o, Style style) {
 Dict adamw_group(const torch::optim::AdamWOptions& o, Style style) {
   Dict group;
   const auto [beta1, beta2] = o.betas();
-  group.set("lr", o.lr()).set("betas", tuple_of({beta1, beta2})).set("eps", o.eps()).set("weight_decay", o.weight_decay());
+  group.set("lr", o.lr())
+      .set("betas", tuple_of({beta1, beta2}))
+      .set("eps", o.eps())
+      .set("weight_decay", o.weight_decay());
   if (style == Style::muon_with_aux_adam) {
-    if (o.amsgrad()) throw std::invalid_argument("[python_state] MuonWithAuxAdam has no amsgrad; a group here has");
+    if (o.amsgrad())
+      throw std::invalid_argument(
+          "[python_state] MuonWithAuxAdam has no amsgrad; a group here has");
     return group.set("use_muon", false);
   }
   return group.set("amsgrad", o.amsgrad())
@@ -148,23 +163,27 @@ Dict parameter_state(const ParameterState& parameter, Style style) {
   return state;
 }
 
-std::vector<ParameterState> ordered(std::vector<ParameterState> parameters, const std::vector<std::string>& order) {
+std::vector<ParameterState> ordered(std::vector<ParameterState> parameters,
+                                    const std::vector<std::string>& order) {
   if (order.empty()) return parameters;
   const auto place = [&](const ParameterState& parameter) {
     const auto found = std::find(order.begin(), order.end(), parameter.name);
-    if (found == order.end()) throw std::invalid_argument(fmt::format("[python_state] the order has no '{}'", parameter.name));
+    if (found == order.end())
+      throw std::invalid_argument(
+          fmt::format("[python_state] the order has no '{}'", parameter.name));
     return found - order.begin();
   };
-  std::stable_sort(parameters.begin(), parameters.end(),
-                   [&](const ParameterState& a, const ParameterState& b) { return place(a) < place(b); });
+  std::stable_sort(
+      parameters.begin(), parameters.end(),
+      [&](const ParameterState& a, const ParameterState& b) { return place(a) < place(b); });
   if (parameters.size() == 1) (void)place(parameters.front());
   return parameters;
 }
 
 }  // namespace
 
-void save_python_optimizer(const std::filesystem::path& file, const GroupedOptimizer& optimizer, std::optional<Algorithm> only,
-                           const std::vector<std::string>& order) {
+void save_python_optimizer(const std::filesystem::path& file, const GroupedOptimizer& optimizer,
+                           std::optional<Algorithm> only, const std::vector<std::string>& order) {
   std::vector<std::size_t> chosen;
   bool any_muon = false, any_adamw = false;
   const std::vector<OptimizerGroup> all = GroupAccess::groups(optimizer);
@@ -174,15 +193,17 @@ void save_python_optimizer(const std::filesystem::path& file, const GroupedOptim
     chosen.push_back(g);
     (is_muon ? any_muon : any_adamw) = true;
   }
-  if (chosen.empty()) throw std::invalid_argument("[python_state] the optimizer has no such groups");
-  const Style style = !any_adamw ? Style::torch_muon : !any_muon ? Style::torch_adamw : Style::muon_with_aux_adam;
+  if (chosen.empty())
+    throw std::invalid_argument("[python_state] the optimizer has no such groups");
+  const Style style = !any_adamw  ? Style::torch_muon
+                      : !any_muon ? Style::torch_adamw
+                                  : Style::muon_with_aux_adam;
 
   bool named = true;
-  const OptimizerState state = state_of_optimizer(
-      optimizer, [&](const at::Tensor& parameter) {
-        const auto name = optimizer.name(parameter);
-        return name ? std::vector<std::string>{*name} : std::vector<std::string>();
-      });
+  const OptimizerState state = state_of_optimizer(optimizer, [&](const at::Tensor& parameter) {
+    const auto name = optimizer.name(parameter);
+    return name ? std::vector<std::string>{*name} : std::vector<std::string>();
+  });
   for (const GroupState& group : state) {
     for (const ParameterState& p : group.parameters) named = named && p.is_named;
   }
@@ -191,8 +212,9 @@ void save_python_optimizer(const std::filesystem::path& file, const GroupedOptim
   std::int64_t number = 0;
   for (const std::size_t g : chosen) {
     const auto& options = *all[g].options;
-    Dict group = state[g].algorithm == Algorithm::muon ? muon_group(static_cast<const MuonOptions&>(options), style)
-                                              : adamw_group(static_cast<const torch::optim::AdamWOptions&>(options), style);
+    Dict group = state[g].algorithm == Algorithm::muon
+                     ? muon_group(static_cast<const MuonOptions&>(options), style)
+                     : adamw_group(static_cast<const torch::optim::AdamWOptions&>(options), style);
     std::vector<IValue> numbers, names;
     for (const ParameterState& parameter : ordered(state[g].parameters, order)) {
       if (!parameter.tensors.empty()) states.set(number, parameter_state(parameter, style));

@@ -23,7 +23,8 @@ std::string message(const std::function<void(Writer&)>& fill) {
 }
 
 /// An event with a summary.
-std::string summary_event(double time, std::int64_t step, const std::function<void(Writer&)>& add_values) {
+std::string summary_event(double time, std::int64_t step,
+                          const std::function<void(Writer&)>& add_values) {
   return message([&](Writer& event) {
     event.add_double(1, time);
     event.add_int64(2, step);
@@ -31,7 +32,8 @@ std::string summary_event(double time, std::int64_t step, const std::function<vo
   });
 }
 
-void add_value(Writer& summary, const std::string& tag, const std::function<void(Writer&)>& content) {
+void add_value(Writer& summary, const std::string& tag,
+               const std::function<void(Writer&)>& content) {
   summary.add_message(1, message([&](Writer& value) {
                         value.add_string(1, tag);
                         content(value);
@@ -59,7 +61,8 @@ void add_text(Writer& summary, const std::string& tag, const std::string& text) 
     value.add_message(8, message([&](Writer& tensor) {
                         tensor.add_enum(1, tensor_string);
                         const std::string one = message([](Writer& dim) { dim.add_int64(1, 1); });
-                        tensor.add_message(2, message([&](Writer& shape) { shape.add_message(2, one); }));
+                        tensor.add_message(
+                            2, message([&](Writer& shape) { shape.add_message(2, one); }));
                         tensor.add_bytes(8, text);
                       }));
   });
@@ -85,7 +88,8 @@ void add_histogram(Writer& summary, const std::string& tag, const Histogram& his
                         histo.add_double(3, count);
                         histo.add_double(4, sum);
                         histo.add_double(5, squares);
-                        histo.add_packed_double(6, histogram.edges.begin() + 1, histogram.edges.end());
+                        histo.add_packed_double(6, histogram.edges.begin() + 1,
+                                                histogram.edges.end());
                         histo.add_packed_double(7, counts.begin(), counts.end());
                       }));
   });
@@ -123,7 +127,8 @@ void add_hparams(Writer& summary, const char* tag, const std::function<void(Writ
     value.add_message(8, message([](Writer& tensor) {
                         tensor.add_enum(1, tensor_float);
                         const std::string none = message([](Writer& dim) { dim.add_int64(1, 0); });
-                        tensor.add_message(2, message([&](Writer& shape) { shape.add_message(2, none); }));
+                        tensor.add_message(
+                            2, message([&](Writer& shape) { shape.add_message(2, none); }));
                       }));
   });
 }
@@ -156,7 +161,8 @@ std::string session_start(double time, const RunInfo& info, const Object& config
                                              }));
                          }
                          start.add_string(
-                             4, info.name.empty() ? info.id : info.name + " " + info.id);  // runs of one name are not one
+                             // runs of one name are not one
+                             4, info.name.empty() ? info.id : info.name + " " + info.id);
                          start.add_double(5, time);
                        }));
     });

@@ -1,4 +1,5 @@
-// The events of TensorBoard's files: messages of its event.proto and summary.proto, by field number.
+// The events of TensorBoard's files: messages of its event.proto and summary.proto, by field
+// number.
 // Source   https://github.com/tensorflow/tensorboard: compat/proto/{event,summary,tensor}.proto,
 // plugins/hparams/plugin_data.proto
 #pragma once
@@ -33,7 +34,8 @@ struct Parsed {
   std::vector<std::string> others;                           // histograms, texts
   std::vector<std::pair<std::string, std::string>> hparams;  // names and JSON texts
   std::string name;                                          // from session_start
-  int session_status = 0;                                    // from session_end: 1 success, 2 failure
+  // from session_end: 1 success, 2 failure
+  int session_status = 0;
 };
 
 /// Errors   std::runtime_error: not a message

@@ -92,19 +92,25 @@ std::optional<double> tensor_scalar(Reader tensor) {
   while (tensor.next()) {
     if (tensor.tag() == 1 && tensor.wire_type() == protozero::pbf_wire_type::varint) {
       type = tensor.get_enum();
-    } else if (tensor.tag() == 4 && tensor.wire_type() == protozero::pbf_wire_type::length_delimited) {
+    } else if (tensor.tag() == 4 &&
+               tensor.wire_type() == protozero::pbf_wire_type::length_delimited) {
       content = tensor.get_bytes();
-    } else if (tensor.tag() == 5 && tensor.wire_type() == protozero::pbf_wire_type::length_delimited) {
-      for (const float value : tensor.get_packed_float()) values.push_back(static_cast<double>(value));
-    } else if (tensor.tag() == 6 && tensor.wire_type() == protozero::pbf_wire_type::length_delimited) {
+    } else if (tensor.tag() == 5 &&
+               tensor.wire_type() == protozero::pbf_wire_type::length_delimited) {
+      for (const float value : tensor.get_packed_float())
+        values.push_back(static_cast<double>(value));
+    } else if (tensor.tag() == 6 &&
+               tensor.wire_type() == protozero::pbf_wire_type::length_delimited) {
       for (const double value : tensor.get_packed_double()) values.push_back(value);
     } else {
       tensor.skip();
     }
   }
   if (type == tensor_float && content.size() == sizeof(float))
-    values = {static_cast<double>(std::bit_cast<float>(static_cast<std::uint32_t>(little_endian<4>(content))))};
-  if (type == tensor_double && content.size() == sizeof(double)) values = {std::bit_cast<double>(little_endian<8>(content))};
+    values = {static_cast<double>(
+        std::bit_cast<float>(static_cast<std::uint32_t>(little_endian<4>(content))))};
+  if (type == tensor_double && content.size() == sizeof(double))
+    values = {std::bit_cast<double>(little_endian<8>(content))};
   return values.size() == 1 ? std::optional(values.front()) : std::nullopt;
 }
 
@@ -123,7 +129,8 @@ void parse_value(Reader value, Parsed& parsed) {
   if (number) {
     parsed.scalars.emplace_back(std::move(tag), *number);
   } else if (!tag.starts_with("_hparams_/")) {
-    if (tag.ends_with("/text_summary")) tag.resize(tag.size() - std::string_view("/text_summary").size());
+    if (tag.ends_with("/text_summary"))
+      tag.resize(tag.size() - std::string_view("/text_summary").size());
     parsed.others.push_back(std::move(tag));
   }
 }
@@ -147,7 +154,8 @@ Parsed parse(const std::string& event) {
       }
     }
   } catch (const protozero::exception& error) {
-    throw std::runtime_error(fmt::format("holds a record that is not a message ({})", error.what()));
+    throw std::runtime_error(
+        fmt::format("holds a record that is not a message ({})", error.what()));
   }
   return parsed;
 }

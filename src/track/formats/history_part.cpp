@@ -23,7 +23,8 @@ namespace {
 using Json = nlohmann::json;
 constexpr double not_a_number = std::numeric_limits<double>::quiet_NaN();
 
-/// The number that a JSON text is, if it is one. NaN and infinities may have quotes around them or not.
+/// The number that a JSON text is, if it is one. NaN and infinities may have quotes around them or
+/// not.
 std::optional<double> number_in(std::string_view json) {
   if (json.size() > 2 && json.front() == '"' && json.back() == '"') {
     json = json.substr(1, json.size() - 2);
@@ -34,18 +35,23 @@ std::optional<double> number_in(std::string_view json) {
   double value = 0;
   const auto [end, error] = std::from_chars(json.data(), json.data() + json.size(), value);
   if (end != json.data() + json.size()) return std::nullopt;
-  if (error == std::errc::result_out_of_range) return std::strtod(std::string(json).c_str(), nullptr);  // infinite, or nearly 0
+  // infinite, or nearly 0
+  if (error == std::errc::result_out_of_range)
+    return std::strtod(std::string(json).c_str(), nullptr);
   return error == std::errc() ? std::optional(value) : std::nullopt;
 }
 
-/// Discarded if the text is not JSON. Values that are nested deeper than anyone logs are left out, as visiting them takes stack.
+/// Discarded if the text is not JSON. Values that are nested deeper than anyone logs are left out,
+/// as visiting them takes stack.
 template <class Text>
 Json parse_json(Text begin, Text end) {
   const auto not_too_deep = [](int depth, Json::parse_event_t, Json&) { return depth <= 64; };
   return Json::parse(begin, end, not_too_deep, /*allow_exceptions=*/false);
 }
 
-std::string text_of(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
+std::string text_of(const Json& json) {
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
 
 void walk(const Json& json, Path& path, const std::function<void(const Path&, const Json&)>& leaf) {
   for (const auto& [key, value] : json.items()) {
@@ -89,14 +95,16 @@ class WandbPart : public Part {
       return;
     }
     Path path{name};
-    walk(json, path, [&](const Path& p, const Json& value) { content.config[joined(p)] = text_of(value); });
+    walk(json, path,
+         [&](const Path& p, const Json& value) { content.config[joined(p)] = text_of(value); });
   }
 
   void add_row(Content& content, const wandb_record::Parsed& record) const {
     double time = not_a_number;
     std::int64_t step = record.step.value_or(0);
     for (const auto& [path, json] : record.items) {
-      if (path.size() == 1 && path[0] == timestamp_name) time = number_in(json).value_or(not_a_number);
+      if (path.size() == 1 && path[0] == timestamp_name)
+        time = number_in(json).value_or(not_a_number);
     }
     for (const auto& [path, json] : record.items) {
       if (!path.empty()) content.add_json(index_, path, json, step, time);
@@ -115,7 +123,8 @@ class EventPart : public Part {
     const auto bytes = reader_.next();
     if (!bytes) return false;
     const event::Parsed event = event::parse(*bytes);
-    for (const auto& [tag, value] : event.scalars) content.add(index_, tag, event.step, value, event.time);
+    for (const auto& [tag, value] : event.scalars)
+      content.add(index_, tag, event.step, value, event.time);
     for (const std::string& tag : event.others) ++content.others[tag];
     for (const auto& [name, json] : event.hparams) content.config[name] = json;
     if (!event.name.empty()) {
@@ -143,7 +152,8 @@ class LinesPart : public Part {
     ++line_;
     const Json json = parse_json(rest.begin(), rest.begin() + end);
     bytes_.consume(end + 1);
-    if (!json.is_object()) throw std::runtime_error(fmt::format("line {} is not a JSON object", line_));
+    if (!json.is_object())
+      throw std::runtime_error(fmt::format("line {} is not a JSON object", line_));
     add_line(content, json);
     return true;
   }
@@ -173,10 +183,13 @@ class LinesPart : public Part {
       walk(json, path, [&](const Path& p, const Json& value) {
         content.add_json(index_, p, text_of(value), step->get<std::int64_t>(), time);
       });
-    } else if (const auto config = json.find("config"); config != json.end() && config->is_object()) {
+    } else if (const auto config = json.find("config");
+               config != json.end() && config->is_object()) {
       content.config.clear();
-      walk(*config, path, [&](const Path& p, const Json& value) { content.config[joined(p)] = text_of(value); });
-    } else if (const auto exit = json.find("exit"); exit != json.end() && exit->is_number_integer()) {
+      walk(*config, path,
+           [&](const Path& p, const Json& value) { content.config[joined(p)] = text_of(value); });
+    } else if (const auto exit = json.find("exit");
+               exit != json.end() && exit->is_number_integer()) {
       content.exit_code = exit->get<int>();
     }
   }
@@ -189,7 +202,8 @@ class LinesPart : public Part {
 
 }  // namespace
 
-void Content::add(std::size_t file, const std::string& metric, std::int64_t step, double value, double time) {
+void Content::add(std::size_t file, const std::string& metric, std::int64_t step, double value,
+                  double time) {
   Series& points = series[metric];
   const auto [part, is_new] = part_of_.emplace(metric, file);
   if (!is_new && part->second != file) {
@@ -205,7 +219,8 @@ void Content::add(std::size_t file, const std::string& metric, std::int64_t step
   points.times.push_back(time);
 }
 
-void Content::add_json(std::size_t file, const Path& path, const std::string& json, std::int64_t step, double time) {
+void Content::add_json(std::size_t file, const Path& path, const std::string& json,
+                       std::int64_t step, double time) {
   const std::string& last = path.back();
   if (path.size() == 1 && last.starts_with('_')) return;  // W&B's own
   if (const auto number = number_in(json)) return add(file, joined(path), step, *number, time);

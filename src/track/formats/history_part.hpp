@@ -22,9 +22,11 @@ struct Content {
   std::optional<int> exit_code;
 
   /// A later file, that of a run that was resumed, replaces what it repeats.
-  void add(std::size_t file, const std::string& metric, std::int64_t step, double value, double time);
+  void add(std::size_t file, const std::string& metric, std::int64_t step, double value,
+           double time);
   /// A leaf of a row, as JSON.
-  void add_json(std::size_t file, const Path& path, const std::string& json, std::int64_t step, double time);
+  void add_json(std::size_t file, const Path& path, const std::string& json, std::int64_t step,
+                double time);
 
  private:
   std::map<std::string, std::size_t> part_of_;  // of a series: the file that added to it last

@@ -17,7 +17,9 @@ template <int bytes>
 std::uint64_t little_endian(std::string_view text) {
   std::uint64_t value = 0;
   for (int i = 0; i < bytes; ++i)
-    value |= static_cast<std::uint64_t>(static_cast<unsigned char>(text[static_cast<std::size_t>(i)])) << (8 * i);
+    value |=
+        static_cast<std::uint64_t>(static_cast<unsigned char>(text[static_cast<std::size_t>(i)]))
+        << (8 * i);
   return value;
 }
 

@@ -1,4 +1,5 @@
-// The words for numbers that JSON does not have: those of JavaScript, protobuf's JSON and Python's json module.
+// The words for numbers that JSON does not have: those of JavaScript, protobuf's JSON and Python's
+// json module.
 #pragma once
 
 #include <cmath>
@@ -9,7 +10,9 @@
 namespace muon::track {
 
 /// `value` is not finite.
-inline const char* non_finite_word(double value) { return std::isnan(value) ? "NaN" : value > 0 ? "Infinity" : "-Infinity"; }
+inline const char* non_finite_word(double value) {
+  return std::isnan(value) ? "NaN" : value > 0 ? "Infinity" : "-Infinity";
+}
 
 /// Empty if `word` is none of the three.
 inline std::optional<double> non_finite_number(std::string_view word) {

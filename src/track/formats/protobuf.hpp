@@ -1,4 +1,5 @@
-// Protobuf messages by field number. Where protozero would assert, an exception is thrown, since files may hold anything.
+// Protobuf messages by field number. Where protozero would assert, an exception is thrown, since
+// files may hold anything.
 #pragma once
 
 #include <stdexcept>

@@ -1,4 +1,5 @@
-// The names under which W&B keeps the step and the times of a row. A user's value of such a name is not written.
+// The names under which W&B keeps the step and the times of a row. A user's value of such a name is
+// not written.
 #pragma once
 
 #include <string_view>
@@ -9,6 +10,8 @@ inline constexpr const char* step_name = "_step";
 inline constexpr const char* timestamp_name = "_timestamp";  // seconds since 1970
 inline constexpr const char* runtime_name = "_runtime";      // seconds since the run's start
 
-inline bool is_reserved(std::string_view name) { return name == step_name || name == timestamp_name || name == runtime_name; }
+inline bool is_reserved(std::string_view name) {
+  return name == step_name || name == timestamp_name || name == runtime_name;
+}
 
 }  // namespace muon::track

@@ -49,11 +49,13 @@ struct Candidate {
   std::string order;  // sorts as they were written
 };
 
-/// The first of our JSON lines has both. W&B has the id in the name of the file and the time in that of the folder; event files
-/// of one run lie in one folder and have the time in their names.
+/// The first of our JSON lines has both. W&B has the id in the name of the file and the time in
+/// that of the folder; event files of one run lie in one folder and have the time in their names.
 Candidate candidate(Format format, const fs::path& file) {
-  if (format == Format::wandb) return {format, file, file.filename().string(), file.parent_path().filename().string()};
-  if (format == Format::tensorboard) return {format, file, file.parent_path().string(), file.filename().string()};
+  if (format == Format::wandb)
+    return {format, file, file.filename().string(), file.parent_path().filename().string()};
+  if (format == Format::tensorboard)
+    return {format, file, file.parent_path().string(), file.filename().string()};
   std::ifstream in(file);
   std::string line(4096, '\0');
   in.read(line.data(), static_cast<std::streamsize>(line.size()));
@@ -63,16 +65,19 @@ Candidate candidate(Format format, const fs::path& file) {
     return line.substr(begin + key.size(), line.find(end, begin + key.size()) - begin - key.size());
   };
   const std::string id = after("\"id\":\"", '"');
-  return {format, file, id.empty() ? file.string() : id, fmt::format("{:020.6f}", std::atof(after("\"start\":", '}').c_str()))};
+  return {format, file, id.empty() ? file.string() : id,
+          fmt::format("{:020.6f}", std::atof(after("\"start\":", '}').c_str()))};
 }
 
-/// The preferred format among those that were written last: a run may be there in several, and older runs beside it.
+/// The preferred format among those that were written last: a run may be there in several, and
+/// older runs beside it.
 Format newest_format(const std::map<Format, std::vector<fs::path>>& found) {
   std::map<Format, fs::file_time_type> times;
   std::error_code error;
   for (const auto& [format, files] : found) {
     for (const fs::path& file : files)
-      times[format] = std::max(times.emplace(format, fs::file_time_type::min()).first->second, fs::last_write_time(file, error));
+      times[format] = std::max(times.emplace(format, fs::file_time_type::min()).first->second,
+                               fs::last_write_time(file, error));
   }
   fs::file_time_type newest = fs::file_time_type::min();
   for (const auto& [format, time] : times) newest = std::max(newest, time);
@@ -85,29 +90,35 @@ Format newest_format(const std::map<Format, std::vector<fs::path>>& found) {
 }  // namespace
 
 RunFiles find_run_files(const fs::path& path) {
-  if (!fs::exists(path)) throw std::runtime_error(fmt::format("[track] {} is not there", path.string()));
+  if (!fs::exists(path))
+    throw std::runtime_error(fmt::format("[track] {} is not there", path.string()));
   if (!fs::is_directory(path)) {
     if (const auto format = format_by_bytes(path)) return {*format, {path}};
-    if (const auto format = format_by_name(path); format && fs::file_size(path) == 0) return {*format, {path}};
-    throw std::runtime_error(
-        fmt::format("[track] {} is not a run: neither W&B's .wandb, nor TensorBoard's event file, nor .jsonl", path.string()));
+    if (const auto format = format_by_name(path); format && fs::file_size(path) == 0)
+      return {*format, {path}};
+    throw std::runtime_error(fmt::format(
+        "[track] {} is not a run: neither W&B's .wandb, nor TensorBoard's event file, nor .jsonl",
+        path.string()));
   }
   std::map<Format, std::vector<fs::path>> found;
   const auto skip = fs::directory_options::skip_permission_denied;
   std::error_code error;
-  for (fs::recursive_directory_iterator entry(path, skip, error), end; !error && entry != end; entry.increment(error)) {
+  for (fs::recursive_directory_iterator entry(path, skip, error), end; !error && entry != end;
+       entry.increment(error)) {
     if (entry.depth() >= 3) entry.disable_recursion_pending();
     if (!entry->is_regular_file(error)) continue;
     if (const auto format = format_by_name(entry->path())) found[*format].push_back(entry->path());
   }
   if (found.empty()) {
-    throw std::runtime_error(
-        fmt::format("[track] {} holds no run: no W&B log (*.wandb), no *.jsonl, no TensorBoard events", path.string()));
+    throw std::runtime_error(fmt::format(
+        "[track] {} holds no run: no W&B log (*.wandb), no *.jsonl, no TensorBoard events",
+        path.string()));
   }
   const Format format = newest_format(found);
   std::vector<Candidate> candidates;
   for (const fs::path& file : found[format]) candidates.push_back(candidate(format, file));
-  std::sort(candidates.begin(), candidates.end(), [](const auto& a, const auto& b) { return a.order < b.order; });
+  std::sort(candidates.begin(), candidates.end(),
+            [](const auto& a, const auto& b) { return a.order < b.order; });
   RunFiles run{format, {}};
   for (const Candidate& one : candidates) {
     if (one.run == candidates.back().run) run.files.push_back(one.file);
@@ -118,7 +129,9 @@ RunFiles find_run_files(const fs::path& path) {
 std::string GrowingFile::read() {
   errno = 0;
   std::ifstream in(file_, std::ios::binary);
-  if (!in) throw std::runtime_error(fmt::format("[track] {} cannot be read: {}", file_.string(), std::strerror(errno)));
+  if (!in)
+    throw std::runtime_error(
+        fmt::format("[track] {} cannot be read: {}", file_.string(), std::strerror(errno)));
   in.seekg(0, std::ios::end);
   const auto size = static_cast<std::uint64_t>(std::max<std::streamoff>(in.tellg(), 0));
   if (size < offset_) throw std::runtime_error("has become shorter while it was read");

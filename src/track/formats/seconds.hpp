@@ -7,6 +7,8 @@
 
 namespace muon::track {
 
-inline double seconds_since_1970(Time time) { return std::chrono::duration<double>(time.time_since_epoch()).count(); }
+inline double seconds_since_1970(Time time) {
+  return std::chrono::duration<double>(time.time_since_epoch()).count();
+}
 
 }  // namespace muon::track

@@ -10,7 +10,8 @@
 namespace muon::track::tfrecord {
 namespace {
 
-/// table[k][b]: the remainder of byte b with k zero bytes after it, so that eight bytes are looked up at once.
+/// table[k][b]: the remainder of byte b with k zero bytes after it, so that eight bytes are looked
+/// up at once.
 using Table = std::array<std::array<std::uint32_t, 256>, 8>;
 
 constexpr Table make_table() {
@@ -21,7 +22,8 @@ constexpr Table make_table() {
     table[0][b] = crc;
   }
   for (std::size_t k = 1; k < 8; ++k) {
-    for (std::size_t b = 0; b < 256; ++b) table[k][b] = (table[k - 1][b] >> 8) ^ table[0][table[k - 1][b] & 0xff];
+    for (std::size_t b = 0; b < 256; ++b)
+      table[k][b] = (table[k - 1][b] >> 8) ^ table[0][table[k - 1][b] & 0xff];
   }
   return table;
 }
@@ -42,7 +44,8 @@ std::uint32_t crc32c(std::string_view bytes) {
     crc = 0;
     for (std::size_t i = 0; i < 8; ++i) crc ^= table[7 - i][(eight >> (8 * i)) & 0xff];
   }
-  for (const char c : bytes) crc = (crc >> 8) ^ table[0][(crc ^ static_cast<unsigned char>(c)) & 0xff];
+  for (const char c : bytes)
+    crc = (crc >> 8) ^ table[0][(crc ^ static_cast<unsigned char>(c)) & 0xff];
   return ~crc;
 }
 
@@ -59,12 +62,16 @@ std::string frame(std::string_view record) {
 std::optional<std::string> Reader::next() {
   const std::string_view rest = bytes_.rest();
   if (rest.size() < 12) return std::nullopt;
-  const auto wrong = [&](const char* what) { return std::runtime_error(fmt::format("at byte {} {}", offset_, what)); };
-  if (little_endian<4>(rest.substr(8)) != masked_crc(rest.substr(0, 8))) throw wrong("the checksum of a length is wrong");
+  const auto wrong = [&](const char* what) {
+    return std::runtime_error(fmt::format("at byte {} {}", offset_, what));
+  };
+  if (little_endian<4>(rest.substr(8)) != masked_crc(rest.substr(0, 8)))
+    throw wrong("the checksum of a length is wrong");
   const std::uint64_t length = little_endian<8>(rest);
   if (length > rest.size() || rest.size() - length < 16) return std::nullopt;
   const std::string_view data = rest.substr(12, static_cast<std::size_t>(length));
-  if (little_endian<4>(rest.substr(12 + data.size())) != masked_crc(data)) throw wrong("a checksum is wrong");
+  if (little_endian<4>(rest.substr(12 + data.size())) != masked_crc(data))
+    throw wrong("a checksum is wrong");
   std::string record(data);
   bytes_.consume(16 + record.size());
   offset_ += 16 + record.size();

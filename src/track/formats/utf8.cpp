@@ -16,8 +16,8 @@ std::size_t character_length(std::string_view text) {
     if ((byte(i) & 0xc0) != 0x80) return 0;
   }
   // ruled out by the second byte: overlong forms, surrogates, characters beyond U+10FFFF
-  const bool bad = (first == 0xe0 && byte(1) < 0xa0) || (first == 0xed && byte(1) > 0x9f) || (first == 0xf0 && byte(1) < 0x90) ||
-                   (first == 0xf4 && byte(1) > 0x8f);
+  const bool bad = (first == 0xe0 && byte(1) < 0xa0) || (first == 0xed && byte(1) > 0x9f) ||
+                   (first == 0xf0 && byte(1) < 0x90) || (first == 0xf4 && byte(1) > 0x8f);
   return bad ? 0 : length;
 }
 

@@ -67,11 +67,14 @@ std::string json_text(const Value& value, NonFinite non_finite) {
       Kinds{[](std::monostate) { return std::string("null"); },
             [](bool boolean) { return std::string(boolean ? "true" : "false"); },
             [](std::int64_t number) { return std::to_string(number); },
-            [&](double number) { return json_text(number, non_finite); }, [](const std::string& t) { return quoted(t); },
+            [&](double number) { return json_text(number, non_finite); },
+            [](const std::string& t) { return quoted(t); },
             [&](const Histogram& histogram) { return text(histogram_object(histogram)); },
             [&](const List& list) { return between('[', list, ']', text); },
             [&](const Object& object) {
-              return between('{', object, '}', [&](const auto& entry) { return quoted(entry.first) + ":" + text(entry.second); });
+              return between('{', object, '}', [&](const auto& entry) {
+                return quoted(entry.first) + ":" + text(entry.second);
+              });
             }},
       value.get());
 }
@@ -90,11 +93,14 @@ Leaves leaves_of(const Object& object) {
   return leaves;
 }
 
-std::string joined(const Path& path, std::string_view between) { return fmt::format("{}", fmt::join(path, between)); }
+std::string joined(const Path& path, std::string_view between) {
+  return fmt::format("{}", fmt::join(path, between));
+}
 
 std::optional<double> number_of(const Value& value) {
   if (const auto* const boolean = std::get_if<bool>(&value.get())) return *boolean ? 1 : 0;
-  if (const auto* const integer = std::get_if<std::int64_t>(&value.get())) return static_cast<double>(*integer);
+  if (const auto* const integer = std::get_if<std::int64_t>(&value.get()))
+    return static_cast<double>(*integer);
   if (const auto* const real = std::get_if<double>(&value.get())) return *real;
   return std::nullopt;
 }

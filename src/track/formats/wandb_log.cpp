@@ -16,8 +16,8 @@ constexpr std::size_t block = 32768, chunk_header = 7;
 enum Type : char { zero = 0, whole = 1, first = 2, middle = 3, last = 4 };
 
 std::uint32_t checksum(std::string_view type_and_payload) {
-  return static_cast<std::uint32_t>(
-      ::crc32_z(0, reinterpret_cast<const Bytef*>(type_and_payload.data()), type_and_payload.size()));
+  return static_cast<std::uint32_t>(::crc32_z(
+      0, reinterpret_cast<const Bytef*>(type_and_payload.data()), type_and_payload.size()));
 }
 
 }  // namespace
@@ -68,17 +68,22 @@ std::optional<std::string> Reader::next() {
     if (bytes_.rest().size() < chunk_header) return std::nullopt;
     const auto length = static_cast<std::size_t>(little_endian<2>(bytes_.rest().substr(4)));
     const char type = bytes_.rest()[6];
-    const auto wrong = [&](const char* what) { return std::runtime_error(fmt::format("at byte {} {}", offset_, what)); };
-    if (type == zero && length == 0) {  // a file system's zeros after a power cut; they go on to the block's end
+    const auto wrong = [&](const char* what) {
+      return std::runtime_error(fmt::format("at byte {} {}", offset_, what));
+    };
+    // a file system's zeros after a power cut; they go on to the block's end
+    if (type == zero && length == 0) {
       if (bytes_.rest().size() < left) return std::nullopt;
       consume(left);
       continue;
     }
     if (chunk_header + length > left) throw wrong("a chunk crosses the end of its block");
     if (bytes_.rest().size() < chunk_header + length) return std::nullopt;
-    if (little_endian<4>(bytes_.rest()) != checksum(bytes_.rest().substr(6, 1 + length))) throw wrong("a checksum is wrong");
+    if (little_endian<4>(bytes_.rest()) != checksum(bytes_.rest().substr(6, 1 + length)))
+      throw wrong("a checksum is wrong");
     const bool begins = type == whole || type == first;
-    if (type > last || type < zero || begins == begun_.has_value()) throw wrong("chunks are out of order");
+    if (type > last || type < zero || begins == begun_.has_value())
+      throw wrong("chunks are out of order");
     if (begins) begun_.emplace();
     *begun_ += bytes_.rest().substr(chunk_header, length);
     consume(chunk_header + length);

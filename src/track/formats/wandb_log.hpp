@@ -1,13 +1,15 @@
 // The framing of W&B's transaction log. No LibTorch here.
 //
 //     7 bytes   3a 57 26 42 (":W&B"), e1 be, version 0
-//     blocks    32,768 bytes each, counted from the beginning of the file and so with the header; they consist of chunks
-//     chunk     CRC-32 of type and payload (4 bytes, little endian), length (2), type (1: whole, 2: first, 3: middle, 4: last),
-//               payload
+//     blocks    32,768 bytes each, counted from the beginning of the file and so with the header;
+//               they consist of chunks
+//     chunk     CRC-32 of type and payload (4 bytes, little endian), length (2), type (1: whole, 2:
+//               first, 3: middle, 4: last), payload
 //
-// A chunk does not cross the end of a block. Fewer than 7 bytes before it are filled with zeros; 7 bytes may be filled with an
-// empty first chunk.
-// Source   LevelDB's log format; https://github.com/wandb/wandb/tree/main/core/pkg/leveldb for what differs
+// A chunk does not cross the end of a block. Fewer than 7 bytes before it are filled with zeros; 7
+// bytes may be filled with an empty first chunk.
+// Source   LevelDB's log format; https://github.com/wandb/wandb/tree/main/core/pkg/leveldb for what
+//          differs
 #pragma once
 
 #include "track/formats/fed_bytes.hpp"
@@ -29,8 +31,8 @@ class Reader {
  public:
   void feed(std::string_view bytes) { bytes_.feed(bytes); }
   /// The next record; empty if what was fed holds no further whole one.
-  /// Errors   std::runtime_error with the offset and without the file's name: not a W&B log, a wrong checksum, or chunks that are
-  ///          out of order
+  /// Errors   std::runtime_error with the offset and without the file's name: not a W&B log, a
+  ///          wrong checksum, or chunks that are out of order
   std::optional<std::string> next();
   /// The end of the last whole record.
   std::uint64_t offset() const { return good_; }

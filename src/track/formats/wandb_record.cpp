@@ -17,8 +17,10 @@ namespace {
 using Writer = protozero::pbf_writer;
 using Reader = protozero::pbf_reader;
 
-/// A record of one kind. Its message is written separately, since protozero writes nothing at all for an empty nested message.
-std::string record(std::int64_t number, std::uint32_t kind, const std::function<void(Writer&)>& fill) {
+/// A record of one kind. Its message is written separately, since protozero writes nothing at all
+/// for an empty nested message.
+std::string record(std::int64_t number, std::uint32_t kind,
+                   const std::function<void(Writer&)>& fill) {
   std::string message;
   Writer inner(message);
   fill(inner);
@@ -34,7 +36,8 @@ void add_text(Writer& writer, std::uint32_t field, const std::string& text) {
 }
 
 void add_time(Writer& writer, std::uint32_t field, Time time) {
-  const auto since = std::chrono::duration_cast<std::chrono::nanoseconds>(time.time_since_epoch()).count();
+  const auto since =
+      std::chrono::duration_cast<std::chrono::nanoseconds>(time.time_since_epoch()).count();
   std::string message;
   Writer timestamp(message);
   timestamp.add_int64(1, since / 1'000'000'000);
@@ -43,7 +46,8 @@ void add_time(Writer& writer, std::uint32_t field, Time time) {
 }
 
 /// An item with a plain key, as in configs.
-void add_item(Writer& writer, std::uint32_t field, const std::string& key, const std::string& json) {
+void add_item(Writer& writer, std::uint32_t field, const std::string& key,
+              const std::string& json) {
   std::string message;
   Writer item(message);
   item.add_string(1, key);
@@ -52,7 +56,8 @@ void add_item(Writer& writer, std::uint32_t field, const std::string& key, const
 }
 
 void add_config(Writer& writer, const Object& config) {
-  for (const auto& [key, value] : config) add_item(writer, 1, key, json_text(value, NonFinite::bare));
+  for (const auto& [key, value] : config)
+    add_item(writer, 1, key, json_text(value, NonFinite::bare));
 }
 
 /// Items with nested keys, as in rows and summaries.
@@ -147,7 +152,8 @@ std::string header(std::int64_t number, const std::string& producer) {
   });
 }
 
-std::string run(std::int64_t number, const RunInfo& info, const std::string& host, const Object& config) {
+std::string run(std::int64_t number, const RunInfo& info, const std::string& host,
+                const Object& config) {
   return record(number, run_kind, [&](Writer& run) {
     run.add_string(1, info.id);
     add_text(run, 2, info.entity);
@@ -180,7 +186,8 @@ std::string metric(std::int64_t number, const MetricDefinition& metric, bool exp
     if (metric.hidden) option.add_bool(2, true);
     option.add_bool(3, true);
     message.add_message(6, options);
-    constexpr std::array<const char*, 8> summaries{"min", "max", "mean", "best", "last", "none", "copy", "first"};
+    constexpr std::array<const char*, 8> summaries{"min",  "max",  "mean", "best",
+                                                   "last", "none", "copy", "first"};
     const auto found = std::find(summaries.begin(), summaries.end(), metric.summary);
     if (found != summaries.end()) {
       std::string summary;
@@ -209,7 +216,8 @@ std::string stats(std::int64_t number, const Row& row) {
   return record(number, 7, [&](Writer& stats) {
     stats.add_enum(1, 0);
     add_time(stats, 2, row.time);
-    for (const auto& [key, value] : row.values) add_item(stats, 3, key, json_text(value, NonFinite::bare));
+    for (const auto& [key, value] : row.values)
+      add_item(stats, 3, key, json_text(value, NonFinite::bare));
   });
 }
 
@@ -231,7 +239,8 @@ Parsed parse(const std::string& record) {
     while (reader.next()) {
       if (reader.tag() == 1) {
         parsed.number = reader.get_int64();
-      } else if (reader.tag() < 200 && reader.wire_type() == protozero::pbf_wire_type::length_delimited) {
+      } else if (reader.tag() < 200 &&
+                 reader.wire_type() == protozero::pbf_wire_type::length_delimited) {
         parsed.kind = reader.tag();
         parse_message(reader.get_message(), parsed);
       } else {
@@ -239,7 +248,8 @@ Parsed parse(const std::string& record) {
       }
     }
   } catch (const protozero::exception& error) {
-    throw std::runtime_error(fmt::format("holds a record that is not a message ({})", error.what()));
+    throw std::runtime_error(
+        fmt::format("holds a record that is not a message ({})", error.what()));
   }
   return parsed;
 }

@@ -1,8 +1,10 @@
 // The records of W&B's log: messages of its wandb_internal.proto, by field number.
 //
-// Order    header, run, then metric, config, stats and, for each row, summary before history; at the end summary, exit, final.
-// Every record has a number and exactly one kind. W&B's readers stop at a record without a kind, and at a kind that they do not
-// know, so kinds that are missing in older versions (26, the machine) are not written.
+// Order    header, run, then metric, config, stats and, for each row, summary before history; at
+//          the end summary, exit, final.
+// Every record has a number and exactly one kind. W&B's readers stop at a record without a kind,
+// and at a kind that they do not know, so kinds that are missing in older versions (26, the
+// machine) are not written.
 // Source   https://github.com/wandb/wandb/blob/main/wandb/proto/wandb_internal.proto
 #pragma once
 
@@ -25,7 +27,8 @@ using Item = std::pair<Path, std::string>;
 void add_leaf(std::vector<Item>& items, const Leaf& leaf);
 
 std::string header(std::int64_t number, const std::string& producer);
-std::string run(std::int64_t number, const RunInfo& info, const std::string& host, const Object& config);
+std::string run(std::int64_t number, const RunInfo& info, const std::string& host,
+                const Object& config);
 std::string config(std::int64_t number, const Object& changes);
 std::string metric(std::int64_t number, const MetricDefinition& metric, bool expanded_from_glob);
 std::string history(std::int64_t number, std::int64_t step, const std::vector<Item>& items);
@@ -44,8 +47,8 @@ struct Parsed {
   int exit_code = 0;                 // in exit
 };
 
-constexpr std::uint32_t history_kind = 2, summary_kind = 3, config_kind = 5, metric_kind = 12, run_kind = 17, exit_kind = 18,
-                        final_kind = 20, header_kind = 21;
+constexpr std::uint32_t history_kind = 2, summary_kind = 3, config_kind = 5, metric_kind = 12,
+                        run_kind = 17, exit_kind = 18, final_kind = 20, header_kind = 21;
 
 /// Errors   std::runtime_error: not a message
 Parsed parse(const std::string& record);

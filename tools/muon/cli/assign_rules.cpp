@@ -10,7 +10,8 @@
 namespace cli {
 namespace {
 
-muon::Rule assigned(const std::string& text, const muon::MuonOptions& muon, const torch::optim::AdamWOptions& adamw) {
+muon::Rule assigned(const std::string& text, const muon::MuonOptions& muon,
+                    const torch::optim::AdamWOptions& adamw) {
   const auto equals = text.rfind('=');
   const std::string glob = text.substr(0, equals);
   const std::string what = equals == std::string::npos ? "" : text.substr(equals + 1);
@@ -18,12 +19,14 @@ muon::Rule assigned(const std::string& text, const muon::MuonOptions& muon, cons
   if (what == "muon") return rule.use(muon);
   if (what == "adamw") return rule.use(adamw);
   if (what == "freeze") return rule.freeze();
-  throw UsageError(message("--assign '{}' is not GLOB=muon, GLOB=adamw or GLOB=freeze, such as 'fc2.*=adamw'", text));
+  throw UsageError(message(
+      "--assign '{}' is not GLOB=muon, GLOB=adamw or GLOB=freeze, such as 'fc2.*=adamw'", text));
 }
 
 }  // namespace
 
-std::vector<muon::Rule> rules_for(const std::vector<std::string>& assign, const muon::MuonOptions& muon,
+std::vector<muon::Rule> rules_for(const std::vector<std::string>& assign,
+                                  const muon::MuonOptions& muon,
                                   const torch::optim::AdamWOptions& adamw, bool adamw_only) {
   std::vector<muon::Rule> rules;
   for (const std::string& text : assign) rules.push_back(assigned(text, muon, adamw));

@@ -24,8 +24,11 @@ std::string check_momentum(const std::string& text) {
 std::string check_whole(const std::string& text, std::int64_t least) {
   std::int64_t value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  const bool decimal = error == std::errc() && end == text.data() + text.size() && (text.size() == 1 || text[0] != '0');
-  return decimal && value >= least ? "" : fmt::format("'{}' is not a whole number >= {}, or too large", text, least);
+  const bool decimal = error == std::errc() && end == text.data() + text.size() &&
+                       (text.size() == 1 || text[0] != '0');
+  return decimal && value >= least
+             ? ""
+             : fmt::format("'{}' is not a whole number >= {}, or too large", text, least);
 }
 
 std::string check_count(const std::string& text) { return check_whole(text, 1); }

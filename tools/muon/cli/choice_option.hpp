@@ -14,7 +14,8 @@ namespace cli {
 
 /// One of the words, which parsing puts into `value`; help shows the words and what `value` is now.
 template <class T>
-CLI::Option* add_choice(CLI::App& command, const std::string& name, T& value, const std::string& help) {
+CLI::Option* add_choice(CLI::App& command, const std::string& name, T& value,
+                        const std::string& help) {
   return command
       .add_option_function<std::string>(
           name, [&value](const std::string& word) { value = from_word<T>(word).value(); }, help)
@@ -24,7 +25,8 @@ CLI::Option* add_choice(CLI::App& command, const std::string& name, T& value, co
 
 /// The same, unset without the option.
 template <class T>
-CLI::Option* add_choice(CLI::App& command, const std::string& name, std::optional<T>& value, const std::string& help) {
+CLI::Option* add_choice(CLI::App& command, const std::string& name, std::optional<T>& value,
+                        const std::string& help) {
   return command
       .add_option_function<std::string>(
           name, [&value](const std::string& word) { value = from_word<T>(word); }, help)
@@ -33,7 +35,8 @@ CLI::Option* add_choice(CLI::App& command, const std::string& name, std::optiona
 
 /// Several, with commas or as several options; the second of two equal ones is left out.
 template <class T>
-CLI::Option* add_choice(CLI::App& command, const std::string& name, std::vector<T>& values, const std::string& help) {
+CLI::Option* add_choice(CLI::App& command, const std::string& name, std::vector<T>& values,
+                        const std::string& help) {
   const auto take = [&values](const std::vector<std::string>& given) {
     values.clear();
     for (const std::string& word : given) {

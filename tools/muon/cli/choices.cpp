@@ -42,15 +42,17 @@ const Words<OptimizerKind>& words<OptimizerKind>() {
 
 template <>
 const Words<ScheduleKind>& words<ScheduleKind>() {
-  static const Words<ScheduleKind> all{
-      {"constant", ScheduleKind::constant}, {"cosine", ScheduleKind::cosine}, {"wsd", ScheduleKind::wsd}};
+  static const Words<ScheduleKind> all{{"constant", ScheduleKind::constant},
+                                       {"cosine", ScheduleKind::cosine},
+                                       {"wsd", ScheduleKind::wsd}};
   return all;
 }
 
 template <>
 const Words<TrackFormat>& words<TrackFormat>() {
-  static const Words<TrackFormat> all{
-      {"wandb", TrackFormat::wandb}, {"tensorboard", TrackFormat::tensorboard}, {"jsonl", TrackFormat::jsonl}};
+  static const Words<TrackFormat> all{{"wandb", TrackFormat::wandb},
+                                      {"tensorboard", TrackFormat::tensorboard},
+                                      {"jsonl", TrackFormat::jsonl}};
   return all;
 }
 
@@ -69,14 +71,16 @@ const Words<muon::AdjustLr>& words<muon::AdjustLr>() {
 template <>
 const Words<muon::track::Log>& words<muon::track::Log>() {
   using muon::track::Log;
-  static const Words<Log> all{{"gradients", Log::gradients}, {"parameters", Log::parameters}, {"all", Log::all}};
+  static const Words<Log> all{
+      {"gradients", Log::gradients}, {"parameters", Log::parameters}, {"all", Log::all}};
   return all;
 }
 
 template <>
 const Words<c10::ScalarType>& words<c10::ScalarType>() {
-  static const Words<c10::ScalarType> all{
-      {"float32", c10::ScalarType::Float}, {"float64", c10::ScalarType::Double}, {"bfloat16", c10::ScalarType::BFloat16}};
+  static const Words<c10::ScalarType> all{{"float32", c10::ScalarType::Float},
+                                          {"float64", c10::ScalarType::Double},
+                                          {"bfloat16", c10::ScalarType::BFloat16}};
   return all;
 }
 

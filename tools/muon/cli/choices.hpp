@@ -31,7 +31,8 @@ struct MethodChoice {
 template <class T>
 using Words = std::vector<std::pair<std::string_view, T>>;
 
-/// The words of a type, in the order in which help lists them. One specialization for each type below.
+/// The words of a type, in the order in which help lists them. One specialization for each type
+/// below.
 template <class T>
 const Words<T>& words();
 template <>

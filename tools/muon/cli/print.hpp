@@ -1,6 +1,6 @@
-// The program's way to the terminal. Names, paths and messages come from files and from the command line, so every string that
-// is put into a text is made printable here. Nothing else of the program prints, but Progress, whose bar is made of control
-// characters.
+// The program's way to the terminal. Names, paths and messages come from files and from the command
+// line, so every string that is put into a text is made printable here. Nothing else of the program
+// prints, but Progress, whose bar is made of control characters.
 #pragma once
 
 #include "files/printable.hpp"
@@ -45,11 +45,14 @@ using Shown = decltype(shown(std::declval<const T&>()));
 
 }  // namespace detail
 
-/// fmt::format, with every string and path among `values` made printable, in one line. Only `format` may break lines.
+/// fmt::format, with every string and path among `values` made printable, in one line. Only
+/// `format` may break lines.
 template <class... T>
 std::string message(fmt::format_string<detail::Shown<T>...> format, const T&... values) {
   const std::tuple<detail::Shown<T>...> safe{detail::shown(values)...};
-  return std::apply([&](const auto&... each) { return fmt::vformat(format, fmt::make_format_args(each...)); }, safe);
+  return std::apply(
+      [&](const auto&... each) { return fmt::vformat(format, fmt::make_format_args(each...)); },
+      safe);
 }
 
 /// The same to standard output.

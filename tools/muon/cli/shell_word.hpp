@@ -5,7 +5,8 @@
 
 namespace cli {
 
-/// For a shell to read as one word. What a terminal would not show is written as $'\033', which bash, zsh and ksh read.
+/// For a shell to read as one word. What a terminal would not show is written as $'\033', which
+/// bash, zsh and ksh read.
 std::string shell_word(const std::string& text);
 
 }  // namespace cli

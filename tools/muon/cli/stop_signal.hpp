@@ -3,8 +3,8 @@
 
 namespace cli {
 
-/// While it exists, the first SIGINT or SIGTERM is remembered instead of ending the program; the next ends it at once. One at a
-/// time.
+/// While it exists, the first SIGINT or SIGTERM is remembered instead of ending the program; the
+/// next ends it at once. One at a time.
 class StopSignal {
  public:
   StopSignal();

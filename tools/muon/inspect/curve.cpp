@@ -32,15 +32,17 @@ Axis axis_of(const std::vector<double>& values) {
   bool any = false;
   for (const double value : values) {
     if (!std::isfinite(value)) continue;
-    axis = any ? Axis{std::min(axis.least, value), std::max(axis.greatest, value)} : Axis{value, value};
+    axis = any ? Axis{std::min(axis.least, value), std::max(axis.greatest, value)}
+               : Axis{value, value};
     any = true;
   }
   return axis;
 }
 
-std::vector<std::string> curve(const std::vector<double>& x, const std::vector<double>& y, Axis x_axis, Axis y_axis, int columns,
-                               int rows) {
-  constexpr std::array<std::array<unsigned, 2>, 4> dot{{{0x01, 0x08}, {0x02, 0x10}, {0x04, 0x20}, {0x40, 0x80}}};
+std::vector<std::string> curve(const std::vector<double>& x, const std::vector<double>& y,
+                               Axis x_axis, Axis y_axis, int columns, int rows) {
+  constexpr std::array<std::array<unsigned, 2>, 4> dot{
+      {{0x01, 0x08}, {0x02, 0x10}, {0x04, 0x20}, {0x40, 0x80}}};
   std::vector<unsigned> cells(static_cast<std::size_t>(columns * rows), 0);
   const auto set = [&](int column, int row) {
     cells[static_cast<std::size_t>(row / 4 * columns + column / 2)] |=
@@ -53,11 +55,14 @@ std::vector<std::string> curve(const std::vector<double>& x, const std::vector<d
       joined = false;
       continue;
     }
-    const int column = place(x[i], x_axis, 2 * columns), row = 4 * rows - 1 - place(y[i], y_axis, 4 * rows);
-    const int count = joined ? std::max({1, std::abs(column - before_column), std::abs(row - before_row)}) : 1;
+    const int column = place(x[i], x_axis, 2 * columns),
+              row = 4 * rows - 1 - place(y[i], y_axis, 4 * rows);
+    const int count =
+        joined ? std::max({1, std::abs(column - before_column), std::abs(row - before_row)}) : 1;
     for (int k = joined ? 0 : 1; k <= count; ++k) {
       if (joined) {
-        set(before_column + (column - before_column) * k / count, before_row + (row - before_row) * k / count);
+        set(before_column + (column - before_column) * k / count,
+            before_row + (row - before_row) * k / count);
       } else {
         set(column, row);
       }
@@ -71,7 +76,8 @@ std::vector<std::string> curve(const std::vector<double>& x, const std::vector<d
     std::string line = row == 0          ? fmt::format("{:>10.4g} ", y_axis.greatest)
                        : row == rows - 1 ? fmt::format("{:>10.4g} ", y_axis.least)
                                          : std::string(11, ' ');
-    for (int column = 0; column < columns; ++column) line += braille(cells[static_cast<std::size_t>(row * columns + column)]);
+    for (int column = 0; column < columns; ++column)
+      line += braille(cells[static_cast<std::size_t>(row * columns + column)]);
     lines.push_back(std::move(line));
   }
   return lines;

@@ -16,7 +16,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// A run's folder has checkpoints too: what was tracked goes first, and the folder checkpoints/ names the other.
+/// A run's folder has checkpoints too: what was tracked goes first, and the folder checkpoints/
+/// names the other.
 bool is_run(const std::string& path) {
   if (path.ends_with(".safetensors") || muon::latest_checkpoint(path)) return false;
   try {
@@ -24,8 +25,8 @@ bool is_run(const std::string& path) {
     return true;
   } catch (const std::runtime_error&) {
     // what is neither is told with the words of the one that it looks like
-    return fs::is_regular_file(path) &&
-           (path.ends_with(".wandb") || path.ends_with(".jsonl") || path.find("tfevents") != path.npos);
+    return fs::is_regular_file(path) && (path.ends_with(".wandb") || path.ends_with(".jsonl") ||
+                                         path.find("tfevents") != path.npos);
   }
 }
 
@@ -33,15 +34,22 @@ bool is_run(const std::string& path) {
 
 void add_inspect_options(CLI::App& command, InspectOptions& o) {
   command.footer(
-      "A run is W&B's offline log, TensorBoard's event file, lines of JSON, or a folder with one of them.\n\n"
+      "A run is W&B's offline log, TensorBoard's event file, lines of JSON, or a folder with one "
+      "of them.\n\n"
       "Examples:\n"
-      "  muon inspect runs/20260102-030405-small_net      its metrics, or without --track its newest checkpoint\n"
+      "  muon inspect runs/20260102-030405-small_net      its metrics, or without --track its "
+      "newest checkpoint\n"
       "  muon inspect runs/a --metric train/loss --follow what is logged, as it comes\n"
       "  muon inspect runs/a runs/b --metric test/loss    two runs side by side\n"
-      "  muon inspect step-00000100.safetensors --verify  reads every byte and compares with the checksum");
-  command.add_option("PATH", o.paths, "A checkpoint, a folder of checkpoints, a run; several runs are compared")->required();
+      "  muon inspect step-00000100.safetensors --verify  reads every byte and compares with the "
+      "checksum");
+  command
+      .add_option("PATH", o.paths,
+                  "A checkpoint, a folder of checkpoints, a run; several runs are compared")
+      ->required();
   command.option_defaults()->group("Runs");
-  command.add_option("--metric", o.metrics, "Show this one; repeatable. [losses and accuracies]")->allow_extra_args(false);
+  command.add_option("--metric", o.metrics, "Show this one; repeatable. [losses and accuracies]")
+      ->allow_extra_args(false);
   command.add_flag("--follow", o.follow, "Go on while the run is written, until it ends or Ctrl-C");
   command.option_defaults()->group("Checkpoints");
   command.add_flag("--verify", o.verify, "Read all of it and compare with the checksum");
@@ -52,20 +60,24 @@ void add_inspect_options(CLI::App& command, InspectOptions& o) {
 void inspect(const InspectOptions& o) {
   for (const std::string& path : o.paths) {
     std::error_code error;
-    if (!fs::exists(path, error)) throw std::runtime_error(message("'{}' is not there", printable(path, 200)));
+    if (!fs::exists(path, error))
+      throw std::runtime_error(message("'{}' is not there", printable(path, 200)));
   }
   const bool run = o.paths.size() > 1 || (!o.verify && is_run(o.paths.front()));
   if (!run) {
     if (o.follow || !o.metrics.empty())
       throw UsageError(
-          message("--metric and --follow are for runs, and {} is none: it has no metrics (--track)", o.paths.front()));
+          message("--metric and --follow are for runs, and {} is none: it has no metrics (--track)",
+                  o.paths.front()));
     const fs::path path = o.paths.front();
     if (fs::is_regular_file(path) && path.extension() != ".safetensors")
-      throw std::runtime_error(message("{} is neither a checkpoint (*.safetensors) nor a tracked run", path));
+      throw std::runtime_error(
+          message("{} is neither a checkpoint (*.safetensors) nor a tracked run", path));
     return inspect_checkpoint(o);
   }
   if (o.verify) throw UsageError("--verify is for checkpoints; give one of them alone");
-  if (o.follow && (o.json || o.paths.size() > 1)) throw UsageError("--follow is for one run, and not for --json");
+  if (o.follow && (o.json || o.paths.size() > 1))
+    throw UsageError("--follow is for one run, and not for --json");
   inspect_runs(o);
 }
 

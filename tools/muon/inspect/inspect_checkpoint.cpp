@@ -24,11 +24,14 @@ fs::path file_named(const std::string& name) {
     if (const auto newest = muon::latest_checkpoint(folder)) return *newest;
   }
   if (fs::is_directory(name))
-    throw UsageError(message("{} holds no checkpoint (step-*.safetensors) and no tracked run (--track)", name));
+    throw UsageError(
+        message("{} holds no checkpoint (step-*.safetensors) and no tracked run (--track)", name));
   return name;
 }
 
-std::string shape_text(const std::vector<std::int64_t>& shape) { return fmt::format("[{}]", fmt::join(shape, ", ")); }
+std::string shape_text(const std::vector<std::int64_t>& shape) {
+  return fmt::format("[{}]", fmt::join(shape, ", "));
+}
 
 /// An option's value as JSON: a number, a list, true; else it is a word.
 Json value_of(const std::string& text) {
@@ -46,22 +49,27 @@ Json groups_json(const std::vector<muon::CheckpointSummary::Group>& groups) {
       if (!parameter.view.empty()) one["view"] = parameter.view;
       parameters.push_back(std::move(one));
     }
-    json.push_back(Json{{"algorithm", group.algorithm}, {"options", std::move(options)}, {"parameters", std::move(parameters)}});
+    json.push_back(Json{{"algorithm", group.algorithm},
+                        {"options", std::move(options)},
+                        {"parameters", std::move(parameters)}});
   }
   return json;
 }
 
-Json contents(const fs::path& path, const muon::CheckpointSummary& summary, const muon::Safetensors& file, bool verified) {
+Json contents(const fs::path& path, const muon::CheckpointSummary& summary,
+              const muon::Safetensors& file, bool verified) {
   Json json{{"file", path.string()}, {"step", summary.step}, {"library", summary.library}};
   json["verified"] = verified;
   json["groups"] = groups_json(summary.groups);
   json["schedules"] = Json::array();
   for (const auto& schedule : summary.schedules)
-    json["schedules"].push_back(Json{{"step", schedule.step}, {"initial_lr", schedule.initial_rates}});
+    json["schedules"].push_back(
+        Json{{"step", schedule.step}, {"initial_lr", schedule.initial_rates}});
   json["notes"] = summary.notes;
   json["tensors"] = Json::array();
   for (const muon::TensorInfo& info : file.tensors()) {
-    json["tensors"].push_back(Json{{"name", info.name}, {"dtype", info.dtype}, {"shape", info.shape}});
+    json["tensors"].push_back(
+        Json{{"name", info.name}, {"dtype", info.dtype}, {"shape", info.shape}});
   }
   return json;
 }
@@ -70,7 +78,8 @@ void print_groups(const muon::CheckpointSummary& summary) {
   for (std::size_t g = 0; g < summary.groups.size(); ++g) {
     const auto& group = summary.groups[g];
     std::vector<std::string> options;
-    for (const auto& [name, value] : group.options) options.push_back(message("{}={}", name, value));
+    for (const auto& [name, value] : group.options)
+      options.push_back(message("{}={}", name, value));
     print("group {}   {}, {} parameters: {}\n", g, group.algorithm, group.parameters.size(),
           fmt::format("{}", fmt::join(options, " ")));
   }
@@ -80,13 +89,16 @@ void print_groups(const muon::CheckpointSummary& summary) {
   }
 }
 
-void print_summary(const fs::path& path, const muon::CheckpointSummary& summary, const muon::Safetensors& file, bool verified) {
+void print_summary(const fs::path& path, const muon::CheckpointSummary& summary,
+                   const muon::Safetensors& file, bool verified) {
   print("{}\nstep      {}\nwritten   by {}\nbytes     {}\n", path, summary.step, summary.library,
         verified ? "agree with the checksum" : "not verified (--verify)");
   print_groups(summary);
-  for (const auto& [key, value] : summary.notes) print("note      {}: {}\n", key, printable(value, 200));
+  for (const auto& [key, value] : summary.notes)
+    print("note      {}: {}\n", key, printable(value, 200));
   std::size_t width = 0;
-  for (const muon::TensorInfo& info : file.tensors()) width = std::max(width, printable(info.name).size());
+  for (const muon::TensorInfo& info : file.tensors())
+    width = std::max(width, printable(info.name).size());
   print("\n");
   for (const muon::TensorInfo& info : file.tensors())
     print("{:<{}}  {:<5} {}\n", info.name, width, info.dtype, shape_text(info.shape));

@@ -33,7 +33,8 @@ Json number_json(double value) {
 }
 
 Json json_of(const History& run) {
-  Json json{{"id", run.id()}, {"project", run.project()}, {"name", run.name()}, {"files", Json::array()}};
+  Json json{
+      {"id", run.id()}, {"project", run.project()}, {"name", run.name()}, {"files", Json::array()}};
   for (const auto& file : run.files()) json["files"].push_back(file.string());
   json["exit_code"] = run.exit_code() ? Json(*run.exit_code()) : Json();
   json["problems"] = run.problems();
@@ -52,13 +53,17 @@ Json json_of(const History& run) {
   return json;
 }
 
-std::vector<double> as_doubles(const std::vector<std::int64_t>& steps) { return {steps.begin(), steps.end()}; }
+std::vector<double> as_doubles(const std::vector<std::int64_t>& steps) {
+  return {steps.begin(), steps.end()};
+}
 
 void print_curve(const std::string& title, const Series& series, Axis steps, Axis values) {
   print("\n{}\n", title);
-  for (const std::string& line : curve(as_doubles(series.steps), series.values, steps, values, columns, rows))
+  for (const std::string& line :
+       curve(as_doubles(series.steps), series.values, steps, values, columns, rows))
     print("{}\n", line);
-  print("{:>11}{:<{}}{}\n", "", fmt::format("{:.0f}", steps.least), columns - 8, fmt::format("{:>8.0f}", steps.greatest));
+  print("{:>11}{:<{}}{}\n", "", fmt::format("{:.0f}", steps.least), columns - 8,
+        fmt::format("{:>8.0f}", steps.greatest));
 }
 
 void check_metrics(const InspectOptions& o, const std::set<std::string>& names) {
@@ -90,7 +95,8 @@ std::set<std::string> names_in(const History& run) {
 
 std::string state_of(const History& run) {
   if (!run.exit_code()) return "running, or killed";
-  return *run.exit_code() == 0 ? "finished" : fmt::format("ended with exit code {}", *run.exit_code());
+  return *run.exit_code() == 0 ? "finished"
+                               : fmt::format("ended with exit code {}", *run.exit_code());
 }
 
 /// Errors   std::runtime_error: what could not be read; the rest has been shown then
@@ -99,25 +105,28 @@ void check_whole(const std::vector<History>& runs) {
   for (const History& run : runs) {
     for (const std::string& problem : run.problems()) problems.push_back(printable(problem));
   }
-  if (!problems.empty()) throw std::runtime_error(fmt::format("{}", fmt::join(problems, "\nmuon: ")));
+  if (!problems.empty())
+    throw std::runtime_error(fmt::format("{}", fmt::join(problems, "\nmuon: ")));
 }
 
 void print_run(const InspectOptions& o, const History& run) {
-  print("{}\nrun       {}\nproject   {}\nstate     {}\n", run.files().front(), run.name().empty() ? run.id() : run.name(),
-        run.project(), state_of(run));
+  print("{}\nrun       {}\nproject   {}\nstate     {}\n", run.files().front(),
+        run.name().empty() ? run.id() : run.name(), run.project(), state_of(run));
   std::size_t width = 6;
   for (const auto& [name, series] : run.series()) width = std::max(width, name.size());
   width = std::min<std::size_t>(width, 48);
-  print("\n{:<{}}  {:>7} {:>10} {:>10} {:>10} {:>10} {:>10}\n", "metric", width, "count", "last step", "first", "last", "least",
-        "greatest");
+  print("\n{:<{}}  {:>7} {:>10} {:>10} {:>10} {:>10} {:>10}\n", "metric", width, "count",
+        "last step", "first", "last", "least", "greatest");
   for (const auto& [name, series] : run.series()) {
     const Axis axis = axis_of(series.values);
-    print("{:<{}}  {:>7} {:>10} {:>10.4g} {:>10.4g} {:>10.4g} {:>10.4g}\n", printable(name, 44), width, series.values.size(),
-          series.steps.back(), series.values.front(), series.values.back(), axis.least, axis.greatest);
+    print("{:<{}}  {:>7} {:>10} {:>10.4g} {:>10.4g} {:>10.4g} {:>10.4g}\n", printable(name, 44),
+          width, series.values.size(), series.steps.back(), series.values.front(),
+          series.values.back(), axis.least, axis.greatest);
   }
   if (!run.others().empty()) {
     print("\nhistograms and texts\n");
-    for (const auto& [name, count] : run.others()) print("{:<{}}  {:>7}\n", printable(name, 44), width, count);
+    for (const auto& [name, count] : run.others())
+      print("{:<{}}  {:>7}\n", printable(name, 44), width, count);
   }
   const auto names = names_in(run);
   for (const std::string& name : chosen(o, names)) {
@@ -139,17 +148,20 @@ void compare(const InspectOptions& o, const std::vector<History>& runs) {
   if (names.empty()) throw std::runtime_error("these runs have no metric in common");
   for (const std::string& metric : chosen(o, names)) {
     std::vector<double> all_values, all_steps;
-    print("{}\n  {:<32} {:>10} {:>10} {:>10} {:>10} {:>10}\n", metric, "run", "last step", "first", "last", "least", "greatest");
+    print("{}\n  {:<32} {:>10} {:>10} {:>10} {:>10} {:>10}\n", metric, "run", "last step", "first",
+          "last", "least", "greatest");
     for (std::size_t i = 0; i < runs.size(); ++i) {
       const Series& series = runs[i].series().at(metric);
       const Axis axis = axis_of(series.values);
-      print("  {:<32} {:>10} {:>10.4g} {:>10.4g} {:>10.4g} {:>10.4g}\n", printable(o.paths[i], 28), series.steps.back(),
-            series.values.front(), series.values.back(), axis.least, axis.greatest);
+      print("  {:<32} {:>10} {:>10.4g} {:>10.4g} {:>10.4g} {:>10.4g}\n", printable(o.paths[i], 28),
+            series.steps.back(), series.values.front(), series.values.back(), axis.least,
+            axis.greatest);
       all_values.insert(all_values.end(), series.values.begin(), series.values.end());
       for (const std::int64_t step : series.steps) all_steps.push_back(static_cast<double>(step));
     }
     const Axis steps = axis_of(all_steps), values = axis_of(all_values);  // the same for all
-    for (std::size_t i = 0; i < runs.size(); ++i) print_curve(o.paths[i], runs[i].series().at(metric), steps, values);
+    for (std::size_t i = 0; i < runs.size(); ++i)
+      print_curve(o.paths[i], runs[i].series().at(metric), steps, values);
     print("\n");
   }
 }
@@ -162,7 +174,9 @@ void follow(const InspectOptions& o, History& run) {
     run.read();
     std::map<std::int64_t, std::string> lines;
     for (const auto& [name, series] : run.series()) {
-      if (!o.metrics.empty() && std::find(o.metrics.begin(), o.metrics.end(), name) == o.metrics.end()) continue;
+      if (!o.metrics.empty() &&
+          std::find(o.metrics.begin(), o.metrics.end(), name) == o.metrics.end())
+        continue;
       for (std::size_t& i = shown[name]; i < series.steps.size(); ++i)
         lines[series.steps[i]] += message("  {} {:.5g}", name, series.values[i]);
     }

@@ -39,21 +39,27 @@ void print_skipped(const muon::ModelFile& file) {
 /// What the options leave open is the references', since the plan may be for Python.
 muon::MuonOptions muon_options(const PlanOptions& o) {
   muon::MuonOptions muon = muon::keller_jordan_muon();
-  return muon.lr(o.lr.value_or(muon.lr())).weight_decay(o.weight_decay.value_or(muon.weight_decay())).adjust_lr_fn(o.adjust_lr);
+  return muon.lr(o.lr.value_or(muon.lr()))
+      .weight_decay(o.weight_decay.value_or(muon.weight_decay()))
+      .adjust_lr_fn(o.adjust_lr);
 }
 
 torch::optim::AdamWOptions adamw_options(const PlanOptions& o) {
   torch::optim::AdamWOptions adamw = muon::keller_jordan_adam();
-  return adamw.lr(o.adamw_lr.value_or(adamw.lr())).weight_decay(o.weight_decay.value_or(adamw.weight_decay()));
+  return adamw.lr(o.adamw_lr.value_or(adamw.lr()))
+      .weight_decay(o.weight_decay.value_or(adamw.weight_decay()));
 }
 
 }  // namespace
 
 void add_plan_options(CLI::App& command, PlanOptions& o) {
   command.footer(
-      "FILE is a .safetensors file, the index of a sharded one (model.safetensors.index.json), a state_dict by\n"
-      "Python's torch.save (.pt, .pth, .bin), a TorchScript module, or a folder with one of them. Only names and\n"
-      "shapes are read, so size does not matter, and nothing in the file is executed; but a TorchScript module is\n"
+      "FILE is a .safetensors file, the index of a sharded one (model.safetensors.index.json), a "
+      "state_dict by\n"
+      "Python's torch.save (.pt, .pth, .bin), a TorchScript module, or a folder with one of them. "
+      "Only names and\n"
+      "shapes are read, so size does not matter, and nothing in the file is executed; but a "
+      "TorchScript module is\n"
       "loaded as a whole by LibTorch, as torch::jit::load does it.\n"
       "A question mark in the last column marks low confidence: please review that row.\n\n"
       "Examples:\n"
@@ -63,30 +69,42 @@ void add_plan_options(CLI::App& command, PlanOptions& o) {
   command.add_option("FILE", o.file, "The checkpoint")->required();
   command.add_option("--key", o.key, "Which dict of a torch.save file: model, or trainer.model");
   command
-      .add_option("--assign", o.assign, "GLOB=muon|adamw|freeze for parameters by name, before the built-in rules; repeatable")
+      .add_option(
+          "--assign", o.assign,
+          "GLOB=muon|adamw|freeze for parameters by name, before the built-in rules; repeatable")
       ->allow_extra_args(false)
       ->type_name("GLOB=WHAT");
   const muon::MuonOptions muon = muon_options(o);
   const torch::optim::AdamWOptions adamw = adamw_options(o);
-  command.add_option("--lr", o.lr, fmt::format("Learning rate of Muon [{}]", muon.lr()))->check(check_at_least_zero);
-  command.add_option("--adamw-lr", o.adamw_lr, fmt::format("Learning rate of AdamW [{}]", adamw.lr()))
+  command.add_option("--lr", o.lr, fmt::format("Learning rate of Muon [{}]", muon.lr()))
+      ->check(check_at_least_zero);
+  command
+      .add_option("--adamw-lr", o.adamw_lr, fmt::format("Learning rate of AdamW [{}]", adamw.lr()))
       ->check(check_at_least_zero);
   command
       .add_option("--weight-decay", o.weight_decay,
-                  fmt::format("Of both, decoupled [Muon {}, AdamW {}]", muon.weight_decay(), adamw.weight_decay()))
+                  fmt::format("Of both, decoupled [Muon {}, AdamW {}]", muon.weight_decay(),
+                              adamw.weight_decay()))
       ->check(check_at_least_zero);
-  add_choice(command, "--adjust-lr", o.adjust_lr, "How Muon's lr is scaled to a matrix of rows x cols");
-  CLI::Option* const json = command.add_flag("--json", o.json, "One JSON object with every option, for programs");
-  command.add_flag("--python", o.python, "Parameter groups for torch.optim.Muon and torch.optim.AdamW, to paste")->excludes(json);
+  add_choice(command, "--adjust-lr", o.adjust_lr,
+             "How Muon's lr is scaled to a matrix of rows x cols");
+  CLI::Option* const json =
+      command.add_flag("--json", o.json, "One JSON object with every option, for programs");
+  command
+      .add_flag("--python", o.python,
+                "Parameter groups for torch.optim.Muon and torch.optim.AdamW, to paste")
+      ->excludes(json);
 }
 
 void plan(const PlanOptions& o) {
   const muon::ModelFile file = muon::describe_file(o.file, o.key);
-  if (file.parameters.empty()) throw std::runtime_error(message("{} holds no parameter that an optimizer trains", o.file));
+  if (file.parameters.empty())
+    throw std::runtime_error(message("{} holds no parameter that an optimizer trains", o.file));
   std::optional<muon::Plan> made;
   try {
     made.emplace(file.parameters, rules_for(o.assign, muon_options(o), adamw_options(o)));
-  } catch (const std::invalid_argument& error) {  // the built-in rules fit every file, so it is an --assign
+    // the built-in rules fit every file, so it is an --assign
+  } catch (const std::invalid_argument& error) {
     throw UsageError(error.what());
   }
   if (o.python) {
@@ -97,7 +115,8 @@ void plan(const PlanOptions& o) {
     json["file_format"] = file.format;
     json["skipped"] = Json::array();
     for (const muon::TensorInfo& info : file.skipped)
-      json["skipped"].push_back(Json{{"name", info.name}, {"dtype", info.dtype}, {"shape", info.shape}});
+      json["skipped"].push_back(
+          Json{{"name", info.name}, {"dtype", info.dtype}, {"shape", info.shape}});
     print_json(json);
   } else {
     print("{}  ({})\n\n{}", o.file, file.format, Lines{made->table()});

@@ -9,8 +9,8 @@
 namespace cli {
 namespace {
 
-/// A Python string literal: UTF-8 as it is, and JSON's escapes, which Python reads as well. Those of printable(), through which
-/// the whole text goes, are of the same form.
+/// A Python string literal: UTF-8 as it is, and JSON's escapes, which Python reads as well. Those
+/// of printable(), through which the whole text goes, are of the same form.
 std::string quoted(const std::string& text) {
   return nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
@@ -38,11 +38,12 @@ Lists sorted(const muon::Plan& plan) {
 std::string names(const char* variable, const std::vector<const muon::Assignment*>& list) {
   std::string text = fmt::format("{} = [\n", variable);
   for (const muon::Assignment* a : list) {
-    const bool whole = a->parameter.view == muon::MatrixView::matrix() || a->algorithm != muon::Algorithm::muon ||
-                       a->parameter.shape.size() != 2;
-    text += fmt::format(
-        "    {},{}\n", quoted(a->parameter.name),
-        whole ? "" : fmt::format("  # holds {}: torch.optim.Muon takes it as one matrix", a->parameter.view.to_string()));
+    const bool whole = a->parameter.view == muon::MatrixView::matrix() ||
+                       a->algorithm != muon::Algorithm::muon || a->parameter.shape.size() != 2;
+    text += fmt::format("    {},{}\n", quoted(a->parameter.name),
+                        whole ? ""
+                              : fmt::format("  # holds {}: torch.optim.Muon takes it as one matrix",
+                                            a->parameter.view.to_string()));
   }
   return text + "]\n";
 }
@@ -51,37 +52,46 @@ std::string names(const char* variable, const std::vector<const muon::Assignment
 
 std::string python_groups(const muon::Plan& plan, const std::string& source) {
   const Lists lists = sorted(plan);
-  std::string text =
-      fmt::format("# Who optimizes what in {}, by muon plan. `model` is your torch.nn.Module.\nimport torch\n\n", quoted(source));
+  std::string text = fmt::format(
+      "# Who optimizes what in {}, by muon plan. `model` is your torch.nn.Module.\nimport "
+      "torch\n\n",
+      quoted(source));
   text += names("muon_names", lists.muon);
   text += names("adamw_names", lists.adamw);
   if (!lists.not_two_dimensional.empty()) {
-    text += "# Muon's too, as matrices; torch.optim.Muon takes two dimensions only, so here they are AdamW's.\n";
+    text +=
+        "# Muon's too, as matrices; torch.optim.Muon takes two dimensions only, so here they are "
+        "AdamW's.\n";
     text += names("adamw_instead_names", lists.not_two_dimensional);
   }
   if (!lists.frozen.empty()) text += names("frozen_names", lists.frozen);
   text += "\nparameters = dict(model.named_parameters())\n";
-  if (!lists.frozen.empty()) text += "for name in frozen_names:\n    parameters[name].requires_grad_(False)\n";
+  if (!lists.frozen.empty())
+    text += "for name in frozen_names:\n    parameters[name].requires_grad_(False)\n";
   if (!lists.muon.empty()) {
     const auto& o = static_cast<const muon::MuonOptions&>(*lists.muon.front()->options);
     const auto& step = o.ns_coefficients().front();
     text += fmt::format(
-        "muon = torch.optim.Muon(\n    [(name, parameters[name]) for name in muon_names],\n    lr={}, weight_decay={}, "
+        "muon = torch.optim.Muon(\n    [(name, parameters[name]) for name in muon_names],\n    "
+        "lr={}, weight_decay={}, "
         "momentum={}, nesterov={}, "
         "ns_coefficients=({}, {}, {}),\n    eps={}, ns_steps={}, adjust_lr_fn={},\n)\n",
-        o.lr(), o.weight_decay(), o.momentum(), boolean(o.nesterov()), step.a, step.b, step.c, o.eps(), o.ns_steps(),
-        quoted(std::string(to_string(o.adjust_lr_fn()))));
+        o.lr(), o.weight_decay(), o.momentum(), boolean(o.nesterov()), step.a, step.b, step.c,
+        o.eps(), o.ns_steps(), quoted(std::string(to_string(o.adjust_lr_fn()))));
   }
   const auto* any = !lists.adamw.empty() ? lists.adamw.front() : nullptr;
   const torch::optim::AdamWOptions fallback = muon::keller_jordan_adam();
-  const auto& a = any != nullptr ? static_cast<const torch::optim::AdamWOptions&>(*any->options) : fallback;
+  const auto& a =
+      any != nullptr ? static_cast<const torch::optim::AdamWOptions&>(*any->options) : fallback;
   if (any != nullptr || !lists.not_two_dimensional.empty()) {
     const auto [beta1, beta2] = a.betas();
     text += fmt::format(
-        "adamw = torch.optim.AdamW(\n    [(name, parameters[name]) for name in adamw_names{}],\n    lr={}, betas=({}, {}), "
+        "adamw = torch.optim.AdamW(\n    [(name, parameters[name]) for name in adamw_names{}],\n   "
+        " lr={}, betas=({}, {}), "
         "eps={}, "
         "weight_decay={},\n)\n",
-        lists.not_two_dimensional.empty() ? "" : " + adamw_instead_names", a.lr(), beta1, beta2, a.eps(), a.weight_decay());
+        lists.not_two_dimensional.empty() ? "" : " + adamw_instead_names", a.lr(), beta1, beta2,
+        a.eps(), a.weight_decay());
   }
   return text;
 }

@@ -7,7 +7,8 @@
 
 namespace cli {
 
-/// What torch.optim.Muon cannot do (anything but two dimensions; parts of a fused matrix) is said in comments.
+/// What torch.optim.Muon cannot do (anything but two dimensions; parts of a fused matrix) is said
+/// in comments.
 std::string python_groups(const muon::Plan& plan, const std::string& source);
 
 }  // namespace cli

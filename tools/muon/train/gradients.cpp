@@ -18,10 +18,12 @@ void print_gradients(const Model& model, std::int64_t step) {
     if (gradient.defined()) {
       std::ostringstream shape;
       shape << gradient.sizes();
-      print("  {:<{}}  {:<14}  norm {:.4g}\n", entry.key(), width, shape.str(), gradient.norm().item<double>());
+      print("  {:<{}}  {:<14}  norm {:.4g}\n", entry.key(), width, shape.str(),
+            gradient.norm().item<double>());
     } else {
       print("  {:<{}}  no gradient: {}\n", entry.key(), width,
-            entry.value().requires_grad() ? "it took no part in the loss, and no optimizer moved it" : "it is frozen");
+            entry.value().requires_grad() ? "it took no part in the loss, and no optimizer moved it"
+                                          : "it is frozen");
     }
   }
 }

@@ -29,7 +29,8 @@ muon::MuonOptions muon_options(const TrainOptions& options) {
 
 torch::optim::AdamWOptions adamw_options(const TrainOptions& options) {
   const bool own = is_own(options, OptimizerKind::adamw);
-  torch::optim::AdamWOptions adamw = own ? torch::optim::AdamWOptions() : muon::keller_jordan_adam();
+  torch::optim::AdamWOptions adamw =
+      own ? torch::optim::AdamWOptions() : muon::keller_jordan_adam();
   adamw.lr((own ? options.lr : options.adamw_lr).value_or(adamw.lr()));
   adamw.weight_decay(options.weight_decay.value_or(adamw.weight_decay()));
   return adamw;
@@ -54,33 +55,43 @@ const char* name_of(OptimizerKind kind) {
 
 double learning_rate(const TrainOptions& options) {
   if (is_own(options, OptimizerKind::muon)) return muon_options(options).lr();
-  return is_own(options, OptimizerKind::adamw) ? adamw_options(options).lr() : sgd_options(options).lr();
+  return is_own(options, OptimizerKind::adamw) ? adamw_options(options).lr()
+                                               : sgd_options(options).lr();
 }
 
 double weight_decay(const TrainOptions& options) {
   if (is_own(options, OptimizerKind::muon)) return muon_options(options).weight_decay();
-  return is_own(options, OptimizerKind::adamw) ? adamw_options(options).weight_decay() : sgd_options(options).weight_decay();
+  return is_own(options, OptimizerKind::adamw) ? adamw_options(options).weight_decay()
+                                               : sgd_options(options).weight_decay();
 }
 
-double momentum(const TrainOptions& options) { return options.momentum.value_or(muon::default_muon().momentum()); }
+double momentum(const TrainOptions& options) {
+  return options.momentum.value_or(muon::default_muon().momentum());
+}
 
-double aux_learning_rate(const TrainOptions& options) { return options.adamw_lr.value_or(muon::keller_jordan_adam().lr()); }
+double aux_learning_rate(const TrainOptions& options) {
+  return options.adamw_lr.value_or(muon::keller_jordan_adam().lr());
+}
 
 std::optional<muon::Plan> plan_for(const TrainOptions& options, const Model& model) {
   if (options.optimizer == OptimizerKind::sgd) {
-    if (!options.assign.empty()) throw UsageError("--assign needs --optimizer muon or adamw; SGD takes every parameter");
+    if (!options.assign.empty())
+      throw UsageError("--assign needs --optimizer muon or adamw; SGD takes every parameter");
     return std::nullopt;
   }
   const bool adamw_only = options.optimizer == OptimizerKind::adamw;
-  const auto rules = rules_for(options.assign, muon_options(options), adamw_options(options), adamw_only);
+  const auto rules =
+      rules_for(options.assign, muon_options(options), adamw_options(options), adamw_only);
   try {
     return muon::make_plan(model, rules);
-  } catch (const std::invalid_argument& error) {  // the built-in rules fit these models, so it is an --assign
+    // the built-in rules fit these models, so it is an --assign
+  } catch (const std::invalid_argument& error) {
     throw UsageError(error.what());
   }
 }
 
-std::unique_ptr<torch::optim::Optimizer> make_optimizer(const TrainOptions& options, const Model& model,
+std::unique_ptr<torch::optim::Optimizer> make_optimizer(const TrainOptions& options,
+                                                        const Model& model,
                                                         const std::optional<muon::Plan>& plan) {
   if (!plan) return std::make_unique<torch::optim::SGD>(model.parameters(), sgd_options(options));
   return std::make_unique<muon::MuonWithAuxAdam>(*plan);
@@ -88,12 +99,16 @@ std::unique_ptr<torch::optim::Optimizer> make_optimizer(const TrainOptions& opti
 
 muon::Schedule make_schedule(const TrainOptions& options, std::int64_t total) {
   const std::int64_t warmup = options.warmup;
-  if (warmup > total) throw UsageError(message("--warmup {} is longer than the run of {} steps", warmup, total));
+  if (warmup > total)
+    throw UsageError(message("--warmup {} is longer than the run of {} steps", warmup, total));
   switch (options.schedule) {
-    case ScheduleKind::cosine: return [=](std::int64_t step) { return muon::schedule::cosine(step, total, warmup); };
+    case ScheduleKind::cosine:
+      return [=](std::int64_t step) { return muon::schedule::cosine(step, total, warmup); };
     case ScheduleKind::wsd: {
       const std::int64_t decay = std::min(total / 5, total - warmup);
-      return [=](std::int64_t step) { return muon::schedule::warmup_stable_decay(step, total, warmup, decay); };
+      return [=](std::int64_t step) {
+        return muon::schedule::warmup_stable_decay(step, total, warmup, decay);
+      };
     }
     case ScheduleKind::constant: break;
   }
@@ -102,14 +117,17 @@ muon::Schedule make_schedule(const TrainOptions& options, std::int64_t total) {
 
 OptimizerKind kind_of(const torch::optim::OptimizerOptions& options) {
   if (dynamic_cast<const muon::MuonOptions*>(&options) != nullptr) return OptimizerKind::muon;
-  return dynamic_cast<const torch::optim::AdamWOptions*>(&options) != nullptr ? OptimizerKind::adamw : OptimizerKind::sgd;
+  return dynamic_cast<const torch::optim::AdamWOptions*>(&options) != nullptr ? OptimizerKind::adamw
+                                                                              : OptimizerKind::sgd;
 }
 
 std::string learning_rates(torch::optim::Optimizer& optimizer) {
   std::vector<std::string> rates;
   for (auto& group : optimizer.param_groups()) {
-    std::string rate = fmt::format("{} {:.3g}", name_of(kind_of(group.options())), group.options().get_lr());
-    if (std::find(rates.begin(), rates.end(), rate) == rates.end()) rates.push_back(std::move(rate));
+    std::string rate =
+        fmt::format("{} {:.3g}", name_of(kind_of(group.options())), group.options().get_lr());
+    if (std::find(rates.begin(), rates.end(), rate) == rates.end())
+      rates.push_back(std::move(rate));
   }
   return fmt::format("{}", fmt::join(rates, ", "));
 }

@@ -1,6 +1,7 @@
-// From the options to an optimizer: the plan, the optimizer it makes, and its schedule. What the options leave open is what
-// the library has: muon::default_muon and muon::keller_jordan_adam for --optimizer muon, as in the one line
-// muon::MuonWithAuxAdam(*model); torch::optim::AdamWOptions for --optimizer adamw.
+// From the options to an optimizer: the plan, the optimizer it makes, and its schedule. What the
+// options leave open is what the library has: muon::default_muon and muon::keller_jordan_adam for
+// --optimizer muon, as in the one line muon::MuonWithAuxAdam(*model); torch::optim::AdamWOptions
+// for --optimizer adamw.
 #pragma once
 
 #include "train/models/model.hpp"
@@ -22,11 +23,14 @@ double momentum(const TrainOptions& options);
 double aux_learning_rate(const TrainOptions& options);
 
 /// Who optimizes what. None for SGD, which has every parameter.
-/// Errors   UsageError: an --assign that is not GLOB=muon|adamw|freeze, or one beside SGD. std::invalid_argument from the plan.
+/// Errors   UsageError: an --assign that is not GLOB=muon|adamw|freeze, or one beside SGD.
+///          std::invalid_argument from the plan.
 std::optional<muon::Plan> plan_for(const TrainOptions& options, const Model& model);
 
-/// A muon::MuonWithAuxAdam for the plan's groups, which may all be AdamW's; torch::optim::SGD without a plan.
-std::unique_ptr<torch::optim::Optimizer> make_optimizer(const TrainOptions& options, const Model& model,
+/// A muon::MuonWithAuxAdam for the plan's groups, which may all be AdamW's; torch::optim::SGD
+/// without a plan.
+std::unique_ptr<torch::optim::Optimizer> make_optimizer(const TrainOptions& options,
+                                                        const Model& model,
                                                         const std::optional<muon::Plan>& plan);
 
 /// The factor for all learning rates over a run of `total` steps.

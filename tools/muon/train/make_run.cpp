@@ -28,7 +28,8 @@ void set_threads(int threads) {
 void check_summary(const TrainOptions& o) {
   if (o.summary.empty()) return;
   const fs::path summary = o.summary, folder = o.run_dir;
-  const bool inside = !folder.empty() && summary.parent_path().lexically_normal() == folder.lexically_normal();
+  const bool inside =
+      !folder.empty() && summary.parent_path().lexically_normal() == folder.lexically_normal();
   if (inside && summary.filename() == "model.pt")
     throw UsageError("--summary would overwrite the model in --run-dir; give another name");
   if (!inside) check_writable(summary);
@@ -36,8 +37,10 @@ void check_summary(const TrainOptions& o) {
 
 /// Before anything is made or trained.
 void check_options(const TrainOptions& o) {
-  if (o.optimizer == OptimizerKind::sgd && (!o.checkpoint.empty() || !o.resume.empty() || o.save_every > 0))
-    throw UsageError("--optimizer sgd has no checkpoints; leave --checkpoint, --save-every and --resume out");
+  if (o.optimizer == OptimizerKind::sgd &&
+      (!o.checkpoint.empty() || !o.resume.empty() || o.save_every > 0))
+    throw UsageError(
+        "--optimizer sgd has no checkpoints; leave --checkpoint, --save-every and --resume out");
   check_tracking(o);
   check_summary(o);
 }
@@ -45,9 +48,11 @@ void check_options(const TrainOptions& o) {
 /// A frozen parameter needs no gradient either.
 void freeze(const muon::Plan& plan) {
   for (const muon::Assignment& a : plan.assignments()) {
-    if (a.algorithm == muon::Algorithm::frozen) torch::Tensor(a.parameter.tensor).requires_grad_(false);
+    if (a.algorithm == muon::Algorithm::frozen)
+      torch::Tensor(a.parameter.tensor).requires_grad_(false);
   }
-  if (plan.param_groups().empty()) throw UsageError("--assign freezes every parameter; leave one to train");
+  if (plan.param_groups().empty())
+    throw UsageError("--assign freezes every parameter; leave one to train");
 }
 
 }  // namespace
@@ -62,7 +67,9 @@ Run make_run(const TrainOptions& options) {
   const bool known_classes = options.data == "mnist" || options.data == "random";
   if (!options.plan_only || !known_classes) run.data = load_dataset(options.data, options.seed);
   torch::manual_seed(static_cast<std::uint64_t>(options.seed));
-  run.model = make_model(options.model, run.data.train.images.defined() ? run.data.image() : ImageShape(), run.data.classes);
+  run.model =
+      make_model(options.model, run.data.train.images.defined() ? run.data.image() : ImageShape(),
+                 run.data.classes);
   run.model->to(device, options.dtype);
   run.plan = plan_for(options, *run.model);
   if (run.plan) freeze(*run.plan);

@@ -25,9 +25,10 @@ struct Run {
   std::int64_t steps = 0;  ///< in all
 };
 
-/// Checks the options and makes data, model and plan, so far that the plan can be printed. Makes no file.
-/// Errors   UsageError: options that do not fit together. std::runtime_error: data that cannot be read, a summary that cannot be
-///          written.
+/// Checks the options and makes data, model and plan, so far that the plan can be printed. Makes no
+/// file.
+/// Errors   UsageError: options that do not fit together. std::runtime_error: data that cannot be
+///          read, a summary that cannot be written.
 Run make_run(const TrainOptions& options);
 
 /// The rest: its length, the optimizer and its schedule.

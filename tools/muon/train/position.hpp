@@ -28,11 +28,14 @@ struct Position {
   /// Goes on to the next epoch.
   void end_epoch();
 
-  /// For a checkpoint, and out of one after `step` steps. A run that ended inside an epoch, because it had no more steps, has a
-  /// result of that part of it; `from_notes` takes it back, since the epoch goes on.
-  /// Errors   std::runtime_error: epochs of another length than `steps_an_epoch`. nlohmann::json::exception: no such notes.
+  /// For a checkpoint, and out of one after `step` steps. A run that ended inside an epoch, because
+  /// it had no more steps, has a result of that part of it; `from_notes` takes it back, since the
+  /// epoch goes on.
+  /// Errors   std::runtime_error: epochs of another length than `steps_an_epoch`.
+  ///          nlohmann::json::exception: no such notes.
   std::map<std::string, std::string> notes() const;
-  void from_notes(const std::map<std::string, std::string>& notes, std::int64_t step, std::int64_t steps_an_epoch);
+  void from_notes(const std::map<std::string, std::string>& notes, std::int64_t step,
+                  std::int64_t steps_an_epoch);
 };
 
 }  // namespace cli

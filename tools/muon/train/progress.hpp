@@ -1,4 +1,5 @@
-// A run's progress on standard error: a bar that redraws itself on a terminal, plain lines elsewhere.
+// A run's progress on standard error: a bar that redraws itself on a terminal, plain lines
+// elsewhere.
 #pragma once
 
 #include <chrono>
@@ -15,9 +16,11 @@ class Progress {
   /// `total` steps of `images` images each.
   Progress(std::int64_t first, std::int64_t total, std::int64_t images);
 
-  /// Is it time to show something? Then give `show` the figures, which may cost a synchronization to get.
+  /// Is it time to show something? Then give `show` the figures, which may cost a synchronization
+  /// to get.
   bool due(std::int64_t step) const;
-  void show(const std::string& epoch, std::int64_t step, double loss, const std::string& learning_rates);
+  void show(const std::string& epoch, std::int64_t step, double loss,
+            const std::string& learning_rates);
 
   /// Takes the bar away, so that a line can be printed.
   void clear();

@@ -26,18 +26,21 @@ namespace {
 namespace fs = std::filesystem;
 
 fs::path new_name(const std::string& model) {
-  const std::string name = fmt::format("{:%Y%m%d-%H%M%S}-{}", fmt::localtime(std::time(nullptr)), model);
+  const std::string name =
+      fmt::format("{:%Y%m%d-%H%M%S}-{}", fmt::localtime(std::time(nullptr)), model);
   fs::path path = fs::path("runs") / name;
   for (int i = 2; fs::exists(path); ++i) path = fs::path("runs") / fmt::format("{}-{}", name, i);
   return path;
 }
 
-/// A lock on a folder for as long as it lives; null if another process has it. A killed process holds none.
+/// A lock on a folder for as long as it lives; null if another process has it. A killed process
+/// holds none.
 std::shared_ptr<void> lock(const fs::path& folder) {
   const int descriptor = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (descriptor < 0) return nullptr;
   const std::shared_ptr<void> holder(nullptr, [descriptor](void*) { ::close(descriptor); });
-  const bool taken = ::flock(descriptor, LOCK_EX | LOCK_NB) == 0 || errno == ENOLCK || errno == EOPNOTSUPP;
+  const bool taken =
+      ::flock(descriptor, LOCK_EX | LOCK_NB) == 0 || errno == ENOLCK || errno == EOPNOTSUPP;
   return taken ? std::shared_ptr<void>(holder, reinterpret_cast<void*>(1)) : nullptr;
 }
 
@@ -67,7 +70,8 @@ bool is_stopped(const fs::path& folder) {
 fs::path newest_stopped(const std::string& model) {
   fs::path newest;
   std::error_code error;
-  for (fs::directory_iterator entry("runs", error), end; !error && entry != end; entry.increment(error)) {
+  for (fs::directory_iterator entry("runs", error), end; !error && entry != end;
+       entry.increment(error)) {
     const fs::path& path = entry->path();
     const bool of_model = path.filename().string().find("-" + model) != std::string::npos;
     if (of_model && path > newest && is_stopped(path) && lock(path) != nullptr) newest = path;
@@ -82,8 +86,9 @@ fs::path named_by_resume(const TrainOptions& o) {
   if (!o.run_dir.empty()) return o.run_dir;
   const fs::path found = newest_stopped(o.model);
   if (found.empty())
-    throw UsageError(message("--resume: {} holds no stopped run of {}; give --resume a checkpoint or a run's folder",
-                             (fs::current_path() / "runs"), o.model));
+    throw UsageError(message(
+        "--resume: {} holds no stopped run of {}; give --resume a checkpoint or a run's folder",
+        (fs::current_path() / "runs"), o.model));
   return found;
 }
 
@@ -92,12 +97,15 @@ void check_result(const RunFolder& folder, std::int64_t steps) {
   const auto result = steps_of_result(folder.path);
   if (!result) return;
   std::error_code error;
-  const bool own = folder.resume_from && fs::equivalent(folder.resume_from->parent_path(), folder.checkpoints, error);
+  const bool own = folder.resume_from &&
+                   fs::equivalent(folder.resume_from->parent_path(), folder.checkpoints, error);
   if (!own || *result == 0)
-    throw UsageError(message("--run-dir {} holds the result of another run; give another folder", folder.path));
+    throw UsageError(
+        message("--run-dir {} holds the result of another run; give another folder", folder.path));
   if (*result >= steps) {
     throw UsageError(
-        message("--run-dir {} holds the result of this run after {} steps; give more --steps or --epochs to go on longer, "
+        message("--run-dir {} holds the result of this run after {} steps; give more --steps or "
+                "--epochs to go on longer, "
                 "or another folder",
                 folder.path, *result));
   }
@@ -118,9 +126,10 @@ RunFolder find_run_folder(const TrainOptions& o) {
                          : fs::exists(from)     ? std::optional(from)
                                                 : std::nullopt;
     if (!folder.resume_from)
-      throw UsageError(message(
-          "--resume: {} holds no checkpoint (step-*.safetensors); a run writes one with --save-every, or when it is stopped",
-          from));
+      throw UsageError(
+          message("--resume: {} holds no checkpoint (step-*.safetensors); a run writes one with "
+                  "--save-every, or when it is stopped",
+                  from));
   }
   if (folder.path.empty()) folder.path = new_name(o.model);
   folder.checkpoints = o.checkpoint.empty() ? folder.path / "checkpoints" : fs::path(o.checkpoint);
@@ -130,20 +139,27 @@ RunFolder find_run_folder(const TrainOptions& o) {
 void make_run_folder(RunFolder& folder, std::int64_t steps) {
   if (!folder.resume_from && muon::latest_checkpoint(folder.checkpoints)) {
     throw UsageError(
-        message("{} holds checkpoints of another run; go on with --resume, or give another folder", folder.checkpoints));
+        message("{} holds checkpoints of another run; go on with --resume, or give another folder",
+                folder.checkpoints));
   }
   std::error_code error;
   folder.made = fs::create_directories(folder.path, error);
-  if (error) throw std::runtime_error(message("--run-dir {} cannot be made: {}", folder.path, error.message()));
+  if (error)
+    throw std::runtime_error(
+        message("--run-dir {} cannot be made: {}", folder.path, error.message()));
   check_result(folder, steps);
   check_writable(folder.path / "summary.json");
   folder.lock = lock(folder.path);
-  if (folder.lock == nullptr) throw UsageError(message("another muon train is at work in {}", folder.path));
+  if (folder.lock == nullptr)
+    throw UsageError(message("another muon train is at work in {}", folder.path));
   if (folder.checkpoints == folder.path / "checkpoints") return;
   fs::create_directories(folder.checkpoints, error);
-  if (error) throw std::runtime_error(message("--checkpoint {} cannot be made: {}", folder.checkpoints, error.message()));
+  if (error)
+    throw std::runtime_error(
+        message("--checkpoint {} cannot be made: {}", folder.checkpoints, error.message()));
   folder.checkpoints_lock = lock(folder.checkpoints);
-  if (folder.checkpoints_lock == nullptr) throw UsageError(message("another muon train is at work in {}", folder.checkpoints));
+  if (folder.checkpoints_lock == nullptr)
+    throw UsageError(message("another muon train is at work in {}", folder.checkpoints));
 }
 
 std::string resume_command(const TrainOptions& o, const fs::path& folder) {

@@ -73,7 +73,8 @@ Json options_json(const TrainOptions& o, std::int64_t steps) {
   return json;
 }
 
-std::string summary_json(const TrainOptions& options, const std::optional<muon::Plan>& plan, std::int64_t steps, double seconds,
+std::string summary_json(const TrainOptions& options, const std::optional<muon::Plan>& plan,
+                         std::int64_t steps, double seconds,
                          const std::vector<EpochResult>& results) {
   Json json{{"format", 1}, {"program", "muon " MUON_VERSION_STRING}, {"libtorch", TORCH_VERSION}};
   json["options"] = options_json(options, steps);

@@ -1,4 +1,5 @@
-// What a run tells of itself: its options, and its result per epoch. In the summary and in checkpoints the same words.
+// What a run tells of itself: its options, and its result per epoch. In the summary and in
+// checkpoints the same words.
 #pragma once
 
 #include "train/train_options.hpp"
@@ -38,7 +39,8 @@ nlohmann::ordered_json options_json(const TrainOptions& options, std::int64_t st
 /// The options on which the numbers depend; a run that goes on must have the same.
 nlohmann::ordered_json numeric_options_json(const TrainOptions& options, std::int64_t steps);
 
-std::string summary_json(const TrainOptions& options, const std::optional<muon::Plan>& plan, std::int64_t steps, double seconds,
+std::string summary_json(const TrainOptions& options, const std::optional<muon::Plan>& plan,
+                         std::int64_t steps, double seconds,
                          const std::vector<EpochResult>& results);
 
 }  // namespace cli

@@ -85,7 +85,8 @@ std::vector<std::string> group_names(torch::optim::Optimizer& optimizer) {
 /// The norm of all tensors as one vector.
 double norm_of(const std::vector<torch::Tensor>& tensors) {
   double squares = 0;
-  for (const torch::Tensor& tensor : tensors) squares += std::pow(tensor.norm(2, torch::kFloat).item<double>(), 2);
+  for (const torch::Tensor& tensor : tensors)
+    squares += std::pow(tensor.norm(2, torch::kFloat).item<double>(), 2);
   return std::sqrt(squares);
 }
 
@@ -94,7 +95,9 @@ double norm_of(const std::vector<torch::Tensor>& tensors) {
 void check_tracking(const TrainOptions& o) {
   if (o.track.empty()) {
     if (o.watch || !o.project.empty() || !o.name.empty())
-      throw UsageError("--watch, --project and --name need --track, which says where to write: --track tensorboard");
+      throw UsageError(
+          "--watch, --project and --name need --track, which says where to write: --track "
+          "tensorboard");
     return;
   }
   try {
@@ -104,8 +107,9 @@ void check_tracking(const TrainOptions& o) {
   }
 }
 
-void Tracking::start(const TrainOptions& o, const std::optional<muon::Plan>& plan, const RunFolder& folder, const Model& model,
-                     std::int64_t steps, std::int64_t step, const std::string& id) {
+void Tracking::start(const TrainOptions& o, const std::optional<muon::Plan>& plan,
+                     const RunFolder& folder, const Model& model, std::int64_t steps,
+                     std::int64_t step, const std::string& id) {
   if (o.track.empty()) return;
   every_ = o.log_every;
   program_ = o.program;
@@ -124,19 +128,23 @@ void Tracking::start(const TrainOptions& o, const std::optional<muon::Plan>& pla
   options.sinks.clear();
   for (const TrackFormat format : o.track) options.sinks.push_back(make_sink(format, folder.path));
   run_ = track::init(std::move(options));
-  if (run_->sinks().size() < o.track.size()) print_error("muon: WANDB_MODE=disabled: nothing is written for wandb\n");
-  if (o.watch) watch_ = track::watch(*run_, model, {.log = *o.watch, .log_freq = every_, .start = step});
+  if (run_->sinks().size() < o.track.size())
+    print_error("muon: WANDB_MODE=disabled: nothing is written for wandb\n");
+  if (o.watch)
+    watch_ = track::watch(*run_, model, {.log = *o.watch, .log_freq = every_, .start = step});
 }
 
 void Tracking::before_step(std::int64_t step, torch::optim::Optimizer& optimizer) {
   before_.clear();
   if (!is_logged(step)) return;
   for (auto& group : optimizer.param_groups()) {
-    for (const torch::Tensor& parameter : group.params()) before_.push_back(parameter.detach().clone());
+    for (const torch::Tensor& parameter : group.params())
+      before_.push_back(parameter.detach().clone());
   }
 }
 
-void Tracking::after_step(std::int64_t step, torch::optim::Optimizer& optimizer, const torch::Tensor& loss) {
+void Tracking::after_step(std::int64_t step, torch::optim::Optimizer& optimizer,
+                          const torch::Tensor& loss) {
   if (watch_) watch_->step();
   if (!is_logged(step)) return;
   const torch::NoGradGuard no_grad;
@@ -178,7 +186,8 @@ void Tracking::finish(int exit_code) {
     print("{:<8} {}\n", label, how_to_view(*sink));
     label = "";
   }
-  if (!run_->sinks().empty()) print("{:<8} {} inspect {}\n", "", shell_word(program_), shell_word(run_->info().dir.string()));
+  if (!run_->sinks().empty())
+    print("{:<8} {} inspect {}\n", "", shell_word(program_), shell_word(run_->info().dir.string()));
   for (const muon::track::Problem& problem : run_->problems())
     print_error("muon: tracking lost something: {}\n", problem.to_string());
 }

@@ -26,9 +26,11 @@ void check_tracking(const TrainOptions& options);
 /// Writes nothing if --track was not given.
 class Tracking {
  public:
-  /// Starts the run in `folder`. A resumed run goes on after `step` under its old `id`. `options` and `plan` are its config.
-  void start(const TrainOptions& options, const std::optional<muon::Plan>& plan, const RunFolder& folder, const Model& model,
-             std::int64_t steps, std::int64_t step, const std::string& id);
+  /// Starts the run in `folder`. A resumed run goes on after `step` under its old `id`. `options`
+  /// and `plan` are its config.
+  void start(const TrainOptions& options, const std::optional<muon::Plan>& plan,
+             const RunFolder& folder, const Model& model, std::int64_t steps, std::int64_t step,
+             const std::string& id);
 
   /// To be called before and after the optimizer's step number `step`.
   void before_step(std::int64_t step, torch::optim::Optimizer& optimizer);

@@ -34,29 +34,34 @@ void print_plan(const Run& run) {
 }
 
 /// Says how to go on, after a signal.
-void save_and_say(const Run& run, const RunFolder& folder, const Position& position, const Tracking& tracking, int signal) {
+void save_and_say(const Run& run, const RunFolder& folder, const Position& position,
+                  const Tracking& tracking, int signal) {
   if (run.options.optimizer == OptimizerKind::sgd) {
-    print("\nstopped by {} after step {}; --optimizer sgd has no checkpoints\n", StopSignal::name(signal), position.step);
+    print("\nstopped by {} after step {}; --optimizer sgd has no checkpoints\n",
+          StopSignal::name(signal), position.step);
     std::error_code ignored;
     if (folder.made) fs::remove(folder.path, ignored);  // if nothing is in it
     return;
   }
   const fs::path file = save(run, folder, position, tracking.id());
   const fs::path from = run.options.checkpoint.empty() ? folder.path : file;
-  print("\nstopped by {} after step {} of {}; saved in {}\nto go on   {}\n", StopSignal::name(signal), position.step, run.steps,
-        file, resume_command(run.options, from));
+  print("\nstopped by {} after step {} of {}; saved in {}\nto go on   {}\n",
+        StopSignal::name(signal), position.step, run.steps, file,
+        resume_command(run.options, from));
 }
 
-void write_results(const Run& run, const RunFolder& folder, const Position& position, double seconds) {
+void write_results(const Run& run, const RunFolder& folder, const Position& position,
+                   double seconds) {
   const fs::path weights = folder.path / "model.pt", summary = folder.path / "summary.json";
   std::ostringstream archive;
   torch::save(std::static_pointer_cast<torch::nn::Module>(run.model), archive);
   write_file(weights, archive.str());
-  const std::string text = summary_json(run.options, run.plan, position.step, seconds, position.results);
+  const std::string text =
+      summary_json(run.options, run.plan, position.step, seconds, position.results);
   write_file(summary, text);
   if (!run.options.summary.empty()) write_file(run.options.summary, text);
-  print("\n{} steps in {:.1f} s; test accuracy {:.2f} %\nmodel    {}\nsummary  {}\n", position.step, seconds,
-        100 * position.results.back().test.accuracy, weights,
+  print("\n{} steps in {:.1f} s; test accuracy {:.2f} %\nmodel    {}\nsummary  {}\n", position.step,
+        seconds, 100 * position.results.back().test.accuracy, weights,
         run.options.summary.empty() ? summary : fs::path(run.options.summary));
 }
 

@@ -15,9 +15,13 @@ namespace {
 
 void add_what_to_train(CLI::App& command, TrainOptions& o) {
   command.option_defaults()->group("What to train");
-  command.add_option("--model", o.model, "The network")->check(CLI::IsMember(model_names()))->capture_default_str();
+  command.add_option("--model", o.model, "The network")
+      ->check(CLI::IsMember(model_names()))
+      ->capture_default_str();
   command
-      .add_option("--data", o.data, "mnist (comes with the program), random (random inputs and labels), or a folder like MNIST's")
+      .add_option("--data", o.data,
+                  "mnist (comes with the program), random (random inputs and labels), or a folder "
+                  "like MNIST's")
       ->capture_default_str();
 }
 
@@ -34,30 +38,40 @@ std::string defaults(double (*value)(const TrainOptions&)) {
 
 void add_optimizer(CLI::App& command, TrainOptions& o) {
   command.option_defaults()->group("Optimizer");
-  add_choice(command, "--optimizer", o.optimizer, "muon (with AdamW on what is not Muon's), adamw, or sgd");
-  command.add_option("--lr", o.lr, "Learning rate of --optimizer " + defaults(learning_rate))->check(check_at_least_zero);
-  command.add_option("--adamw-lr", o.adamw_lr, fmt::format("Learning rate of the AdamW beside Muon [{}]", aux_learning_rate(o)))
+  add_choice(command, "--optimizer", o.optimizer,
+             "muon (with AdamW on what is not Muon's), adamw, or sgd");
+  command.add_option("--lr", o.lr, "Learning rate of --optimizer " + defaults(learning_rate))
       ->check(check_at_least_zero);
   command
-      .add_option(
-          "--weight-decay", o.weight_decay,
-          "Decoupled: a parameter shrinks by lr * weight-decay a step (sgd: added to the gradient) " + defaults(weight_decay))
+      .add_option("--adamw-lr", o.adamw_lr,
+                  fmt::format("Learning rate of the AdamW beside Muon [{}]", aux_learning_rate(o)))
       ->check(check_at_least_zero);
-  command.add_option("--momentum", o.momentum, fmt::format("Of Muon and SGD, 0 <= momentum < 1 [{}]", momentum(o)))
+  command
+      .add_option("--weight-decay", o.weight_decay,
+                  "Decoupled: a parameter shrinks by lr * weight-decay a step (sgd: added to the "
+                  "gradient) " +
+                      defaults(weight_decay))
+      ->check(check_at_least_zero);
+  command
+      .add_option("--momentum", o.momentum,
+                  fmt::format("Of Muon and SGD, 0 <= momentum < 1 [{}]", momentum(o)))
       ->check(check_momentum);
   command
       .add_option("--momentum-warmup", o.momentum_warmup,
                   "Steps over which Muon's momentum rises from 0.85 to --momentum; 0: none")
       ->check(check_count_or_zero)
       ->capture_default_str();
-  add_choice(command, "--adjust-lr", o.adjust_lr, "How Muon's lr is scaled to a matrix of rows x cols");
+  add_choice(command, "--adjust-lr", o.adjust_lr,
+             "How Muon's lr is scaled to a matrix of rows x cols");
   add_choice(command, "--method", o.method,
-             "How Muon orthogonalizes: automatic, dwh2 on a CPU and jordan elsewhere; jordan or polar_express, five "
+             "How Muon orthogonalizes: automatic, dwh2 on a CPU and jordan elsewhere; jordan or "
+             "polar_express, five "
              "Newton-Schulz steps; dwh2, two rational steps, faster and "
              "nearer to orthogonal; zolotarev2 or zolotarev3, one rational function, faster still");
   command
       .add_option("--assign", o.assign,
-                  "GLOB=muon|adamw|freeze for parameters by name, before the built-in rules; repeatable: 'fc2.*=adamw'")
+                  "GLOB=muon|adamw|freeze for parameters by name, before the built-in rules; "
+                  "repeatable: 'fc2.*=adamw'")
       ->allow_extra_args(false)
       ->type_name("GLOB=WHAT");
 }
@@ -65,15 +79,24 @@ void add_optimizer(CLI::App& command, TrainOptions& o) {
 void add_schedule(CLI::App& command, TrainOptions& o) {
   command.option_defaults()->group("Schedule");
   add_choice(command, "--schedule", o.schedule,
-             "Learning rates over the run: constant, cosine to 0, or wsd (stable, then a line to 0 over the last fifth)");
+             "Learning rates over the run: constant, cosine to 0, or wsd (stable, then a line to 0 "
+             "over the last fifth)");
   command.add_option("--warmup", o.warmup, "Steps of linear warm-up before it")
       ->check(check_count_or_zero)
       ->capture_default_str();
-  command.add_option("--epochs", o.epochs, "Passes over the training images")->check(check_count)->capture_default_str();
-  command.add_option("--steps", o.steps, "Optimizer steps, instead of --epochs")->check(check_count)->excludes("--epochs");
-  command.add_option("--batch-size", o.batch_size, "Images a step")->check(check_count)->capture_default_str();
+  command.add_option("--epochs", o.epochs, "Passes over the training images")
+      ->check(check_count)
+      ->capture_default_str();
+  command.add_option("--steps", o.steps, "Optimizer steps, instead of --epochs")
+      ->check(check_count)
+      ->excludes("--epochs");
+  command.add_option("--batch-size", o.batch_size, "Images a step")
+      ->check(check_count)
+      ->capture_default_str();
   command
-      .add_option("--seed", o.seed, "Of weights and order. Same seed, same machine, --threads 1: the same losses to the last bit")
+      .add_option("--seed", o.seed,
+                  "Of weights and order. Same seed, same machine, --threads 1: the same losses to "
+                  "the last bit")
       ->check(check_count_or_zero)
       ->capture_default_str();
 }
@@ -89,8 +112,13 @@ void add_machine(CLI::App& command, TrainOptions& o) {
 
 void add_stopping_and_going_on(CLI::App& command, TrainOptions& o) {
   command.option_defaults()->group("Stopping and going on");
-  command.add_option("--checkpoint", o.checkpoint, "Folder for checkpoints [checkpoints in the run's folder]")->type_name("DIR");
-  command.add_option("--save-every", o.save_every, "Save a checkpoint every N steps and at the end; 0: only when stopped")
+  command
+      .add_option("--checkpoint", o.checkpoint,
+                  "Folder for checkpoints [checkpoints in the run's folder]")
+      ->type_name("DIR");
+  command
+      .add_option("--save-every", o.save_every,
+                  "Save a checkpoint every N steps and at the end; 0: only when stopped")
       ->check(check_count_or_zero)
       ->capture_default_str();
   command.add_option("--keep", o.keep, "How many checkpoints stay; 0: all")
@@ -98,18 +126,21 @@ void add_stopping_and_going_on(CLI::App& command, TrainOptions& o) {
       ->capture_default_str();
   CLI::Option* const resume =
       command
-          .add_option(
-              "--resume", o.resume,
-              "Go on from a checkpoint, the newest of a folder or of a run's folder; without a value, from the newest "
-              "stopped run. Give the run's other options again; with more --steps or --epochs it goes on longer, as if it "
-              "had been meant to from the start, if its learning rates so far do not depend on the length: --schedule "
-              "constant at any time, wsd before its decay")
+          .add_option("--resume", o.resume,
+                      "Go on from a checkpoint, the newest of a folder or of a run's folder; "
+                      "without a value, from the newest "
+                      "stopped run. Give the run's other options again; with more --steps or "
+                      "--epochs it goes on longer, as if it "
+                      "had been meant to from the start, if its learning rates so far do not "
+                      "depend on the length: --schedule "
+                      "constant at any time, wsd before its decay")
           ->expected(0, 1)
           ->default_str("latest")
           ->type_name("[FILE|DIR]");
   command
       .add_flag("--extend", o.extend,
-                "Go on to another length although the learning rates so far depend on it (cosine, or wsd in its decay): the "
+                "Go on to another length although the learning rates so far depend on it (cosine, "
+                "or wsd in its decay): the "
                 "learning rate jumps to where the schedule of the new length has it at that step")
       ->needs(resume);
 }
@@ -117,13 +148,16 @@ void add_stopping_and_going_on(CLI::App& command, TrainOptions& o) {
 void add_tracking(CLI::App& command, TrainOptions& o) {
   command.option_defaults()->group("Tracking");
   add_choice(command, "--track", o.track,
-             "Write the run, in its folder, for: wandb (offline; then `wandb sync` or `wandb leet`), tensorboard, jsonl; "
+             "Write the run, in its folder, for: wandb (offline; then `wandb sync` or `wandb "
+             "leet`), tensorboard, jsonl; "
              "several with commas");
-  add_choice(command, "--watch", o.watch,
-             "Histogram and norm of every parameter's: gradients, parameters, or all; needs --track");
+  add_choice(
+      command, "--watch", o.watch,
+      "Histogram and norm of every parameter's: gradients, parameters, or all; needs --track");
   command
       .add_option("--log-every", o.log_every,
-                  "Steps between rows of loss, learning rates, gradient and update norms, and what is watched")
+                  "Steps between rows of loss, learning rates, gradient and update norms, and what "
+                  "is watched")
       ->check(check_count)
       ->capture_default_str();
   command.add_option("--project", o.project, "Of the tracked run [WANDB_PROJECT]");
@@ -134,18 +168,22 @@ void add_output(CLI::App& command, TrainOptions& o) {
   command.option_defaults()->group("Output");
   command.add_flag("--plan-only", o.plan_only, "Print who optimizes what, and stop");
   command
-      .add_option(
-          "--gradients", o.gradients,
-          "Print each parameter's gradient shape and norm after every Nth step; without N, after the first of each epoch. "
-          "Off unless given")
+      .add_option("--gradients", o.gradients,
+                  "Print each parameter's gradient shape and norm after every Nth step; without N, "
+                  "after the first of each epoch. "
+                  "Off unless given")
       ->expected(0, 1)
       ->default_str("0")
       ->check(check_count_or_zero)
       ->type_name("[N]");
-  command.add_option("--run-dir", o.run_dir, "Folder for the trained model and the summary [runs/TIME-MODEL]")->type_name("DIR");
   command
-      .add_option("--summary", o.summary,
-                  "Also write the summary here: one JSON object with plan, options, and results per epoch")
+      .add_option("--run-dir", o.run_dir,
+                  "Folder for the trained model and the summary [runs/TIME-MODEL]")
+      ->type_name("DIR");
+  command
+      .add_option(
+          "--summary", o.summary,
+          "Also write the summary here: one JSON object with plan, options, and results per epoch")
       ->type_name("FILE");
 }
 
@@ -153,16 +191,20 @@ void add_output(CLI::App& command, TrainOptions& o) {
 
 void add_train_options(CLI::App& command, TrainOptions& o) {
   command.footer(
-      "A data folder holds train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte and\n"
+      "A data folder holds train-images-idx3-ubyte, train-labels-idx1-ubyte, "
+      "t10k-images-idx3-ubyte and\n"
       "t10k-labels-idx1-ubyte, gzipped or not, such as Fashion-MNIST or KMNIST.\n\n"
       "Examples:\n"
       "  muon train                                        small_net on MNIST, 5 epochs\n"
       "  muon train --model convnet --epochs 3\n"
-      "  muon train --data random --steps 20 --gradients 1 random inputs and labels, a look at each gradient\n"
+      "  muon train --data random --steps 20 --gradients 1 random inputs and labels, a look at "
+      "each gradient\n"
       "  muon train --plan-only --assign 'fc2.weight=muon' who would optimize what\n"
       "  muon train --data ~/fashion-mnist --summary result.json\n"
-      "  muon train --epochs 20 --save-every 1000          Ctrl-C finishes the step, saves, and says how to go on\n"
-      "  muon train --schedule wsd --epochs 9 --resume DIR a run of fewer epochs, stopped before its decay, goes on longer\n"
+      "  muon train --epochs 20 --save-every 1000          Ctrl-C finishes the step, saves, and "
+      "says how to go on\n"
+      "  muon train --schedule wsd --epochs 9 --resume DIR a run of fewer epochs, stopped before "
+      "its decay, goes on longer\n"
       "  muon train --track tensorboard,wandb --watch gradients");
   add_what_to_train(command, o);
   add_optimizer(command, o);

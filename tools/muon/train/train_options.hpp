@@ -19,7 +19,8 @@ struct TrainOptions {
   std::string data = "mnist";
 
   OptimizerKind optimizer = OptimizerKind::muon;
-  std::optional<double> lr, adamw_lr, weight_decay, momentum;  // unset: the defaults of the library (make_optimizer.hpp)
+  // unset: the defaults of the library (make_optimizer.hpp)
+  std::optional<double> lr, adamw_lr, weight_decay, momentum;
   std::int64_t momentum_warmup = 0;
   muon::AdjustLr adjust_lr = muon::AdjustLr::original;
   MethodChoice method;

@@ -10,8 +10,8 @@
 
 namespace cli {
 
-/// Trains from a position to the end of the run, shows progress, saves checkpoints, and evaluates after each epoch. Refers to
-/// what it is made from.
+/// Trains from a position to the end of the run, shows progress, saves checkpoints, and evaluates
+/// after each epoch. Refers to what it is made from.
 class Trainer {
  public:
   Trainer(Run& run, const RunFolder& folder, Position& position, Tracking& tracking);

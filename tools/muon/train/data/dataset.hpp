@@ -24,12 +24,16 @@ struct Dataset {
 
   ImageShape image() const { return {1, train.images.size(1), train.images.size(2)}; }
 
-  /// The chosen images as the network takes them: [n, 1, height, width], mean 0 and deviation 1 over the training set.
-  torch::Tensor batch(const Split& split, const torch::Tensor& indices, const torch::TensorOptions& options) const;
+  /// The chosen images as the network takes them: [n, 1, height, width], mean 0 and deviation 1
+  /// over the training set.
+  torch::Tensor batch(const Split& split, const torch::Tensor& indices,
+                      const torch::TensorOptions& options) const;
 };
 
-/// "mnist", "random" (1,024 images of noise and labels by chance; `seed` decides them), or a folder with MNIST's four files.
-/// Errors   std::runtime_error naming the file: missing, damaged, or images and labels that do not belong together.
+/// "mnist", "random" (1,024 images of noise and labels by chance; `seed` decides them), or a folder
+/// with MNIST's four files.
+/// Errors   std::runtime_error naming the file: missing, damaged, or images and labels that do not
+///          belong together.
 Dataset load_dataset(const std::string& name, std::int64_t seed);
 
 }  // namespace cli

@@ -22,7 +22,8 @@ std::vector<std::string> model_names() {
   return names;
 }
 
-std::shared_ptr<Model> make_model(const std::string& name, const ImageShape& image, std::int64_t classes) {
+std::shared_ptr<Model> make_model(const std::string& name, const ImageShape& image,
+                                  std::int64_t classes) {
   for (const Entry& entry : models) {
     if (name == entry.name) return entry.make(image, classes);
   }

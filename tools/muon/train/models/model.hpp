@@ -25,7 +25,8 @@ class Model : public torch::nn::Module {
 std::vector<std::string> model_names();
 
 /// Errors   std::invalid_argument for an unknown name, or images too small for the network.
-std::shared_ptr<Model> make_model(const std::string& name, const ImageShape& image, std::int64_t classes);
+std::shared_ptr<Model> make_model(const std::string& name, const ImageShape& image,
+                                  std::int64_t classes);
 
 std::shared_ptr<Model> make_small_net(const ImageShape& image, std::int64_t classes);
 std::shared_ptr<Model> make_convnet(const ImageShape& image, std::int64_t classes);

@@ -10,7 +10,9 @@ class SmallNet : public Model {
       : fc1_(register_module("fc1", torch::nn::Linear(inputs, 256))),
         fc2_(register_module("fc2", torch::nn::Linear(256, classes))) {}
 
-  torch::Tensor forward(const torch::Tensor& images) override { return fc2_(torch::relu(fc1_(images.flatten(1)))); }
+  torch::Tensor forward(const torch::Tensor& images) override {
+    return fc2_(torch::relu(fc1_(images.flatten(1))));
+  }
 
  private:
   torch::nn::Linear fc1_, fc2_;

@@ -94,7 +94,7 @@ TEST(Schedule, FactorsStayBetweenZeroAndOne) {
 }
 
 TEST(Schedule, RefusesSpansAndFactorsOutOfRange) {
-  const double nan = std::numeric_limits<double>::quiet_NaN();
+  const double quiet_nan = std::numeric_limits<double>::quiet_NaN();
   EXPECT_THROW(schedule::constant(-1), std::invalid_argument);
   EXPECT_THROW(schedule::linear_warmup(-1, 4), std::invalid_argument);
   EXPECT_THROW(schedule::linear_warmup(0, -4), std::invalid_argument);
@@ -102,11 +102,11 @@ TEST(Schedule, RefusesSpansAndFactorsOutOfRange) {
   EXPECT_THROW(schedule::cosine(0, 4, 5), std::invalid_argument);
   EXPECT_THROW(schedule::cosine(0, 4, 0, -0.1), std::invalid_argument);
   EXPECT_THROW(schedule::cosine(0, 4, 0, 1.1), std::invalid_argument);
-  EXPECT_THROW(schedule::cosine(0, 4, 0, nan), std::invalid_argument);
+  EXPECT_THROW(schedule::cosine(0, 4, 0, quiet_nan), std::invalid_argument);
   EXPECT_THROW(schedule::warmup_stable_decay(0, 10, 6, 5), std::invalid_argument);
   EXPECT_THROW(schedule::warmup_stable_decay(0, 10, 0, -1), std::invalid_argument);
   EXPECT_THROW(schedule::warmup_stable_decay(0, 10, 11, 0), std::invalid_argument);
-  EXPECT_THROW(schedule::warmup_stable_decay(0, 10, 0, 5, nan), std::invalid_argument);
+  EXPECT_THROW(schedule::warmup_stable_decay(0, 10, 0, 5, quiet_nan), std::invalid_argument);
   EXPECT_THROW(schedule::momentum_warmup(-1), std::invalid_argument);
   EXPECT_THROW(schedule::momentum_warmup(0, -1), std::invalid_argument);
 }

@@ -15,7 +15,7 @@ namespace {
 using pickling::text;
 using testing::HasSubstr;
 
-std::string refusal(const std::string& pickle) {
+std::string parse_error(const std::string& pickle) {
   try {
     (void)muon::pickle::parse(pickle);
   } catch (const std::runtime_error& error) {
@@ -42,13 +42,13 @@ TEST(Pickle, PlainValues) {
 }
 
 TEST(Pickle, AValueThatContainsItself) {
-  EXPECT_THAT(refusal(begin + "]q\x01h\x01"
-                              "a."),
+  EXPECT_THAT(parse_error(begin + "]q\x01h\x01"
+                                  "a."),
               HasSubstr("contains itself"));
 }
 
 TEST(Pickle, DeepNesting) {
-  EXPECT_THAT(refusal(begin + repeat("]", 100000) + repeat("a", 99999) + "."),
+  EXPECT_THAT(parse_error(begin + repeat("]", 100000) + repeat("a", 99999) + "."),
               HasSubstr("nested too deeply"));
   // each list holds a chain that ends in the list before: no single path is deep, all together are
   std::string pickle = begin + text(std::string(100000, 'x')) + "q\x07](";
@@ -57,7 +57,7 @@ TEST(Pickle, DeepNesting) {
               repeat("a", 50) + "q\x01";
   }
   pickle += "e.";
-  EXPECT_THAT(refusal(pickle), HasSubstr("nested too deeply"));
+  EXPECT_THAT(parse_error(pickle), HasSubstr("nested too deeply"));
 }
 
 TEST(Pickle, ManyOfOne) {
@@ -67,7 +67,7 @@ TEST(Pickle, ManyOfOne) {
                        "e";
   for (int level = 0; level < 30; ++level)
     pickle += std::string("q\x01](") + repeat("h\x01", 10) + "e";
-  EXPECT_THAT(refusal(pickle + "."), HasSubstr("too often"));
+  EXPECT_THAT(parse_error(pickle + "."), HasSubstr("too often"));
 }
 
 TEST(Pickle, ShapesBeyondSixtyFourBits) {
@@ -82,25 +82,25 @@ TEST(Pickle, ShapesBeyondSixtyFourBits) {
                                                                   {most},
                                                                   {most, 1},
                                                                   {2, most / 16}}) {
-    EXPECT_THAT(refusal(tensor(shape)), HasSubstr("more values than 64 bits can count"));
+    EXPECT_THAT(parse_error(tensor(shape)), HasSubstr("more values than 64 bits can count"));
   }
-  EXPECT_EQ(refusal(tensor({most / 16})), "");
-  EXPECT_EQ(refusal(tensor({0, 0, 0})), "");
+  EXPECT_EQ(parse_error(tensor({most / 16})), "");
+  EXPECT_EQ(parse_error(tensor({0, 0, 0})), "");
 }
 
 TEST(Pickle, GlobalsThatAreNotOnTheList) {
-  EXPECT_THAT(refusal(begin + "cos\nsystem\n."), HasSubstr("os.system"));
-  EXPECT_THAT(refusal(begin + "ctorch\n" + std::string(1000000, 'x') + "Storage\n."),
+  EXPECT_THAT(parse_error(begin + "cos\nsystem\n."), HasSubstr("os.system"));
+  EXPECT_THAT(parse_error(begin + "ctorch\n" + std::string(1000000, 'x') + "Storage\n."),
               HasSubstr("not among"));
-  EXPECT_THAT(refusal(begin + text("builtins") + text("eval") + "\x93."),
+  EXPECT_THAT(parse_error(begin + text("builtins") + text("eval") + "\x93."),
               HasSubstr("builtins.eval"));
 }
 
 TEST(Pickle, OpcodesThatAreNotOnTheList) {
-  EXPECT_THAT(refusal(begin + "ios\nsystem\n."), HasSubstr("opcode 0x69"));
-  EXPECT_THAT(refusal(begin), HasSubstr("cut off"));
-  EXPECT_THAT(refusal(begin + "a."), HasSubstr("not there"));
-  EXPECT_THAT(refusal(begin + "X\xff\xff\xff\xff."), HasSubstr("cut off"));
+  EXPECT_THAT(parse_error(begin + "ios\nsystem\n."), HasSubstr("opcode 0x69"));
+  EXPECT_THAT(parse_error(begin), HasSubstr("cut off"));
+  EXPECT_THAT(parse_error(begin + "a."), HasSubstr("not there"));
+  EXPECT_THAT(parse_error(begin + "X\xff\xff\xff\xff."), HasSubstr("cut off"));
 }
 
 }  // namespace

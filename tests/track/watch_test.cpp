@@ -22,7 +22,7 @@ namespace {
 using namespace muon::track;
 using testing::ElementsAre;
 
-struct Memory : Sink {
+struct RowsByStep : Sink {
   std::string name() const override { return "memory"; }
   void row(const Row& row) override {
     for (const auto& [name, value] : row.values) rows[row.step][name] = value;
@@ -155,7 +155,7 @@ TEST(NormOf, ValuesWhoseSquaresLeaveTheRange) {
 }
 
 TEST_F(Watching, GradientsAtEveryNthBackward) {
-  const auto memory = std::make_shared<Memory>();
+  const auto memory = std::make_shared<RowsByStep>();
   auto run = init({.sinks = {memory}});
   torch::nn::Linear layer(3, 2);
   layer->bias.requires_grad_(false);
@@ -178,7 +178,7 @@ TEST_F(Watching, GradientsAtEveryNthBackward) {
 }
 
 TEST_F(Watching, ParametersAtEveryNthStepAndNamesOfLaterModels) {
-  const auto memory = std::make_shared<Memory>();
+  const auto memory = std::make_shared<RowsByStep>();
   auto run = init({.sinks = {memory}});
   torch::nn::Sequential first(torch::nn::Linear(2, 2)), second(torch::nn::Linear(2, 2));
   auto one = watch(run, *first, {.log = Log::all, .log_freq = 3});
@@ -199,7 +199,7 @@ TEST_F(Watching, ParametersAtEveryNthStepAndNamesOfLaterModels) {
 }
 
 TEST_F(Watching, WhatCannotBeCountedDoesNotEndABackward) {
-  const auto memory = std::make_shared<Memory>();
+  const auto memory = std::make_shared<RowsByStep>();
   auto run = init({.sinks = {memory}});
   struct MixedImpl : torch::nn::Module {
     MixedImpl() {
@@ -221,7 +221,7 @@ TEST_F(Watching, WhatCannotBeCountedDoesNotEndABackward) {
 }
 
 TEST_F(Watching, MayEndInAnyOrder) {
-  const auto memory = std::make_shared<Memory>();
+  const auto memory = std::make_shared<RowsByStep>();
   const auto backward = [](torch::nn::Linear& layer) {
     layer->forward(torch::ones({1, 2})).sum().backward();
   };

@@ -50,7 +50,7 @@ std::vector<Conversation> composers(SqliteStore& database, const fs::path& file,
           return;
         }
         const auto known = headers.find(id);
-        const Json& header = known == headers.end() ? member(Json(), "") : known->second;
+        const Json header = known == headers.end() ? Json() : known->second;
         for (const char* list : {"subagentComposerIds", "subComposerIds"})
           add_ids(member(*json, list), subagents);
         if (is_subagent(*json) || is_subagent(header)) subagents.insert(id);

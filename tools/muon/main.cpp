@@ -23,7 +23,7 @@
 
 int main(int argc, char** argv) {
   std::signal(SIGXFSZ, SIG_IGN);  // a file that may not grow is an error with a name, not the end
-  CLI::App app("Trains networks with the Muon optimizer, and says what it does.", "muon");
+  CLI::App app("Trains networks with the Muon optimizer, and shows what it optimizes.", "muon");
   app.set_version_flag("--version",
                        fmt::format("muon {} (LibTorch {})", MUON_VERSION_STRING, TORCH_VERSION));
   app.require_subcommand(1);
@@ -33,11 +33,11 @@ int main(int argc, char** argv) {
   cli::add_train_options(*train_command, train);
   cli::PlanOptions plan;
   CLI::App* plan_command =
-      app.add_subcommand("plan", "Say who should optimize what in a checkpoint file");
+      app.add_subcommand("plan", "Show which optimizer each parameter in a checkpoint should have");
   cli::add_plan_options(*plan_command, plan);
   cli::InspectOptions inspect;
-  CLI::App* inspect_command =
-      app.add_subcommand("inspect", "Say what is inside a checkpoint, or how a tracked run went");
+  CLI::App* inspect_command = app.add_subcommand(
+      "inspect", "Show the contents of a checkpoint, or the metrics of a tracked run");
   cli::add_inspect_options(*inspect_command, inspect);
   train.program = argv[0];
   train.arguments.assign(argv + std::min(argc, 2), argv + argc);

@@ -37,22 +37,23 @@ void add_inspect_options(CLI::App& command, InspectOptions& o) {
       "A run is W&B's offline log, TensorBoard's event file, lines of JSON, or a folder with one "
       "of them.\n\n"
       "Examples:\n"
-      "  muon inspect runs/20260102-030405-small_net      its metrics, or without --track its "
+      "  muon inspect runs/20260102-030405-small_net      its metrics or, without --track, its "
       "newest checkpoint\n"
-      "  muon inspect runs/a --metric train/loss --follow what is logged, as it comes\n"
+      "  muon inspect runs/a --metric train/loss --follow print values as they are logged\n"
       "  muon inspect runs/a runs/b --metric test/loss    two runs side by side\n"
-      "  muon inspect step-00000100.safetensors --verify  reads every byte and compares with the "
+      "  muon inspect step-00000100.safetensors --verify  read every byte and compare with the "
       "checksum");
   command
       .add_option("PATH", o.paths,
-                  "A checkpoint, a folder of checkpoints, a run; several runs are compared")
+                  "A checkpoint, a folder of checkpoints, or a run; several runs are compared")
       ->required();
   command.option_defaults()->group("Runs");
-  command.add_option("--metric", o.metrics, "Show this one; repeatable. [losses and accuracies]")
+  command.add_option("--metric", o.metrics, "Show this metric; repeatable [losses and accuracies]")
       ->allow_extra_args(false);
-  command.add_flag("--follow", o.follow, "Go on while the run is written, until it ends or Ctrl-C");
+  command.add_flag("--follow", o.follow,
+                   "Continue while the run is being written, until it ends or Ctrl-C");
   command.option_defaults()->group("Checkpoints");
-  command.add_flag("--verify", o.verify, "Read all of it and compare with the checksum");
+  command.add_flag("--verify", o.verify, "Read every byte and compare with the checksum");
   command.option_defaults()->group("Output");
   command.add_flag("--json", o.json, "One JSON object, for programs");
 }

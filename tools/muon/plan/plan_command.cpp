@@ -55,7 +55,7 @@ torch::optim::AdamWOptions adamw_options(const PlanOptions& o) {
 void add_plan_options(CLI::App& command, PlanOptions& o) {
   command.footer(
       "FILE is a .safetensors file, the index of a sharded one (model.safetensors.index.json), a "
-      "state_dict by\n"
+      "state_dict of\n"
       "Python's torch.save (.pt, .pth, .bin), a TorchScript module, or a folder with one of them. "
       "Only names and\n"
       "shapes are read, so size does not matter, and nothing in the file is executed; but a "
@@ -67,7 +67,8 @@ void add_plan_options(CLI::App& command, PlanOptions& o) {
       "  muon plan checkpoint.pt --key model --assign '*.router.weight=adamw'\n"
       "  muon plan ~/models/llama --python >param_groups.py");
   command.add_option("FILE", o.file, "The checkpoint")->required();
-  command.add_option("--key", o.key, "Which dict of a torch.save file: model, or trainer.model");
+  command.add_option("--key", o.key,
+                     "The dict in a torch.save file, such as model or trainer.model");
   command
       .add_option(
           "--assign", o.assign,
@@ -83,8 +84,8 @@ void add_plan_options(CLI::App& command, PlanOptions& o) {
       ->check(check_at_least_zero);
   command
       .add_option("--weight-decay", o.weight_decay,
-                  fmt::format("Of both, decoupled [Muon {}, AdamW {}]", muon.weight_decay(),
-                              adamw.weight_decay()))
+                  fmt::format("Weight decay of both, decoupled [Muon {}, AdamW {}]",
+                              muon.weight_decay(), adamw.weight_decay()))
       ->check(check_at_least_zero);
   add_choice(command, "--adjust-lr", o.adjust_lr,
              "How Muon's lr is scaled to a matrix of rows x cols");

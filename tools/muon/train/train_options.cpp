@@ -39,7 +39,7 @@ std::string defaults(double (*value)(const TrainOptions&)) {
 void add_optimizer(CLI::App& command, TrainOptions& o) {
   command.option_defaults()->group("Optimizer");
   add_choice(command, "--optimizer", o.optimizer,
-             "muon (with AdamW on what is not Muon's), adamw, or sgd");
+             "muon (with AdamW for the other parameters), adamw, or sgd");
   command.add_option("--lr", o.lr, "Learning rate of --optimizer " + defaults(learning_rate))
       ->check(check_at_least_zero);
   command
@@ -54,7 +54,7 @@ void add_optimizer(CLI::App& command, TrainOptions& o) {
       ->check(check_at_least_zero);
   command
       .add_option("--momentum", o.momentum,
-                  fmt::format("Of Muon and SGD, 0 <= momentum < 1 [{}]", momentum(o)))
+                  fmt::format("Momentum of Muon and SGD, 0 <= momentum < 1 [{}]", momentum(o)))
       ->check(check_momentum);
   command
       .add_option("--momentum-warmup", o.momentum_warmup,
@@ -95,8 +95,8 @@ void add_schedule(CLI::App& command, TrainOptions& o) {
       ->capture_default_str();
   command
       .add_option("--seed", o.seed,
-                  "Of weights and order. Same seed, same machine, --threads 1: the same losses to "
-                  "the last bit")
+                  "Seed of weights and order. Same seed, same machine, --threads 1: the same "
+                  "losses to the last bit")
       ->check(check_count_or_zero)
       ->capture_default_str();
 }
@@ -111,7 +111,7 @@ void add_machine(CLI::App& command, TrainOptions& o) {
 }
 
 void add_stopping_and_going_on(CLI::App& command, TrainOptions& o) {
-  command.option_defaults()->group("Stopping and going on");
+  command.option_defaults()->group("Stopping and resuming");
   command
       .add_option("--checkpoint", o.checkpoint,
                   "Folder for checkpoints [checkpoints in the run's folder]")
@@ -127,46 +127,45 @@ void add_stopping_and_going_on(CLI::App& command, TrainOptions& o) {
   CLI::Option* const resume =
       command
           .add_option("--resume", o.resume,
-                      "Go on from a checkpoint, the newest of a folder or of a run's folder; "
-                      "without a value, from the newest "
-                      "stopped run. Give the run's other options again; with more --steps or "
-                      "--epochs it goes on longer, as if it "
-                      "had been meant to from the start, if its learning rates so far do not "
-                      "depend on the length: --schedule "
-                      "constant at any time, wsd before its decay")
+                      "Resume from a checkpoint, or from the newest one in a folder or in a run's "
+                      "folder; without a value, from the newest stopped run. Give the run's other "
+                      "options again. More --steps or --epochs make the run longer, as if it had "
+                      "had this length from the start, if its learning rates so far do not depend "
+                      "on the length: --schedule constant at any time, wsd before its decay")
           ->expected(0, 1)
           ->default_str("latest")
           ->type_name("[FILE|DIR]");
   command
       .add_flag("--extend", o.extend,
-                "Go on to another length although the learning rates so far depend on it (cosine, "
-                "or wsd in its decay): the "
-                "learning rate jumps to where the schedule of the new length has it at that step")
+                "Resume with another length although the learning rates so far depend on it "
+                "(cosine, or wsd in its decay): the learning rate jumps to the value that the "
+                "schedule of the new length has at that step")
       ->needs(resume);
 }
 
 void add_tracking(CLI::App& command, TrainOptions& o) {
   command.option_defaults()->group("Tracking");
   add_choice(command, "--track", o.track,
-             "Write the run, in its folder, for: wandb (offline; then `wandb sync` or `wandb "
-             "leet`), tensorboard, jsonl; "
-             "several with commas");
+             "Write the run to its folder for wandb (offline; then `wandb sync` or `wandb leet`), "
+             "tensorboard or jsonl; several with commas");
   add_choice(
       command, "--watch", o.watch,
-      "Histogram and norm of every parameter's: gradients, parameters, or all; needs --track");
+      "Log a histogram and a norm for each parameter: of gradients, parameters, or all; needs "
+      "--track");
   command
       .add_option("--log-every", o.log_every,
                   "Steps between rows of loss, learning rates, gradient and update norms, and what "
                   "is watched")
       ->check(check_count)
       ->capture_default_str();
-  command.add_option("--project", o.project, "Of the tracked run [WANDB_PROJECT]");
-  command.add_option("--name", o.name, "Of the tracked run [WANDB_NAME, or the folder's name]");
+  command.add_option("--project", o.project, "Project of the tracked run [WANDB_PROJECT]");
+  command.add_option("--name", o.name,
+                     "Name of the tracked run [WANDB_NAME, or the folder's name]");
 }
 
 void add_output(CLI::App& command, TrainOptions& o) {
   command.option_defaults()->group("Output");
-  command.add_flag("--plan-only", o.plan_only, "Print who optimizes what, and stop");
+  command.add_flag("--plan-only", o.plan_only, "Print the plan, and stop");
   command
       .add_option("--gradients", o.gradients,
                   "Print each parameter's gradient shape and norm after every Nth step; without N, "
@@ -197,14 +196,14 @@ void add_train_options(CLI::App& command, TrainOptions& o) {
       "Examples:\n"
       "  muon train                                        small_net on MNIST, 5 epochs\n"
       "  muon train --model convnet --epochs 3\n"
-      "  muon train --data random --steps 20 --gradients 1 random inputs and labels, a look at "
-      "each gradient\n"
-      "  muon train --plan-only --assign 'fc2.weight=muon' who would optimize what\n"
+      "  muon train --data random --steps 20 --gradients 1 random inputs and labels, with the "
+      "norm of each gradient\n"
+      "  muon train --plan-only --assign 'fc2.weight=muon' the plan alone, with a rule\n"
       "  muon train --data ~/fashion-mnist --summary result.json\n"
       "  muon train --epochs 20 --save-every 1000          Ctrl-C finishes the step, saves, and "
-      "says how to go on\n"
-      "  muon train --schedule wsd --epochs 9 --resume DIR a run of fewer epochs, stopped before "
-      "its decay, goes on longer\n"
+      "prints how to resume\n"
+      "  muon train --schedule wsd --epochs 9 --resume DIR resume a run of fewer epochs, "
+      "stopped before its decay, to make it longer\n"
       "  muon train --track tensorboard,wandb --watch gradients");
   add_what_to_train(command, o);
   add_optimizer(command, o);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
 #include <cstring>
 
 namespace muon::kernels {
@@ -9,7 +10,12 @@ namespace {
 
 constexpr std::int64_t block = 64;
 
-// GCC splits such a vector into as many as the instruction set has it in
+// These functions run on the stacks of OpenMP's threads, which OMP_STACKSIZE sets and which hold
+// BLAS's frames as well. So a function keeps one block and one row there, 32.5 KB of doubles, and a
+// stack of 64 KB is enough.
+static_assert(sizeof(double) * (block + 1) * block < 34 << 10);
+
+// GCC splits a vector of this size into as many as the instruction set needs.
 constexpr std::int64_t lane_bytes = 64;
 
 /// row <- row - the sum of factors[k] rows[k] for k < count, on `vectors` vectors of columns, which
@@ -49,31 +55,35 @@ inline __attribute__((always_inline)) void subtract_rows(T* row, const T* rows, 
 /// a, at most block x block, lower triangle read <- the inverse of its Cholesky factor.
 template <class T>
 inline __attribute__((always_inline)) bool invert_block(T* a, std::int64_t ld, std::int64_t size) {
-  alignas(64) T factor[block * block];  // L^T, so that its rows are contiguous
-  alignas(64) T inverse[block * block];
+  // First L^T, so that its rows are contiguous. The inverse then replaces it column by column: its
+  // row i needs column i of L^T, and of the columns before that only rows of the inverse.
+  alignas(64) T m[block * block];
+  alignas(64) T row[block];
   for (std::int64_t i = 0; i < block; ++i) {
-    for (std::int64_t j = 0; j < block; ++j) factor[i * block + j] = i == j ? T{1} : T{0};
+    for (std::int64_t j = 0; j < block; ++j) m[i * block + j] = i == j ? T{1} : T{0};
   }
   for (std::int64_t i = 0; i < size; ++i) {
-    for (std::int64_t j = i; j < size; ++j) factor[i * block + j] = a[j * ld + i];
+    for (std::int64_t j = i; j < size; ++j) m[i * block + j] = a[j * ld + i];
   }
   for (std::int64_t i = 0; i < size; ++i) {
-    T* const row = factor + i * block;
-    subtract_rows(row, factor, factor + i, i, i, size);
-    const T pivot = row[i];
+    T* const factor = m + i * block;
+    subtract_rows(factor, m, m + i, i, i, size);
+    const T pivot = factor[i];
     if (!(pivot > 0) || !std::isfinite(pivot)) return false;
     const T reciprocal = 1 / std::sqrt(pivot);
-    for (std::int64_t c = 0; c < i; ++c) row[c] = 0;
-    for (std::int64_t c = i; c < block; ++c) row[c] *= reciprocal;
+    for (std::int64_t c = 0; c < i; ++c) factor[c] = 0;
+    for (std::int64_t c = i; c < block; ++c) factor[c] *= reciprocal;
   }
   for (std::int64_t i = 0; i < size; ++i) {
-    T* const row = inverse + i * block;
-    for (std::int64_t c = 0; c < block; ++c) row[c] = c == i ? T{1} : T{0};
-    subtract_rows(row, inverse, factor + i, i, 0, i);
-    const T reciprocal = 1 / factor[i * block + i];
-    for (std::int64_t c = 0; c <= i; ++c) row[c] *= reciprocal;
+    T* const inverse = m + i * block;
+    std::fill_n(row, block, T{0});
+    subtract_rows(row, m, m + i, i, 0, i);  // from column i on, this leaves nothing of use
+    const T reciprocal = 1 / inverse[i];
+    for (std::int64_t c = 0; c < i; ++c) inverse[c] = row[c] * reciprocal;
+    inverse[i] = reciprocal;
+    for (std::int64_t k = 0; k < i; ++k) m[k * block + i] = 0;
   }
-  for (std::int64_t i = 0; i < size; ++i) std::copy_n(inverse + i * block, i + 1, a + i * ld);
+  for (std::int64_t i = 0; i < size; ++i) std::copy_n(m + i * block, i + 1, a + i * ld);
   return true;
 }
 
@@ -81,11 +91,11 @@ inline __attribute__((always_inline)) bool invert_block(T* a, std::int64_t ld, s
 template <class T>
 inline __attribute__((always_inline)) void square_block(T* a, std::int64_t ld, std::int64_t size) {
   alignas(64) T m[block * block] = {};
-  alignas(64) T sum[block * block] = {};
+  alignas(64) T row[block];
   for (std::int64_t i = 0; i < size; ++i) std::copy_n(a + i * ld, i + 1, m + i * block);
   for (std::int64_t i = 0; i < size; ++i) {
-    // row i of the sum: minus the sum over k >= i of m[k][i] times row k
-    T* const row = sum + i * block;
+    // minus the sum over k >= i of m[k][i] times row k
+    std::fill_n(row, block, T{0});
     subtract_rows(row, m + i * block, m + i * block + i, size - i, 0, i + 1);
     for (std::int64_t j = 0; j <= i; ++j) a[i * ld + j] = -row[j];
   }
@@ -104,7 +114,7 @@ MUON_VECTORIZED void square_diagonal(double* a, std::int64_t ld, std::int64_t si
   square_block(a, ld, size);
 }
 
-/// Matrices up to this size are done by one thread of a team: cheaper than waiting for each other.
+/// One thread of a team does matrices up to this size alone: cheaper than waiting for each other.
 constexpr std::int64_t one_thread = 128;
 
 /// The first half of a matrix of `size` rows, in whole blocks.

@@ -1,10 +1,13 @@
 // MatrixView: shapes, matrices in place, text, errors.
+#include "support/errors.hpp"
+
 #include <muon/matrix/matrix_view.hpp>
 
 #include <gtest/gtest.h>
 #include <torch/torch.h>
 
 #include <functional>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -15,21 +18,10 @@ using muon::MatrixView;
 using Sizes = std::vector<std::int64_t>;
 using Shapes = std::vector<MatrixShape>;
 
-std::string error_of(const std::function<void()>& action) {
-  try {
-    action();
-  } catch (const std::invalid_argument& error) {
-    return error.what();
-  }
-  ADD_FAILURE() << "nothing was thrown";
-  return "";
-}
-
 void expect_error(const std::function<void()>& action, const std::vector<std::string>& words) {
-  const std::string text = error_of(action);
+  const std::string text = message_of<std::invalid_argument>(action);
   EXPECT_EQ(text.rfind("[MatrixView] ", 0), 0u) << text;
-  for (const std::string& word : words)
-    EXPECT_NE(text.find(word), std::string::npos) << "no '" << word << "' in: " << text;
+  expect_mentions(text, words);
 }
 
 TEST(MatrixViewShapes, AutomaticTakesAMatrixOrAConvolution) {

@@ -11,6 +11,7 @@
 //   2^-6, 2^-9    bfloat16 and float16: two roundings at the largest entry, where a value near a
 //                 tie falls to the other side
 //   6e-2          bfloat16 products, as in orthogonalize_property_test.cpp
+#include "support/errors.hpp"
 #include "support/newton_schulz.hpp"
 #include "support/state_of.hpp"
 #include "support/tensors.hpp"
@@ -23,10 +24,10 @@
 
 #include <algorithm>
 #include <array>
-#include <chrono>
 #include <cmath>
 #include <iterator>
 #include <limits>
+#include <stdexcept>
 #include <string>
 #include <thread>
 #include <tuple>
@@ -497,8 +498,10 @@ Tensors rows_of(const torch::Tensor& all) {
   return rows;
 }
 
-TEST(Step, TakesManyTinyParametersInAMoment) {
-  constexpr std::int64_t count = 30000;
+/// A fifth of a second. Work that grew with the square of the number would not end within the
+/// program's limit.
+TEST(Step, TakesManyTinyParameters) {
+  constexpr std::int64_t count = 100'000;
   torch::manual_seed(0);
   const torch::Tensor matrices = torch::randn({count, 2, 3}), vectors = torch::randn({count, 3});
   const torch::Tensor matrices_before = matrices.clone(), vectors_before = vectors.clone();
@@ -509,13 +512,9 @@ TEST(Step, TakesManyTinyParametersInAMoment) {
     set_gradient(m[i], matrix_gradients.select(0, static_cast<std::int64_t>(i)));
     set_gradient(v[i], vector_gradients.select(0, static_cast<std::int64_t>(i)));
   }
-  const auto start = std::chrono::steady_clock::now();
   muon::MuonWithAuxAdam optimizer({group(m, MuonOptions(0.1).weight_decay(0).momentum(0)),
                                    group(v, AdamWOptions(0.1).weight_decay(0))});
   optimizer.step();
-  const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
-  EXPECT_LT(seconds.count(), 10)
-      << "a fifth of a second is usual, minutes if the work grew with the square of the number";
   // 1e-7 of entries near 1
   expect_close(matrices - matrices_before, -0.1 * muon::orthogonalize(matrix_gradients), 1e-5);
   expect_close(vectors - vectors_before, -0.1 * vector_gradients / (vector_gradients.abs() + 1e-8),
@@ -560,13 +559,8 @@ TEST_P(NonFiniteAtTheEnd, OfManyLeavesIsNamedAndChangesNothing) {
     torch::Tensor last = laid_out(torch::randn({3, 5, 7, 9}), layout + 1);
     last[2][4][6][8] = GetParam();
     set_gradient(vectors.back(), last);
-    try {
-      optimizer.step();
-      ADD_FAILURE() << "nothing was thrown";
-    } catch (const std::runtime_error& error) {
-      EXPECT_NE(std::string(error.what()).find("'parameter 150 of group 1'"), std::string::npos)
-          << error.what();
-    }
+    expect_mentions(message_of<std::runtime_error>([&] { optimizer.step(); }),
+                    {"'parameter 150 of group 1'"});
     expect_same(everything(), before);
   }
 }

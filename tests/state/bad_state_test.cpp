@@ -1,8 +1,9 @@
 // State whose next step would make parameters NaN is refused when it is loaded, from every kind of
 // file.
 #include "optim/state_check.hpp"
-#include "optim/state_key.hpp"
+#include "state/pickling.hpp"
 #include "state/training.hpp"
+#include "support/state_of.hpp"
 
 #include <gmock/gmock.h>
 
@@ -26,14 +27,11 @@ struct Damage {
 };
 
 AdamWParamState& moments(Session& run) {
-  return static_cast<AdamWParamState&>(
-      *run.optimizer->state().at(muon::state_key(run.net->embed->weight)));
+  return state_of<AdamWParamState>(*run.optimizer, run.net->embed->weight);
 }
 
 torch::Tensor momentum(Session& run) {
-  return static_cast<muon::MuonParamState&>(
-             *run.optimizer->state().at(muon::state_key(run.net->hidden->weight)))
-      .momentum_buffer();
+  return momentum_of(*run.optimizer, run.net->hidden->weight);
 }
 
 void set_first(const torch::Tensor& tensor, double value) { tensor.flatten()[0].fill_(value); }
@@ -90,6 +88,36 @@ TEST(BadStateCheck, AStepIsAWholeNumberThatCanBeReached) {
   EXPECT_FALSE(muon::step_count_of(torch::Tensor()));
   EXPECT_EQ(muon::step_count_of(torch::tensor(7.0F)), 7);
   EXPECT_EQ(muon::step_count_of(torch::full({1}, 0, torch::kLong)), 0);
+}
+
+/// torch.save(optimizer.state_dict(), file) of a torch.optim.AdamW for one number.
+void write_adamw(const fs::path& file, double step) {
+  using namespace pickling;
+  const std::string zero = tensor("0", {1}, {1});
+  const std::string state = dict({{"step", real(step)}, {"exp_avg", zero}, {"exp_avg_sq", zero}});
+  const std::string group =
+      dict({{"params", "](" + integer(0) + "e"}, {"betas", "(" + real(0.9) + real(0.999) + "t"}});
+  write_torch_file(file,
+                   document(dict({{"state", "}(" + integer(0) + state + "u"},
+                                  {"param_groups", "](" + group + "e"}})),
+                   {{"0", std::string(4, '\0')}});
+}
+
+TEST(BadStateCheck, AStepInAFileOfPythonsIsRefused) {
+  const Folder folder;
+  const fs::path file = folder / "o.pt";
+  const torch::Tensor p = torch::ones({1}).requires_grad_();
+  muon::MuonWithAuxAdam optimizer({muon::ParamGroup({p}, torch::optim::AdamWOptions())});
+  for (const double bad : {-1.0, 2.5, 1e30, infinity, std::nan("")}) {
+    write_adamw(file, bad);
+    EXPECT_THAT(error_of([&] { muon::load_python_optimizer(file, optimizer); }),
+                AllOf(HasSubstr("o.pt"), HasSubstr("is no number of steps")))
+        << bad;
+    EXPECT_TRUE(optimizer.state().empty()) << bad;
+  }
+  write_adamw(file, 3);
+  muon::load_python_optimizer(file, optimizer);
+  EXPECT_EQ(state_of<AdamWParamState>(optimizer, p).step(), 3);
 }
 
 /// A value that the wider type held and the narrower does not.

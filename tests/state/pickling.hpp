@@ -3,8 +3,11 @@
 
 #include <caffe2/serialize/inline_container.h>
 
+#include <algorithm>
+#include <bit>
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <string>
 #include <utility>
 #include <vector>
@@ -23,6 +26,12 @@ inline std::string text(const std::string& value) {
 
 inline std::string integer(std::int64_t value) {
   return std::string("\x8a\x08") + little_endian(static_cast<std::uint64_t>(value), 8);
+}
+
+inline std::string real(double value) {
+  std::string bytes = little_endian(std::bit_cast<std::uint64_t>(value), 8);
+  std::reverse(bytes.begin(), bytes.end());
+  return "G" + bytes;
 }
 
 inline std::string tuple(const std::vector<std::int64_t>& values) {
@@ -48,10 +57,14 @@ inline std::string dict(const std::vector<std::pair<std::string, std::string>>& 
 
 inline std::string document(const std::string& value) { return "\x80\x02" + value + "."; }
 
-/// A file of torch.save whose data.pkl holds `pickle`; it needs no storages to be listed.
-inline void write_torch_file(const std::filesystem::path& file, const std::string& pickle) {
+/// A file of torch.save whose data.pkl holds `pickle`. To be listed it needs no storages, which are
+/// keys and bytes.
+inline void write_torch_file(const std::filesystem::path& file, const std::string& pickle,
+                             const std::map<std::string, std::string>& storages = {}) {
   caffe2::serialize::PyTorchStreamWriter writer(file.string());
   writer.writeRecord("data.pkl", pickle.data(), pickle.size());
+  for (const auto& [key, bytes] : storages)
+    writer.writeRecord("data/" + key, bytes.data(), bytes.size());
   writer.writeEndOfFile();
 }
 

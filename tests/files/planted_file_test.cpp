@@ -1,0 +1,95 @@
+// Somebody guesses the name of a temporary file and is there first. Names cannot be guessed, so the
+// linker puts a function between the library and open(): it plants the file in the moment before.
+#include "files/atomic_file.hpp"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <cstdarg>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <iterator>
+#include <stdexcept>
+#include <string>
+#include <utility>
+
+namespace {
+
+std::function<void(const std::filesystem::path&)> before_creation;  // called once
+
+}  // namespace
+
+// the names that the linker's --wrap=open asks for
+extern "C" int __real_open(const char* path, int flags, ...);
+extern "C" int __wrap_open(const char* path, int flags, ...) {
+  if ((flags & O_CREAT) == 0) return __real_open(path, flags);
+  std::va_list arguments;
+  va_start(arguments, flags);
+  const auto mode = va_arg(arguments, mode_t);
+  va_end(arguments);
+  if (const auto plant = std::exchange(before_creation, nullptr)) plant(path);
+  return __real_open(path, flags, mode);
+}
+
+namespace {
+
+namespace fs = std::filesystem;
+
+class Planted : public testing::Test {
+ protected:
+  Planted() {
+    std::string name = (fs::temp_directory_path() / "muon-planted-XXXXXX").string();
+    if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error("no temporary folder");
+    folder = name;
+    std::ofstream(folder / "precious") << "gold";
+  }
+  ~Planted() override { fs::remove_all(folder); }
+
+  static std::string text_of(const fs::path& file) {
+    std::ifstream in(file);
+    return {std::istreambuf_iterator<char>(in), {}};
+  }
+
+  /// Writes a file, while `plant` makes another in the place of its temporary one.
+  void write(const std::function<void(const fs::path&)>& plant) {
+    fs::path planted;
+    before_creation = [&](const fs::path& path) {
+      planted = path;
+      plant(path);
+    };
+    muon::AtomicFile out(folder / "result");
+    out.write("new", 3);
+    out.commit();
+    EXPECT_FALSE(planted.empty());
+    EXPECT_NE(planted.filename(), "result");
+    EXPECT_TRUE(fs::exists(fs::symlink_status(planted))) << "what is there stays";
+    EXPECT_FALSE(fs::is_symlink(folder / "result"));
+    EXPECT_EQ(text_of(folder / "result"), "new");
+    EXPECT_EQ(text_of(folder / "precious"), "gold");
+  }
+
+  fs::path folder;
+};
+
+TEST_F(Planted, ALinkIsNotFollowed) {
+  write([](const fs::path& path) { fs::create_symlink("precious", path); });
+}
+
+TEST_F(Planted, ALinkToNothingIsNotFollowed) {
+  write([](const fs::path& path) { fs::create_symlink("nothing", path); });
+  EXPECT_FALSE(fs::exists(folder / "nothing"));
+}
+
+TEST_F(Planted, AnotherWritersFileIsNotTaken) {
+  fs::path planted;
+  write([&](const fs::path& path) {
+    planted = path;
+    std::ofstream(path) << "of another";
+  });
+  EXPECT_EQ(text_of(planted), "of another");
+}
+
+}  // namespace

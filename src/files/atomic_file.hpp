@@ -15,10 +15,9 @@ namespace muon {
 /// and not truncated or flushed to a disk.
 ///
 /// Safety   The temporary file is locked (flock) as long as it is open. A killed writer leaves it
-///          unlocked, and the next writer
-/// in
-///          that folder removes it before it writes; a file that another process or thread is
-///          writing is never touched. Where a file system has no locks, nothing is removed.
+///          unlocked, and the next writer in that folder removes it before it writes; a file that
+///          another process or thread is writing is never touched. Where a file system has no
+///          locks, nothing is removed.
 /// Errors   std::runtime_error naming the file and the reason; an existing file is then as it was.
 class AtomicFile {
  public:

@@ -17,8 +17,8 @@ namespace muon {
 /// separators, and the controls of bidirectional text (Bidi_Control in Unicode). All other text,
 /// backslashes included, stays as it is, so the result is not changed by a second call.
 ///
-/// A result of more than `most` bytes is cut before the character that would exceed them, and "
-/// ..." follows.
+/// A result of more than `most` bytes is cut before the character that would exceed them; " ..."
+/// follows.
 std::string printable(std::string_view text, std::size_t most = std::string_view::npos);
 
 /// The same for a text of several lines, such as an error message: newlines stay.

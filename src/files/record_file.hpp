@@ -9,8 +9,8 @@ namespace muon::track {
 
 class RecordFile {
  public:
-  /// A new file. Errors   std::runtime_error naming it and the reason, as all here; "exists
-  ///                      already" among them.
+  /// Creates the file, which must not exist yet.
+  /// Errors   std::runtime_error naming the file and the reason, as in all functions here.
   explicit RecordFile(std::filesystem::path file);
   ~RecordFile();
   RecordFile(const RecordFile&) = delete;

@@ -29,9 +29,9 @@ struct Header {
   std::vector<Entry> entries;  ///< in the order of the data
 };
 
-/// The length that the first eight bytes of a file tell, at most 100 MB as in the reference
-/// implementation and no longer than
-/// the file. Errors   std::runtime_error, without the file's name, as all here.
+/// The length of the header, which is in the first eight bytes of a file: at most 100 MB, as in the
+/// reference implementation, and no longer than the file.
+/// Errors   std::runtime_error without the file's name, as everywhere in this header.
 std::uint64_t header_length(std::string_view first_bytes, std::uint64_t file_bytes);
 
 /// Checks all of it: no name twice, known dtypes, shapes whose bytes are those of the offsets,

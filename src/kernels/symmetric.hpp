@@ -1,6 +1,6 @@
 // Products whose result is symmetric, and sums of symmetric matrices. Only the lower triangle of a
-// product is computed, half the work; `combine_` mirrors it when it is needed whole. Row-major, [m,
-// m] with `ld` values from one row to the next.
+// product is computed, half the work; `combine_` mirrors it when it is needed whole. Matrices are
+// row-major, [m, m] with `ld` values from one row to the next.
 #pragma once
 
 #include "kernels/blas.hpp"

@@ -4,9 +4,10 @@
 //
 //   bool gram(r, t)               r <- X X^T / u^2, u the norm bound the first time, 1 after; true
 //                                 if t holds r^2 as a by-product
-//   multiply(c, a, b, alpha, beta, d)  c <- beta d + alpha a b, for factors whose product is
-//   symmetric combine(c, diagonal, {{factor, a}, ...}, part)   c <- diagonal I + the sum of the
-//   terms
+//   multiply(c, a, b, alpha, beta, d)
+//                                 c <- beta d + alpha a b, for factors whose product is symmetric
+//   combine(c, diagonal, {{factor, a}, ...}, part)
+//                                 c <- diagonal I + the sum of the terms
 //   bool invert(a)                a <- a^-1; false if a is not positive definite
 //   apply(q, a)                   X <- a X + q X
 //   finish(q, a)                  the same, and the result goes where it is wanted
@@ -112,9 +113,9 @@ inline HalleyStep halley_step(double lowest) {
   return {a, b, c, lowest * (a + b * square) / (1 + c * square)};
 }
 
-/// The smallest singular value, in the unit of the norm bound, that the rational methods take near
-/// 1. float32 can do no better: at 1e-4 the first matrix to be inverted, I + c R, is no longer
-///    positive definite after rounding.
+/// The smallest singular value, in the unit of the norm bound, that the rational methods take close
+/// to 1. float32 can do no better: at 1e-4 the first matrix to be inverted, I + c R, is no longer
+/// positive definite after rounding.
 constexpr double rational_reach = 1e-3;
 
 /// Two Halley steps on the Gram matrix. With H = (I + c R)^-1, p = b / c and q = a - p, a step

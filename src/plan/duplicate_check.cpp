@@ -50,8 +50,7 @@ void DuplicateCheck::add_memory(const Parameter& p, std::vector<std::string>& er
   if (next != memory_.begin() && std::prev(next)->second.first > extent.first) {
     errors.push_back(
         fmt::format("'{}' and '{}' are two tensors on the same memory, which would be updated "
-                    "twice a step; to tie them, "
-                    "register one tensor under both names",
+                    "twice a step; to tie them, register one tensor under both names",
                     std::prev(next)->second.second, p.name));
     return;
   }

@@ -18,8 +18,7 @@ std::string why_not_muon(c10::IntArrayRef sizes, std::optional<at::ScalarType> d
   if (sizes.size() < 2) {
     return fmt::format(
         "has shape {}; Muon is for matrices and needs two or more dimensions. Give it to AdamW: "
-        "muon::MuonWithAuxAdam(*model) sorts "
-        "the parameters of a model",
+        "muon::MuonWithAuxAdam(*model) sorts the parameters of a model",
         shape_text(sizes));
   }
   if (std::find(sizes.begin(), sizes.end(), 0) != sizes.end())

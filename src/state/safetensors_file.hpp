@@ -48,8 +48,8 @@ class SafetensorsFile {
 
 using NamedTensorList = std::vector<std::pair<std::string, at::Tensor>>;
 
-/// The bytes of a file before its tensors. Errors   std::invalid_argument as write_safetensors has
-/// it; std::runtime_error naming the file.
+/// The bytes of a file before its tensors.
+/// Errors   std::invalid_argument as in write_safetensors; std::runtime_error naming the file.
 std::string first_bytes(const std::filesystem::path& file, const NamedTensorList& tensors,
                         const std::map<std::string, std::string>& metadata);
 

@@ -1,5 +1,5 @@
-// Schedules of learning rates in a checkpoint's metadata: [{"step": 5, "initial_lr": [0.02, 0.001],
-// "first_group": 0}, ..].
+// Schedules of learning rates in a checkpoint's metadata:
+//     [{"step": 5, "initial_lr": [0.02, 0.001], "first_group": 0}, ...]
 #pragma once
 
 #include <nlohmann/json.hpp>

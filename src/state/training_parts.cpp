@@ -34,8 +34,7 @@ void check_kind(torch::optim::Optimizer& optimizer, std::size_t number) {
   if (dynamic_cast<const torch::optim::AdamW*>(&optimizer) != nullptr) return;
   refuse(
       fmt::format("optimizer {} is of a kind whose state is not known here; give muon::Muon, "
-                  "muon::MuonWithAuxAdam or "
-                  "torch::optim::AdamW",
+                  "muon::MuonWithAuxAdam or torch::optim::AdamW",
                   number));
 }
 

@@ -83,8 +83,7 @@ TEST_F(Resume, RefusesOtherOptionsAndOtherFiles) {
       "$muon train --data random --threads 1 --steps 300 --batch-size 16 --momentum-warmup 50 "
       "--warmup 20";
   EXPECT_THAT(shell("$muon train --data random --threads 1 --steps 200 --batch-size 16 "
-                    "--momentum-warmup 50 --warmup 20 --lr 0.5 "
-                    "--resume points --run-dir b")
+                    "--momentum-warmup 50 --warmup 20 --lr 0.5 --resume points --run-dir b")
                   .out,
               AllOf(HasSubstr("lr was 0.02 and is 0.5 now"),
                     HasSubstr("--steps 200 is fewer than the 300 steps that are done")));
@@ -144,8 +143,7 @@ TEST_F(PlanFile, PrintsTableJsonAndPython) {
   if (std::system("python3 -c 'import ast' >/dev/null 2>&1") != 0)
     GTEST_SKIP() << "no python3 here to parse the groups with";
   EXPECT_EQ(shell("$muon plan m.safetensors --python --assign '*.q_proj.weight=freeze' >groups.py; "
-                  "python3 -c \"import ast; "
-                  "ast.parse(open('groups.py').read())\"")
+                  "python3 -c \"import ast; ast.parse(open('groups.py').read())\"")
                 .status,
             0);
   if (std::system("python3 -c 'import torch.optim._muon' >/dev/null 2>&1") != 0)

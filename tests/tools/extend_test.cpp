@@ -149,8 +149,7 @@ TEST_F(Extend, AStoppedExtensionGoesOnInItsFolder) {
   expect_done("--schedule constant --steps 40 --save-every 40 --run-dir a");
   Running training(
       "$muon train --data random --threads 1 --batch-size 16 --warmup 5 --schedule constant "
-      "--steps 300 --gradients 1 "
-      "--resume a");
+      "--steps 300 --gradients 1 --resume a");
   ASSERT_TRUE(training.read_until(after_step(100)));
   training.signal(SIGINT);
   EXPECT_EQ(training.finish().status, 128 + SIGINT);

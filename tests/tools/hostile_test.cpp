@@ -113,8 +113,7 @@ TEST_F(Hostile, PlansAreMadeWithoutHarm) {
       shell("$muon plan --python " + word(file) +
             " | python3 -c \"import ast, json, sys; print(json.dumps([ast.literal_eval(n) for s in "
             "ast.parse(sys.stdin.read()).body if isinstance(s, ast.Assign) and isinstance(s.value, "
-            "ast.List) "
-            "for n in s.value.elts]))\"");
+            "ast.List) for n in s.value.elts]))\"");
   const auto found = Json::parse(names.out).get<std::vector<std::string>>();
   EXPECT_THAT(found, testing::UnorderedElementsAre(evil + ".weight", astral + "\\u0041\".weight"));
 }

@@ -93,8 +93,7 @@ Value Builder::global(std::string_view module, std::string_view name) {
   if (!known && !is_storage(text) && !is_dtype(text)) {
     fail(
         fmt::format("the pickle names {}.{}, which is not among what a state_dict needs (the list "
-                    "of weights_only=True). "
-                    "Nothing was executed; save a plain state_dict instead",
+                    "of weights_only=True). Nothing was executed; save a plain state_dict instead",
                     module, name));
   }
   return Value{Kind::global, 0, 0, *document_.globals.insert(text).first, 0};

@@ -15,9 +15,10 @@ struct RunFiles {
   std::vector<std::filesystem::path> files;  // in the order in which they were written
 };
 
-/// `path` is a file, or a folder, in which the newest run is taken, up to three levels deep. If a
-/// run is there in several formats, W&B's is preferred, then our JSON lines, then TensorBoard's. A
-/// run that was resumed has a file for each part. Errors std::runtime_error naming the path
+/// `path` is a file, or a folder, whose newest run is taken, up to three levels deep. If a run
+/// exists in several formats, W&B's is preferred, then our JSON lines, then TensorBoard's. A run
+/// that was resumed has a file for each part.
+/// Errors   std::runtime_error naming the path
 RunFiles find_run_files(const std::filesystem::path& path);
 
 class GrowingFile {

@@ -1,7 +1,11 @@
 // TFRecord, the framing of TensorBoard's event files. No LibTorch here.
 //
-//     length (8 bytes, little endian), masked CRC-32C of these 8 (4), data, masked CRC-32C of the
-//     data (4) masked = ((crc >> 15) | (crc << 17)) + 0xa282ead8
+//     8 bytes   length of the data, little endian
+//     4         masked CRC-32C of these 8 bytes
+//     data
+//     4         masked CRC-32C of the data
+//
+// where masked(crc) = ((crc >> 15) | (crc << 17)) + 0xa282ead8.
 //
 // Source   https://www.tensorflow.org/tutorials/load_data/tfrecord
 #pragma once

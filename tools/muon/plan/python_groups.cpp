@@ -72,10 +72,11 @@ std::string python_groups(const muon::Plan& plan, const std::string& source) {
     const auto& o = static_cast<const muon::MuonOptions&>(*lists.muon.front()->options);
     const auto& step = o.ns_coefficients().front();
     text += fmt::format(
-        "muon = torch.optim.Muon(\n    [(name, parameters[name]) for name in muon_names],\n    "
-        "lr={}, weight_decay={}, "
-        "momentum={}, nesterov={}, "
-        "ns_coefficients=({}, {}, {}),\n    eps={}, ns_steps={}, adjust_lr_fn={},\n)\n",
+        "muon = torch.optim.Muon(\n"
+        "    [(name, parameters[name]) for name in muon_names],\n"
+        "    lr={}, weight_decay={}, momentum={}, nesterov={}, ns_coefficients=({}, {}, {}),\n"
+        "    eps={}, ns_steps={}, adjust_lr_fn={},\n"
+        ")\n",
         o.lr(), o.weight_decay(), o.momentum(), boolean(o.nesterov()), step.a, step.b, step.c,
         o.eps(), o.ns_steps(), quoted(std::string(to_string(o.adjust_lr_fn()))));
   }
@@ -86,10 +87,10 @@ std::string python_groups(const muon::Plan& plan, const std::string& source) {
   if (any != nullptr || !lists.not_two_dimensional.empty()) {
     const auto [beta1, beta2] = a.betas();
     text += fmt::format(
-        "adamw = torch.optim.AdamW(\n    [(name, parameters[name]) for name in adamw_names{}],\n   "
-        " lr={}, betas=({}, {}), "
-        "eps={}, "
-        "weight_decay={},\n)\n",
+        "adamw = torch.optim.AdamW(\n"
+        "    [(name, parameters[name]) for name in adamw_names{}],\n"
+        "    lr={}, betas=({}, {}), eps={}, weight_decay={},\n"
+        ")\n",
         lists.not_two_dimensional.empty() ? "" : " + adamw_instead_names", a.lr(), beta1, beta2,
         a.eps(), a.weight_decay());
   }

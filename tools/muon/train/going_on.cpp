@@ -72,10 +72,8 @@ void compare_length(const Run& run, std::int64_t before, std::int64_t done,
   const bool has_stable_part = run.options.schedule == ScheduleKind::wsd;
   problems.push_back(fmt::format(
       "{} is another length than the {} steps that the run was meant to have, and its learning "
-      "rates already depend on that "
-      "(--schedule {}, since step {}); {}give the same length, or --extend: the learning rate then "
-      "jumps from {:.3g} to "
-      "{:.3g} of its full value",
+      "rates already depend on that (--schedule {}, since step {}); {}give the same length, or "
+      "--extend: the learning rate then jumps from {:.3g} to {:.3g} of its full value",
       length_option(run), before, word_of(run.options.schedule), *other + 1,
       has_stable_part ? fmt::format("resume a checkpoint of step {} or before, ", *other) : "",
       make_schedule(run.options, before)(done), make_schedule(run.options, run.steps)(done)));

@@ -105,8 +105,7 @@ void check_result(const RunFolder& folder, std::int64_t steps) {
   if (*result >= steps) {
     throw UsageError(
         message("--run-dir {} holds the result of this run after {} steps; give more --steps or "
-                "--epochs to go on longer, "
-                "or another folder",
+                "--epochs to train longer, or another folder",
                 folder.path, *result));
   }
 }

@@ -95,20 +95,20 @@ TEST(Schedule, FactorsStayBetweenZeroAndOne) {
 
 TEST(Schedule, RefusesSpansAndFactorsOutOfRange) {
   const double quiet_nan = std::numeric_limits<double>::quiet_NaN();
-  EXPECT_THROW(schedule::constant(-1), std::invalid_argument);
-  EXPECT_THROW(schedule::linear_warmup(-1, 4), std::invalid_argument);
-  EXPECT_THROW(schedule::linear_warmup(0, -4), std::invalid_argument);
-  EXPECT_THROW(schedule::cosine(0, -1), std::invalid_argument);
-  EXPECT_THROW(schedule::cosine(0, 4, 5), std::invalid_argument);
-  EXPECT_THROW(schedule::cosine(0, 4, 0, -0.1), std::invalid_argument);
-  EXPECT_THROW(schedule::cosine(0, 4, 0, 1.1), std::invalid_argument);
-  EXPECT_THROW(schedule::cosine(0, 4, 0, quiet_nan), std::invalid_argument);
-  EXPECT_THROW(schedule::warmup_stable_decay(0, 10, 6, 5), std::invalid_argument);
-  EXPECT_THROW(schedule::warmup_stable_decay(0, 10, 0, -1), std::invalid_argument);
-  EXPECT_THROW(schedule::warmup_stable_decay(0, 10, 11, 0), std::invalid_argument);
-  EXPECT_THROW(schedule::warmup_stable_decay(0, 10, 0, 5, quiet_nan), std::invalid_argument);
-  EXPECT_THROW(schedule::momentum_warmup(-1), std::invalid_argument);
-  EXPECT_THROW(schedule::momentum_warmup(0, -1), std::invalid_argument);
+  EXPECT_THROW((void)schedule::constant(-1), std::invalid_argument);
+  EXPECT_THROW((void)schedule::linear_warmup(-1, 4), std::invalid_argument);
+  EXPECT_THROW((void)schedule::linear_warmup(0, -4), std::invalid_argument);
+  EXPECT_THROW((void)schedule::cosine(0, -1), std::invalid_argument);
+  EXPECT_THROW((void)schedule::cosine(0, 4, 5), std::invalid_argument);
+  EXPECT_THROW((void)schedule::cosine(0, 4, 0, -0.1), std::invalid_argument);
+  EXPECT_THROW((void)schedule::cosine(0, 4, 0, 1.1), std::invalid_argument);
+  EXPECT_THROW((void)schedule::cosine(0, 4, 0, quiet_nan), std::invalid_argument);
+  EXPECT_THROW((void)schedule::warmup_stable_decay(0, 10, 6, 5), std::invalid_argument);
+  EXPECT_THROW((void)schedule::warmup_stable_decay(0, 10, 0, -1), std::invalid_argument);
+  EXPECT_THROW((void)schedule::warmup_stable_decay(0, 10, 11, 0), std::invalid_argument);
+  EXPECT_THROW((void)schedule::warmup_stable_decay(0, 10, 0, 5, quiet_nan), std::invalid_argument);
+  EXPECT_THROW((void)schedule::momentum_warmup(-1), std::invalid_argument);
+  EXPECT_THROW((void)schedule::momentum_warmup(0, -1), std::invalid_argument);
 }
 
 TEST(LambdaLR, ScalesEveryGroupsOwnRate) {

@@ -28,27 +28,27 @@ struct NewtonSchulzStep {
 /// `count` equal steps (3.4445, -4.7750, 2.0315), steepest at zero. After five, singular values
 /// above 1.6e-3 of the norm are between 0.68 and 1.203; they settle around 1 and do not reach it.
 /// Source: K. Jordan, "Muon", 2024, https://kellerjordan.github.io/posts/muon/
-MUON_API std::vector<NewtonSchulzStep> jordan_steps(int count = 5);
+[[nodiscard]] MUON_API std::vector<NewtonSchulzStep> jordan_steps(int count = 5);
 
 /// Five steps, each with its own coefficients: closer to 1 at the same cost.
 /// Source: J. You, as used in https://github.com/microsoft/dion
-MUON_API std::vector<NewtonSchulzStep> jiacheng_you_steps();
+[[nodiscard]] MUON_API std::vector<NewtonSchulzStep> jiacheng_you_steps();
 
 /// Five steps of Polar Express for singular values down to 1e-3 of the norm, with the safety factor
 /// 1.02 that half precision needs; the division of the input by 1.02 times its norm is folded into
 /// the first step. Ends within 0.16 of 1. Source: Amsel et al., 2025,
 /// https://arxiv.org/abs/2505.16932; coefficients as in
 /// https://github.com/KellerJordan/modded-nanogpt
-MUON_API std::vector<NewtonSchulzStep> polar_express_steps();
+[[nodiscard]] MUON_API std::vector<NewtonSchulzStep> polar_express_steps();
 
 /// The paper's own list without a safety factor, for float32 and float64. From the eighth step on
 /// it is (1.875, -1.25, 0.375), which converges to 1.
 /// Source: as above, Algorithm 1 and its appendix.
-MUON_API std::vector<NewtonSchulzStep> polar_express_paper_steps(int count = 8);
+[[nodiscard]] MUON_API std::vector<NewtonSchulzStep> polar_express_paper_steps(int count = 8);
 
 /// `count` steps (2, -1.5, 0.5), which take every nonzero singular value to 1, small ones slowly (a
 /// doubling a step). For where accuracy matters more than time, and for tests.
-MUON_API std::vector<NewtonSchulzStep> converging_steps(int count = 30);
+[[nodiscard]] MUON_API std::vector<NewtonSchulzStep> converging_steps(int count = 30);
 
 /// How the factor is approximated. Costs are in multiply-adds, with m the shorter side, a = longer
 /// / shorter, and symmetric products computed by half.
@@ -82,10 +82,10 @@ enum class ComputeDtype { automatic, float32, float64, bfloat16 };
 /// norm + eps.
 enum class NormEps { clamp, add };
 
-MUON_API std::string_view to_string(Method method);
-MUON_API std::string_view to_string(NormBound bound);
-MUON_API std::string_view to_string(ComputeDtype type);
-MUON_API std::string_view to_string(NormEps rule);
+[[nodiscard]] MUON_API std::string_view to_string(Method method);
+[[nodiscard]] MUON_API std::string_view to_string(NormBound bound);
+[[nodiscard]] MUON_API std::string_view to_string(ComputeDtype type);
+[[nodiscard]] MUON_API std::string_view to_string(NormEps rule);
 
 struct OrthogonalizeOptions {
   /// The three rational methods do not read `steps`. On float32 they fall back to
@@ -128,7 +128,7 @@ struct OrthogonalizeOptions {
 ///          several threads are independent.
 ///
 /// Example  auto update = muon::orthogonalize(momentum, {.steps = muon::polar_express_steps()});
-MUON_API at::Tensor orthogonalize(const at::Tensor& matrix,
-                                  const OrthogonalizeOptions& options = {});
+[[nodiscard]] MUON_API at::Tensor orthogonalize(const at::Tensor& matrix,
+                                                const OrthogonalizeOptions& options = {});
 
 }  // namespace muon

@@ -81,15 +81,15 @@ class MUON_API GroupedOptimizer : public torch::optim::Optimizer {
 
   void on_nonfinite_gradient(NonFiniteGradient action);
   /// How many steps were skipped under NonFiniteGradient::skip_step.
-  std::int64_t skipped_steps() const;
+  [[nodiscard]] std::int64_t skipped_steps() const;
 
   /// The parameter's name, where it is known: from a plan, a ParamGroup or named parameters.
-  std::optional<std::string> name(const torch::Tensor& parameter) const;
+  [[nodiscard]] std::optional<std::string> name(const torch::Tensor& parameter) const;
   /// The name, or "parameter 3 of group 0" where none is known.
-  std::string name_of(const torch::Tensor& parameter) const;
+  [[nodiscard]] std::string name_of(const torch::Tensor& parameter) const;
   /// Which matrices the parameter holds.
   /// Errors   std::invalid_argument if the tensor is not one of the optimizer's parameters.
-  MatrixView view_of(const torch::Tensor& parameter) const;
+  [[nodiscard]] MatrixView view_of(const torch::Tensor& parameter) const;
 
   /// Takes over the parameters of `model` that have replaced those the optimizer was made with, as
   /// after a submodule was reset, cloned or assigned anew: each parameter of the optimizer is

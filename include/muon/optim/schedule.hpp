@@ -22,27 +22,28 @@ namespace schedule {
 /// Errors   std::invalid_argument: a negative step or span, warm-up (and decay) longer than
 ///          `total`, a factor outside [0, 1].
 
-MUON_API double constant(std::int64_t step);
+[[nodiscard]] MUON_API double constant(std::int64_t step);
 
 /// From 1 / warmup at step 0 in a straight line to 1 at step warmup - 1, then 1. A `warmup` of 0 is
 /// constant.
-MUON_API double linear_warmup(std::int64_t step, std::int64_t warmup);
+[[nodiscard]] MUON_API double linear_warmup(std::int64_t step, std::int64_t warmup);
 
 /// Linear warm-up, then half a cosine from 1 down to `final_factor` at step `total`.
 /// Source   Loshchilov and Hutter, "SGDR", https://arxiv.org/abs/1608.03983
-MUON_API double cosine(std::int64_t step, std::int64_t total, std::int64_t warmup = 0,
-                       double final_factor = 0);
+[[nodiscard]] MUON_API double cosine(std::int64_t step, std::int64_t total, std::int64_t warmup = 0,
+                                     double final_factor = 0);
 
 /// Linear warm-up, then 1, then a straight line to `final_factor` over the last `decay` steps.
 /// Source   Hu et al., "MiniCPM", https://arxiv.org/abs/2404.06395
-MUON_API double warmup_stable_decay(std::int64_t step, std::int64_t total, std::int64_t warmup,
-                                    std::int64_t decay, double final_factor = 0);
+[[nodiscard]] MUON_API double warmup_stable_decay(std::int64_t step, std::int64_t total,
+                                                  std::int64_t warmup, std::int64_t decay,
+                                                  double final_factor = 0);
 
 /// A value, not a factor: from `from` in a straight line to `to` at step `warmup`, then `to`. For
 /// Muon's momentum.
 /// Source   https://github.com/KellerJordan/modded-nanogpt
-MUON_API double momentum_warmup(std::int64_t step, std::int64_t warmup = 300, double from = 0.85,
-                                double to = 0.95);
+[[nodiscard]] MUON_API double momentum_warmup(std::int64_t step, std::int64_t warmup = 300,
+                                              double from = 0.85, double to = 0.95);
 
 }  // namespace schedule
 
@@ -65,15 +66,15 @@ class MUON_API LambdaLR : public torch::optim::LRScheduler {
   LambdaLR(torch::optim::Optimizer& optimizer, Schedule schedule);
 
   /// The optimizer whose learning rates it sets.
-  const torch::optim::Optimizer& optimizer() const { return target_; }
+  [[nodiscard]] const torch::optim::Optimizer& optimizer() const { return target_; }
   /// How many times `step()` was called.
-  std::int64_t step_count() const { return step_count_; }
+  [[nodiscard]] std::int64_t step_count() const { return step_count_; }
   /// Goes to a step as if `step()` had been called that often, and sets its rates: to resume.
   void set_step(std::int64_t step);
   /// The groups' learning rates that the factors multiply.
-  std::vector<double> initial_rates() const;
+  [[nodiscard]] std::vector<double> initial_rates() const;
   /// The groups' learning rates at a step. Errors as above.
-  std::vector<double> rates(std::int64_t step) const;
+  [[nodiscard]] std::vector<double> rates(std::int64_t step) const;
 
  protected:
   std::vector<double> get_lrs() override;

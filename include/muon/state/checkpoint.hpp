@@ -45,11 +45,11 @@ class MUON_API NamedTensors {
   NamedTensors(const torch::nn::Module& model);   // implicit: {.model = *model}
   NamedTensors(const torch::jit::Module& model);  // implicit
 
-  const std::vector<Entry>& entries() const& { return entries_; }
+  [[nodiscard]] const std::vector<Entry>& entries() const& { return entries_; }
   // so that a loop over a temporary is safe
-  std::vector<Entry> entries() && { return std::move(entries_); }
+  [[nodiscard]] std::vector<Entry> entries() && { return std::move(entries_); }
   /// Null if the tensor is none of the model's.
-  const Entry* find(const at::Tensor& tensor) const;
+  [[nodiscard]] const Entry* find(const at::Tensor& tensor) const;
 
  private:
   void add(const std::string& name, const at::Tensor& tensor);
@@ -120,7 +120,7 @@ MUON_API LoadResult load_checkpoint(const std::filesystem::path& where,
 /// The checkpoint of a folder that was written last, whatever its step and whatever the clock said;
 /// none if the folder has none or does not exist. The order is in the files' metadata, of which
 /// each is read.
-MUON_API std::optional<std::filesystem::path> latest_checkpoint(
+[[nodiscard]] MUON_API std::optional<std::filesystem::path> latest_checkpoint(
     const std::filesystem::path& folder);
 
 /// What a checkpoint says of itself, without its tensors.
@@ -150,7 +150,7 @@ struct CheckpointSummary {
 
 /// Errors   std::runtime_error: not a checkpoint, damaged, of a newer format. With `verify` every
 ///          byte is read and compared with the checksum.
-MUON_API CheckpointSummary inspect_checkpoint(const std::filesystem::path& file,
-                                              bool verify = false);
+[[nodiscard]] MUON_API CheckpointSummary inspect_checkpoint(const std::filesystem::path& file,
+                                                            bool verify = false);
 
 }  // namespace muon

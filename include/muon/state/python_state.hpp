@@ -113,7 +113,7 @@ MUON_API void save_python_model(const std::filesystem::path& file, const NamedTe
 
 /// The tensors of a state_dict in a file, in its order, over the mapped file (see Safetensors for
 /// what that means).
-MUON_API std::vector<std::pair<std::string, at::Tensor>> load_python_tensors(
+[[nodiscard]] MUON_API std::vector<std::pair<std::string, at::Tensor>> load_python_tensors(
     const std::filesystem::path& file, const std::string& key = "");
 
 }  // namespace muon

@@ -46,15 +46,15 @@ class MUON_API Safetensors {
   explicit Safetensors(const std::filesystem::path& file);
 
   /// In the order of the data.
-  const std::vector<TensorInfo>& tensors() const;
-  bool contains(std::string_view name) const;
-  const TensorInfo& info(std::string_view name) const;
-  const std::map<std::string, std::string>& metadata() const;
+  [[nodiscard]] const std::vector<TensorInfo>& tensors() const;
+  [[nodiscard]] bool contains(std::string_view name) const;
+  [[nodiscard]] const TensorInfo& info(std::string_view name) const;
+  [[nodiscard]] const std::map<std::string, std::string>& metadata() const;
 
   /// On the CPU, over the mapped file, which it keeps open; writing to it changes this process's
   /// memory and not the file.
   /// Errors   std::runtime_error: no such name; a dtype this LibTorch does not have.
-  at::Tensor tensor(std::string_view name) const;
+  [[nodiscard]] at::Tensor tensor(std::string_view name) const;
 
  private:
   std::shared_ptr<const SafetensorsFile> file_;

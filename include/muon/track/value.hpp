@@ -62,8 +62,8 @@ class MUON_API Value {
   ///          values
   Value(const at::Tensor& scalar);
 
-  const Variant& get() const& { return value_; }
-  Variant get() && { return std::move(value_); }
+  [[nodiscard]] const Variant& get() const& { return value_; }
+  [[nodiscard]] Variant get() && { return std::move(value_); }
 
  private:
   Variant value_;
@@ -79,6 +79,6 @@ class MUON_API Value {
 ///          the device counts, and only the counts are copied
 /// Errors   std::invalid_argument: bins not in 1 to 512 (W&B's limit); an undefined or complex
 ///          tensor
-MUON_API Histogram histogram(const at::Tensor& tensor, std::int64_t bins = 64);
+[[nodiscard]] MUON_API Histogram histogram(const at::Tensor& tensor, std::int64_t bins = 64);
 
 }  // namespace muon::track

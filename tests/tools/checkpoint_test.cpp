@@ -134,8 +134,8 @@ TEST_F(PlanFile, PrintsTableJsonAndPython) {
   EXPECT_THAT(table.out, AllOf(HasSubstr("m.safetensors  (safetensors)"),
                                HasSubstr("name: 'q_proj'"), HasSubstr("Muon"), HasSubstr("AdamW")));
   const Json json = Json::parse(shell("$muon plan m.safetensors --json --lr 0.1").out);
-  EXPECT_EQ(json["totals"]["muon"]["parameters"], 3);
-  EXPECT_EQ(json["file_format"], "safetensors");
+  EXPECT_EQ(json.at("totals").at("muon").at("parameters"), 3);
+  EXPECT_EQ(json.at("file_format"), "safetensors");
   const Result python =
       shell("$muon plan m.safetensors --python --assign '*.q_proj.weight=freeze'");
   EXPECT_THAT(python.out, AllOf(HasSubstr("torch.optim.Muon("), HasSubstr("chunk_rows(3)"),
@@ -236,10 +236,10 @@ TEST_F(Inspect, ShowsAndVerifies) {
   EXPECT_THAT(shell("$muon plan a").out, AllOf(HasSubstr("fc1.weight"), Not(HasSubstr("optim/"))));
   const Json json =
       Json::parse(shell("$muon inspect a/checkpoints/step-00000150.safetensors --json").out);
-  EXPECT_EQ(json["step"], 150);
-  EXPECT_EQ(json["groups"][0]["algorithm"], "muon");
-  EXPECT_TRUE(json["groups"][0]["options"]["lr"].is_number());
-  EXPECT_EQ(json["schedules"][0]["step"], 150);
+  EXPECT_EQ(json.at("step"), 150);
+  EXPECT_EQ(json.at("groups").at(0).at("algorithm"), "muon");
+  EXPECT_TRUE(json.at("groups").at(0).at("options").at("lr").is_number());
+  EXPECT_EQ(json.at("schedules").at(0).at("step"), 150);
   std::string bytes = contents("a/checkpoints/step-00000150.safetensors");
   bytes[bytes.size() - 6000] = static_cast<char>(bytes[bytes.size() - 6000] ^ 1);
   std::ofstream("bad.safetensors", std::ios::binary) << bytes;

@@ -78,8 +78,8 @@ TEST_F(Train, EveryOptimizerModelScheduleAndTypeRuns) {
         "--adjust-lr match_rms_adamw --lr 0.001"}) {
     const Json summary =
         summary_of(std::string("--data random --steps 4 --batch-size 32 ") + options);
-    EXPECT_EQ(summary["steps"], 4) << options;
-    EXPECT_EQ(summary["plan"].is_null(), std::string(options) == "--optimizer sgd");
+    EXPECT_EQ(summary.at("steps"), 4) << options;
+    EXPECT_EQ(summary.at("plan").is_null(), std::string(options) == "--optimizer sgd");
   }
 }
 
@@ -117,14 +117,14 @@ TEST_F(Train, TheDefaultsAreThoseOfTheLibrary) {
 
 TEST_F(Train, SummaryHoldsPlanOptionsAndEpochs) {
   const Json summary = summary_of("--data random --epochs 2 --seed 7 --model convnet");
-  EXPECT_EQ(summary["options"]["model"], "convnet");
-  EXPECT_EQ(summary["seed"], 7);
-  EXPECT_EQ(summary["steps"], 16);  // 1,024 images in batches of 128, twice
-  EXPECT_GT(summary["seconds"].get<double>(), 0);
-  EXPECT_EQ(summary["plan"]["parameters"].size(), 8u);
-  ASSERT_EQ(summary["epochs"].size(), 2u);
+  EXPECT_EQ(summary.at("options").at("model"), "convnet");
+  EXPECT_EQ(summary.at("seed"), 7);
+  EXPECT_EQ(summary.at("steps"), 16);  // 1,024 images in batches of 128, twice
+  EXPECT_GT(summary.at("seconds").get<double>(), 0);
+  EXPECT_EQ(summary.at("plan").at("parameters").size(), 8u);
+  ASSERT_EQ(summary.at("epochs").size(), 2u);
   for (const char* key : {"epoch", "step", "train_loss", "test_loss", "test_accuracy", "seconds"}) {
-    EXPECT_TRUE(summary["epochs"][1].contains(key)) << key;
+    EXPECT_TRUE(summary.at("epochs").at(1).contains(key)) << key;
   }
 }
 
@@ -132,9 +132,9 @@ TEST_F(Train, SameSeedSameLossesToTheLastBit) {
   const std::string options = "--steps 30 --batch-size 64 --model convnet --seed ";
   const Json first = summary_of(options + "3"), again = summary_of(options + "3"),
              other = summary_of(options + "4");
-  EXPECT_EQ(first["epochs"][0]["train_loss"], again["epochs"][0]["train_loss"]);
-  EXPECT_EQ(first["epochs"][0]["test_loss"], again["epochs"][0]["test_loss"]);
-  EXPECT_NE(first["epochs"][0]["train_loss"], other["epochs"][0]["train_loss"]);
+  EXPECT_EQ(first.at("epochs").at(0).at("train_loss"), again.at("epochs").at(0).at("train_loss"));
+  EXPECT_EQ(first.at("epochs").at(0).at("test_loss"), again.at("epochs").at(0).at("test_loss"));
+  EXPECT_NE(first.at("epochs").at(0).at("train_loss"), other.at("epochs").at(0).at("train_loss"));
 }
 
 TEST_F(Train, WritesTheModelAndSaysWhere) {
@@ -154,7 +154,7 @@ TEST_F(Train, PlainFilesAreReadToo) {
           .status,
       0);
   const Json plain = summary_of("--steps 3 --data mnist/"), zipped = summary_of("--steps 3");
-  EXPECT_EQ(plain["epochs"][0]["test_loss"], zipped["epochs"][0]["test_loss"]);
+  EXPECT_EQ(plain.at("epochs").at(0).at("test_loss"), zipped.at("epochs").at(0).at("test_loss"));
 }
 
 // The targets, 97.8 % and 98.8 % within five epochs, are reached within two.

@@ -1,6 +1,7 @@
 // Files read by mapping.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <string_view>

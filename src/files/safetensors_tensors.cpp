@@ -4,8 +4,10 @@
 #include <fmt/format.h>
 #include <torch/version.h>
 
+#include <cstdint>
 #include <set>
 #include <stdexcept>
+#include <string_view>
 #include <utility>
 
 #if TORCH_VERSION_MAJOR > 2 || (TORCH_VERSION_MAJOR == 2 && TORCH_VERSION_MINOR >= 3)

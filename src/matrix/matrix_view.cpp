@@ -6,6 +6,8 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <cstddef>
+#include <functional>
 #include <numeric>
 #include <stdexcept>
 #include <utility>

@@ -5,6 +5,8 @@
 
 #include "matrix/enum_names.hpp"
 
+#include <array>
+
 namespace muon {
 
 template <>

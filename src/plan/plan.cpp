@@ -7,9 +7,11 @@
 
 #include <c10/core/ScalarType.h>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <torch/optim/adamw.h>
 
 #include <algorithm>
+#include <cstddef>
 #include <optional>
 #include <ostream>
 #include <stdexcept>

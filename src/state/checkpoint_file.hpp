@@ -6,6 +6,7 @@
 
 #include "state/safetensors_file.hpp"
 
+#include <cstdint>
 #include <filesystem>
 #include <map>
 #include <string>

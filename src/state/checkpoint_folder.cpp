@@ -10,10 +10,13 @@
 
 #include <algorithm>
 #include <charconv>
-#include <functional>
+#include <optional>
 #include <stdexcept>
+#include <string>
+#include <string_view>
 #include <system_error>
 #include <tuple>
+#include <utility>
 #include <vector>
 
 namespace muon::checkpoint {

@@ -12,10 +12,16 @@
 #include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
 
+#include <cstddef>
+#include <cstdint>
+#include <exception>
 #include <limits>
 #include <map>
+#include <optional>
 #include <set>
+#include <string>
 #include <utility>
+#include <vector>
 
 namespace muon::checkpoint {
 namespace {

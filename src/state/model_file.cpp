@@ -13,8 +13,12 @@
 #include <torch/csrc/jit/serialization/import.h>
 
 #include <algorithm>
+#include <cstddef>
+#include <cstdint>
 #include <cstring>
-#include <stdexcept>
+#include <exception>
+#include <memory>
+#include <string_view>
 #include <utility>
 
 namespace muon {

@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 #include <torch/cuda.h>
 
+#include <exception>
 #include <mutex>
 
 namespace muon {

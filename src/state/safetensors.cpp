@@ -8,6 +8,7 @@
 #include <ATen/ATen.h>
 #include <fmt/format.h>
 
+#include <cstddef>
 #include <cstring>
 #include <stdexcept>
 

@@ -9,7 +9,6 @@
 
 #include <iterator>
 #include <stdexcept>
-#include <utility>
 
 namespace muon {
 namespace {

@@ -6,9 +6,11 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <cstddef>
+#include <cstdlib>
 #include <limits>
 #include <stdexcept>
-#include <utility>
+#include <vector>
 
 namespace muon::track {
 namespace {

@@ -11,7 +11,9 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <cstdint>
 #include <optional>
+#include <string>
 #include <utility>
 
 namespace muon::track {

@@ -14,11 +14,12 @@
 
 #include <fmt/format.h>
 
+#include <cstdint>
+#include <filesystem>
 #include <optional>
 #include <stdexcept>
 #include <string>
 #include <system_error>
-#include <utility>
 #include <variant>
 #include <vector>
 

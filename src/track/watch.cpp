@@ -8,10 +8,14 @@
 #include <fmt/format.h>
 #include <torch/nn/module.h>
 
+#include <cstddef>
+#include <exception>
 #include <optional>
 #include <set>
 #include <stdexcept>
+#include <string>
 #include <utility>
+#include <vector>
 
 namespace muon::track {
 

@@ -14,6 +14,7 @@
 #include <muon/optim/load_tolerance.hpp>
 #include <muon/optim/schedule.hpp>
 
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <map>

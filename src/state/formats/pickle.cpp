@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <bit>
+#include <cstddef>
 #include <iterator>
 #include <unordered_map>
 #include <utility>

@@ -6,6 +6,7 @@
 // Source   Python's pickletools, and torch/_weights_only_unpickler.py of PyTorch
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <set>
 #include <string>

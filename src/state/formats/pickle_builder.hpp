@@ -5,6 +5,7 @@
 #include "state/formats/pickle.hpp"
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>

@@ -9,7 +9,11 @@
 #include <fmt/ranges.h>
 
 #include <array>
+#include <cstddef>
+#include <cstdint>
+#include <exception>
 #include <stdexcept>
+#include <string_view>
 #include <unordered_map>
 #include <utility>
 

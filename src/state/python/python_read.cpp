@@ -2,9 +2,9 @@
 #include <muon/state/python_state.hpp>
 
 #include "matrix/shape_text.hpp"
-#include "state/model_state.hpp"
 #include "optim/optimizer_state.hpp"
 #include "state/formats/python_file.hpp"
+#include "state/model_state.hpp"
 #include "state/python/python_optimizer.hpp"
 
 #include <ATen/ATen.h>
@@ -12,10 +12,16 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
 #include <map>
 #include <set>
 #include <stdexcept>
+#include <string>
+#include <string_view>
 #include <utility>
+#include <vector>
 
 namespace muon {
 namespace {

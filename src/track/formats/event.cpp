@@ -1,12 +1,13 @@
 #include "track/formats/event.hpp"
 
-#include "track/formats/seconds.hpp"
 #include "track/formats/little_endian.hpp"
 #include "track/formats/protobuf.hpp"
+#include "track/formats/seconds.hpp"
 #include "track/formats/value_json.hpp"
 
+#include <cstddef>
 #include <functional>
-#include <optional>
+#include <variant>
 
 namespace muon::track::event {
 namespace {

@@ -9,9 +9,13 @@
 #include <fmt/format.h>
 
 #include <bit>
+#include <cstdint>
 #include <optional>
 #include <stdexcept>
+#include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 namespace muon::track::event {
 namespace {

@@ -12,10 +12,13 @@
 #include <nlohmann/json.hpp>
 
 #include <charconv>
+#include <cstddef>
 #include <cstdlib>
 #include <functional>
 #include <limits>
 #include <stdexcept>
+#include <string_view>
+#include <system_error>
 
 namespace muon::track {
 namespace {

@@ -6,6 +6,7 @@
 #include "track/formats/run_files.hpp"
 #include "track/formats/value_json.hpp"
 
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <memory>

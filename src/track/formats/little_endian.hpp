@@ -1,6 +1,7 @@
 // Little-endian numbers in files.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>

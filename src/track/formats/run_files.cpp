@@ -8,12 +8,15 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <cstddef>
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
 #include <map>
 #include <optional>
 #include <stdexcept>
+#include <string_view>
+#include <system_error>
 
 namespace muon::track {
 namespace {

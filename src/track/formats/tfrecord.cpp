@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <array>
+#include <cstddef>
 #include <stdexcept>
 
 namespace muon::track::tfrecord {

@@ -1,5 +1,6 @@
 #include "track/formats/utf8.hpp"
 
+#include <cstddef>
 #include <cstdint>
 
 namespace muon::track {

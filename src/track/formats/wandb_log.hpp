@@ -14,6 +14,7 @@
 
 #include "track/formats/fed_bytes.hpp"
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>

@@ -1,9 +1,9 @@
-#include "inspect/curve.hpp"
-#include "inspect/inspect.hpp"
 #include "cli/json_text.hpp"
 #include "cli/print.hpp"
 #include "cli/stop_signal.hpp"
 #include "cli/usage_error.hpp"
+#include "inspect/curve.hpp"
+#include "inspect/inspect.hpp"
 #include "track/formats/non_finite.hpp"
 
 #include <muon/track/history.hpp>
@@ -15,9 +15,16 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <cstddef>
+#include <cstdint>
 #include <cstdio>
+#include <map>
 #include <set>
+#include <stdexcept>
+#include <string>
 #include <thread>
+#include <utility>
+#include <vector>
 
 namespace cli {
 namespace {

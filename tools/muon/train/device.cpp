@@ -5,6 +5,8 @@
 
 #include <torch/cuda.h>
 
+#include <cstddef>
+
 namespace cli {
 
 torch::Device parse_device(const std::string& name) {

@@ -9,6 +9,7 @@
 
 #include <muon/muon.hpp>
 
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>

@@ -6,6 +6,7 @@
 #include <torch/torch.h>
 
 #include <stdexcept>
+#include <utility>
 
 namespace cli {
 

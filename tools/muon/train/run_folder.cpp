@@ -1,9 +1,9 @@
 #include "train/run_folder.hpp"
 
-#include "cli/usage_error.hpp"
 #include "cli/output_file.hpp"
 #include "cli/print.hpp"
 #include "cli/shell_word.hpp"
+#include "cli/usage_error.hpp"
 
 #include <muon/state/checkpoint.hpp>
 
@@ -14,10 +14,11 @@
 #include <sys/file.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
+#include <cstddef>
 #include <ctime>
 #include <fstream>
+#include <stdexcept>
 #include <system_error>
 
 namespace cli {

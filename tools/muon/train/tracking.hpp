@@ -11,7 +11,7 @@
 
 #include <torch/optim/optimizer.h>
 
-#include <memory>
+#include <cstdint>
 #include <optional>
 #include <set>
 #include <string>

@@ -1,4 +1,4 @@
-// muon/export.hpp: which symbols a shared library shows. Everything else in it is hidden.
+// muon/export.hpp: which symbols a shared library exports. All others are hidden.
 #pragma once
 
 #if defined(__GNUC__)

@@ -33,8 +33,8 @@ struct MatrixShape {
 };
 
 /// `count` matrices of one shape and where they lie in a contiguous tensor. All distances are in
-/// values: the first matrix begins at `offset` and each other one `step` behind the one before it.
-/// Within a matrix, rows are `ld` apart; if it is `transposed`, columns are.
+/// values: the first matrix begins at `offset`, and each of the others `step` after the previous
+/// one. Within a matrix, rows are `ld` apart; if it is `transposed`, columns are.
 struct MatrixBlock {
   std::int64_t offset = 0;
   std::int64_t count = 1;
@@ -82,18 +82,20 @@ class MUON_API MatrixView {
   /// scale of the learning rate, which depends on which side is the output.
   [[nodiscard]] MatrixView transposed() const;
 
-  /// The matrices a tensor of these sizes holds, in order, equal neighbours counted together.
+  /// The matrices that a tensor of these sizes holds, in order. Consecutive matrices of equal shape
+  /// are counted together.
   /// Errors   std::invalid_argument if the view does not fit the sizes (too few dimensions, an
   ///          ambiguous three, blocks that do not add up to the rows), if a size is negative, or if
   ///          the number of values does not fit in 64 bits.
   [[nodiscard]] std::vector<MatrixShape> shapes(c10::IntArrayRef sizes) const;
 
-  /// Where they lie, in order, if the tensor is contiguous. Errors as `shapes`.
+  /// Where the matrices lie in memory, in order, if the tensor is contiguous. Errors as for
+  /// `shapes`.
   [[nodiscard]] std::vector<MatrixBlock> blocks(c10::IntArrayRef sizes) const;
 
   /// The matrices of `tensor` as views [count, rows, cols] into its memory; writing to them writes
   /// to `tensor`.
-  /// Errors   as `shapes`; std::invalid_argument if `tensor` is not contiguous.
+  /// Errors   as for `shapes`; std::invalid_argument if `tensor` is not contiguous.
   [[nodiscard]] std::vector<at::Tensor> matrices(const at::Tensor& tensor) const;
 
   /// The view as text, for plans and files: "matrix", "flatten", "matrix.split_rows(4,4,8)",

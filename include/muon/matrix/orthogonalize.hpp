@@ -1,4 +1,5 @@
-// muon/matrix/orthogonalize.hpp: replace a matrix by (nearly) its orthogonal polar factor.
+// muon/matrix/orthogonalize.hpp: replaces a matrix by an approximation of its orthogonal polar
+// factor.
 #pragma once
 
 #include <muon/export.hpp>
@@ -26,7 +27,8 @@ struct NewtonSchulzStep {
 };
 
 /// `count` equal steps (3.4445, -4.7750, 2.0315), steepest at zero. After five, singular values
-/// above 1.6e-3 of the norm are between 0.68 and 1.203; they settle around 1 and do not reach it.
+/// above 1.6e-3 of the norm are between 0.68 and 1.203; further steps keep them around 1 and do not
+/// converge to it.
 /// Source: K. Jordan, "Muon", 2024, https://kellerjordan.github.io/posts/muon/
 [[nodiscard]] MUON_API std::vector<NewtonSchulzStep> jordan_steps(int count = 5);
 
@@ -46,8 +48,8 @@ struct NewtonSchulzStep {
 /// Source: as above, Algorithm 1 and its appendix.
 [[nodiscard]] MUON_API std::vector<NewtonSchulzStep> polar_express_paper_steps(int count = 8);
 
-/// `count` steps (2, -1.5, 0.5), which take every nonzero singular value to 1, small ones slowly (a
-/// doubling a step). For where accuracy matters more than time, and for tests.
+/// `count` steps (2, -1.5, 0.5), which take every nonzero singular value to 1, small ones slowly
+/// (each step doubles them). For tests, and where accuracy matters more than time.
 [[nodiscard]] MUON_API std::vector<NewtonSchulzStep> converging_steps(int count = 30);
 
 /// How the factor is approximated. Costs are in multiply-adds, with m the shorter side, a = longer
@@ -65,8 +67,9 @@ enum class Method {
   zolotarev3,  ///< With three: (3 / 2 + 3 a / 2) m^3, within 0.07 of 1.
 };
 
-/// What the matrix is divided by first: an upper bound of its largest singular value, from products
-/// that are formed anyway. The nearer, the smaller the singular values that are reached.
+/// The divisor that normalizes the matrix: an upper bound of its largest singular value, from
+/// products that are computed anyway. The tighter the bound, the smaller the singular values that
+/// still come close to 1.
 enum class NormBound {
   frobenius,  ///< ||X||_F, as PyTorch and Keller Jordan do
   schatten4,  ///< ||X X^T||_F^(1/2). Free.
@@ -119,8 +122,8 @@ struct OrthogonalizeOptions {
 ///          memory: three to four times m^2 values a thread, and for polynomials on nearly square
 ///          matrices two copies of the matrix. The input is never copied transposed. No float32
 ///          input is too small or too large for the norm, and float64 input from 1e-150 to 1e150 is
-///          safe. In bfloat16 the input is rounded to that first, as the references do, and must be
-///          in bfloat16's range, 1e-38 to 3e38.
+///          safe. In bfloat16 the input is first rounded to bfloat16, as in the reference
+///          implementations, and must be within its range, 1e-38 to 3e38.
 /// Errors   std::invalid_argument if `matrix` has fewer than two dimensions, is sparse, or is not
 ///          of a floating type; if eps is negative or not finite. Values are not inspected: NaN or
 ///          Inf in gives NaN out.

@@ -1,8 +1,8 @@
 // muon/optim/grouped_optimizer.hpp: what muon::Muon and muon::MuonWithAuxAdam share.
 //
-// A torch::optim::Optimizer whose groups keep their own options on every LibTorch, hold each tensor
-// once, and are called by name in errors. Schedulers and habits work as with LibTorch's own
-// optimizers.
+// A torch::optim::Optimizer whose groups keep their own options on every LibTorch and hold each
+// tensor once, and whose errors name the parameters. LibTorch's schedulers and idioms work as with
+// its own optimizers.
 #pragma once
 
 #include <muon/export.hpp>
@@ -32,7 +32,7 @@ enum class NonFiniteGradient {
   ignore,
 };
 
-/// How `param_groups()` shows the parameters.
+/// How `param_groups()` presents the parameters.
 enum class Groups {
   by_options,  ///< one group for each set of options, as LibTorch's optimizers have them
   /// one group of all parameters, whatever their algorithms, for hosts that insist on exactly one.
@@ -91,10 +91,10 @@ class MUON_API GroupedOptimizer : public torch::optim::Optimizer {
   /// Errors   std::invalid_argument if the tensor is not one of the optimizer's parameters.
   [[nodiscard]] MatrixView view_of(const torch::Tensor& parameter) const;
 
-  /// Takes over the parameters of `model` that have replaced those the optimizer was made with, as
-  /// after a submodule was reset, cloned or assigned anew: each parameter of the optimizer is
-  /// looked up by its name, and the tensor that the model has under that name takes its place, with
-  /// its options, view and state.
+  /// Adopts the parameters of `model` that have replaced those the optimizer was constructed with,
+  /// for example after a submodule was reset, cloned or reassigned: each parameter of the optimizer
+  /// is looked up by its name, and the tensor that the model has under that name takes its place,
+  /// with its options, view and state.
   /// Errors   std::invalid_argument that lists everything that does not fit, and nothing is
   ///          changed: parameters without names (make the optimizer from a model or a plan), names
   ///          that the model does not have, other shapes, tensors that the constructor would
@@ -102,25 +102,25 @@ class MUON_API GroupedOptimizer : public torch::optim::Optimizer {
   void rebind(const torch::nn::Module& model);
 
   /// For torch::save(optimizer, file) and torch::load(optimizer, file): groups, all options and
-  /// state, on every LibTorch the same. By name where names are known, else by place. `load`
-  /// restores the options too, as Python's load_state_dict does; views stay.
+  /// state, on every LibTorch the same. By name where names are known, otherwise by position.
+  /// `load` restores the options too, as Python's load_state_dict does; views stay.
   /// `muon::save_checkpoint` stores model and schedule with it.
   /// Errors   std::runtime_error that lists what does not fit (names, kinds, shapes, dtypes);
-  ///          nothing has been changed then.
+  ///          nothing has changed then.
   void save(torch::serialize::OutputArchive& archive) const override;
   void load(torch::serialize::InputArchive& archive) override;
 
  protected:
   enum class Accepts { muon, muon_and_adamw };
 
-  /// `where` begins every error: the class's name. Without a single parameter it throws, as
-  /// Python's optimizers do.
+  /// `where`, the class's name, begins every error message. Throws if there is no parameter at all,
+  /// as Python's optimizers do.
   GroupedOptimizer(std::string where, Accepts accepts, const std::vector<ParamGroup>& groups,
                    std::unique_ptr<torch::optim::OptimizerOptions> defaults,
                    Groups show = Groups::by_options);
 
  private:
-  friend class GroupAccess;  // what checkpoints and learning rates need to see
+  friend class GroupAccess;  // for checkpoints and learning rates
   struct Impl;
   std::unique_ptr<Impl> impl_;
 };

@@ -1,6 +1,6 @@
 // muon/optim/learning_rate.hpp: learning rates and momentum of a running optimizer.
 //
-// A group's options say by their type which algorithm it is for, so
+// The type of a group's options says which algorithm it is for, so
 // `static_cast<torch::optim::AdamWOptions&>(group.options())`, usual in LibTorch programs, is
 // undefined for a group of Muon's. `group.options().set_lr(x)` is right for every group, and these
 // functions set the rates of a whole optimizer.

@@ -3,7 +3,7 @@
 
 namespace muon {
 
-/// What loading accepts although it differs. Shapes never may.
+/// Which differences loading accepts. Shapes must always be equal.
 struct LoadTolerance {
   /// the file lacks a part or a tensor: that stays as it is, and optimizer state starts anew
   bool missing = false;

@@ -24,7 +24,7 @@ namespace schedule {
 
 [[nodiscard]] MUON_API double constant(std::int64_t step);
 
-/// From 1 / warmup at step 0 in a straight line to 1 at step warmup - 1, then 1. A `warmup` of 0 is
+/// Linear from 1 / warmup at step 0 to 1 at step warmup - 1, then 1. With a `warmup` of 0 it is
 /// constant.
 [[nodiscard]] MUON_API double linear_warmup(std::int64_t step, std::int64_t warmup);
 
@@ -33,14 +33,14 @@ namespace schedule {
 [[nodiscard]] MUON_API double cosine(std::int64_t step, std::int64_t total, std::int64_t warmup = 0,
                                      double final_factor = 0);
 
-/// Linear warm-up, then 1, then a straight line to `final_factor` over the last `decay` steps.
+/// Linear warm-up, then 1, then linear to `final_factor` over the last `decay` steps.
 /// Source   Hu et al., "MiniCPM", https://arxiv.org/abs/2404.06395
 [[nodiscard]] MUON_API double warmup_stable_decay(std::int64_t step, std::int64_t total,
                                                   std::int64_t warmup, std::int64_t decay,
                                                   double final_factor = 0);
 
-/// A value, not a factor: from `from` in a straight line to `to` at step `warmup`, then `to`. For
-/// Muon's momentum.
+/// A value, not a factor: linear from `from` to `to` at step `warmup`, then `to`. For Muon's
+/// momentum.
 /// Source   https://github.com/KellerJordan/modded-nanogpt
 [[nodiscard]] MUON_API double momentum_warmup(std::int64_t step, std::int64_t warmup = 300,
                                               double from = 0.85, double to = 0.95);
@@ -50,26 +50,27 @@ namespace schedule {
 using Schedule = std::function<double(std::int64_t step)>;
 
 /// Python's torch.optim.lr_scheduler.LambdaLR with one function for all groups: each group's lr is
-/// its initial one times `schedule(step)`, the initial one being what it finds when it is made. The
-/// constructor sets the rates of step 0; call `step()` after each `optimizer.step()`.
+/// its initial lr, read when the scheduler is constructed, times `schedule(step)`. The constructor
+/// sets the rates of step 0; call `step()` after each `optimizer.step()`.
 ///
 ///     muon::LambdaLR scheduler(
 ///         optimizer, [=](auto step) { return muon::schedule::cosine(step, total, 100); });
 ///
 /// Errors   std::invalid_argument if the schedule gives a negative or non-finite factor.
-/// Groups   that are added later are scheduled from then on; their initial rate is the one that
-///          they are added with.
-/// Safety   Refers to the optimizer, which must live longer. It sets the rates and does not
-///          multiply them, so a second scheduler on the same optimizer is overruled by it.
+/// Groups   that are added later are scheduled from then on, starting from the rate they were added
+///          with.
+/// Safety   Refers to the optimizer, which must outlive it. It sets the rates instead of
+///          multiplying them, so it overrides any other scheduler of the same optimizer.
 class MUON_API LambdaLR : public torch::optim::LRScheduler {
  public:
   LambdaLR(torch::optim::Optimizer& optimizer, Schedule schedule);
 
-  /// The optimizer whose learning rates it sets.
+  /// The optimizer whose learning rates are scheduled.
   [[nodiscard]] const torch::optim::Optimizer& optimizer() const { return target_; }
   /// How many times `step()` was called.
   [[nodiscard]] std::int64_t step_count() const { return step_count_; }
-  /// Goes to a step as if `step()` had been called that often, and sets its rates: to resume.
+  /// Jumps to a step as if `step()` had been called that many times, and sets its rates. For
+  /// resuming.
   void set_step(std::int64_t step);
   /// The groups' learning rates that the factors multiply.
   [[nodiscard]] std::vector<double> initial_rates() const;

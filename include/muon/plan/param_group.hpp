@@ -1,4 +1,5 @@
-// muon/plan/param_group.hpp: a parameter group with what LibTorch's has no place for.
+// muon/plan/param_group.hpp: a parameter group with views and names, for which LibTorch's has no
+// place.
 #pragma once
 
 #include <muon/export.hpp>

@@ -40,7 +40,7 @@ class MUON_API Plan {
   Plan(std::vector<Parameter> parameters, const std::vector<Rule>& rules);
 
   [[nodiscard]] const std::vector<Assignment>& assignments() const& { return assignments_; }
-  /// By value, so that a loop over a temporary plan is safe.
+  /// Returned by value, so that a loop over a temporary plan is safe.
   [[nodiscard]] std::vector<Assignment> assignments() && { return std::move(assignments_); }
 
   /// The groups for an optimizer's constructor, with views and names: one for each distinct set of

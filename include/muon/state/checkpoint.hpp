@@ -1,12 +1,12 @@
-// muon/state/checkpoint.hpp: stop a training anywhere and go on to the last bit.
+// muon/state/checkpoint.hpp: saves a training run at any step and resumes it bit for bit.
 //
 // A checkpoint is one safetensors file, so any tool can look into it:
 //     model/<name>                        parameters and buffers
 //     optim/<name>/momentum_buffer        Muon's state; exp_avg, exp_avg_sq, step: AdamW's
 //     random/cpu                          LibTorch's random state
 // and metadata: the format's version, the step, the groups with all options, views and names, the
-// schedules, notes of yours. Everything goes by parameter name, so groups may change their order,
-// or move to an optimizer of their own, and every LibTorch from 1.13 to 2.14 reads it.
+// schedules, and your notes. Everything is keyed by parameter name, so groups may change their
+// order or move to an optimizer of their own, and every LibTorch from 1.13 to 2.14 reads it.
 #pragma once
 
 #include <muon/export.hpp>
@@ -49,7 +49,7 @@ class MUON_API NamedTensors {
   [[nodiscard]] const std::vector<Entry>& entries() const& { return entries_; }
   // so that a loop over a temporary is safe
   [[nodiscard]] std::vector<Entry> entries() && { return std::move(entries_); }
-  /// Null if the tensor is none of the model's.
+  /// Null if the tensor does not belong to the model.
   [[nodiscard]] const Entry* find(const at::Tensor& tensor) const;
 
  private:
@@ -75,7 +75,7 @@ struct TrainingState {
   std::int64_t step = 0;                  ///< stored; `load_checkpoint` returns it
   /// the state of LibTorch's default generators, CPU and CUDA
   bool random = true;
-  /// Anything of yours: data order, options, version. `load_checkpoint` returns it.
+  /// Anything else to keep: data order, options, version. `load_checkpoint` returns it.
   std::map<std::string, std::string> notes = {};
 };
 
@@ -85,17 +85,17 @@ struct LoadResult {
   std::map<std::string, std::string> notes;
 };
 
-/// Writes a checkpoint. `where` is a file named *.safetensors, or a folder, which is made, and gets
-/// step-<step>.safetensors; with `keep` > 0 only that many newest checkpoints stay in the folder.
-/// Parameters go by the model's names, else by the optimizer's (a plan has some), else by place
-/// ("parameter 3 of group 0").
+/// Writes a checkpoint. `where` is a file named *.safetensors, or a folder, which is created if
+/// needed and gets step-<step>.safetensors; with `keep` > 0 only the newest `keep` checkpoints stay
+/// in the folder. Parameters are stored under the model's names, or else the optimizer's (from a
+/// plan, for example), or else their position ("parameter 3 of group 0").
 ///
 /// Cost     Writes each byte once and flushes it to the disk. Memory for one tensor at a time, none
 ///          for contiguous CPU tensors. Reads the metadata of the folder's other checkpoints.
-/// Errors   std::runtime_error naming the file and the reason (a full disk, a folder that may not
-///          be written); then older checkpoints are as they were. std::invalid_argument: a negative
-///          step, tensors that cannot be stored, another optimizer than those above, a tensor in
-///          two of them.
+/// Errors   std::runtime_error naming the file and the reason (a full disk, a folder without write
+///          permission); then older checkpoints are as they were. std::invalid_argument: a negative
+///          step, tensors that cannot be stored, an optimizer of another class than those above, a
+///          tensor in two of them.
 /// Safety   The new file appears complete or not at all, also if the process is killed. Such a
 ///          process may leave one temporary file (muon-*.tmp) in the folder, which the next save
 ///          removes before it writes. One process writes to a folder.
@@ -103,14 +103,14 @@ struct LoadResult {
 MUON_API std::filesystem::path save_checkpoint(const std::filesystem::path& where,
                                                const TrainingState& training, int keep = 0);
 
-/// Restores a checkpoint: a file, or a folder, of which the newest is taken. Tensors are written in
-/// place. Learning rates and momentum are the file's, since schedules move them; all other options
-/// must be equal.
+/// Restores a checkpoint: a file, or the newest one of a folder. Tensors are written in place.
+/// Learning rates and momentum are taken from the file, since schedules change them; all other
+/// options must be equal.
 ///
 /// Errors   std::runtime_error that names the file and lists everything that does not fit: damaged
 ///          bytes (there is a checksum), another format version, names missing or extra, shapes,
 ///          dtypes, options, views, schedules, a state whose next step would make NaN.
-///          std::invalid_argument for the optimizers as above. Nothing has been changed then.
+///          std::invalid_argument for optimizers as above. Nothing has changed then.
 ///
 /// Example  auto restored = muon::load_checkpoint(
 ///              "runs/a", {.model = *model, .optimizer = &optimizer, .schedule = &scheduler});
@@ -119,12 +119,12 @@ MUON_API LoadResult load_checkpoint(const std::filesystem::path& where,
                                     const TrainingState& training, const LoadTolerance& allow = {});
 
 /// The checkpoint of a folder that was written last, whatever its step and whatever the clock said;
-/// none if the folder has none or does not exist. The order is in the files' metadata, of which
-/// each is read.
+/// none if the folder has none or does not exist. The order is stored in the files' metadata, so
+/// each file's is read.
 [[nodiscard]] MUON_API std::optional<std::filesystem::path> latest_checkpoint(
     const std::filesystem::path& folder);
 
-/// What a checkpoint says of itself, without its tensors.
+/// A checkpoint's metadata.
 struct CheckpointSummary {
   struct Parameter {
     std::string name;

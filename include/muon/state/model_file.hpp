@@ -26,15 +26,16 @@ struct ModelFile {
 /// holds several dicts, `key` names one ("model"); without a key, the one dict of tensors is taken.
 ///
 /// Roles follow from names and shapes alone, as published models use them; what these leave open is
-/// marked (Parameter::low_confidence). Of a TorchScript module the module types are known as well.
+/// marked (Parameter::low_confidence). A TorchScript module has module types as well.
 ///
 /// Cost     The file is mapped once and its headers are read, whatever its size; a TorchScript
 ///          module is loaded.
 /// Safety   Nothing in a file is executed, except that torch::jit::load may run a TorchScript
-///          module's __setstate__. Names are returned as they are in the file: any bytes.
-/// Errors   std::runtime_error naming the file: no such format, damaged, a shard that is missing,
-///          several dicts and no key, a shape whose number of values does not fit in 64 bits.
-///          Control characters of names are escaped in its text.
+///          module's __setstate__. Names are returned as they are in the file and may hold any
+///          bytes.
+/// Errors   std::runtime_error naming the file: an unknown format, damage, a missing shard, several
+///          dicts and no key, a shape whose number of values does not fit in 64 bits. Control
+///          characters in names are escaped in the message.
 ///
 /// Example  auto parameters = muon::describe_file("model.safetensors").parameters;
 ///          muon::Plan plan(parameters, muon::default_rules());

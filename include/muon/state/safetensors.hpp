@@ -22,7 +22,7 @@ namespace muon {
 
 class SafetensorsFile;
 
-/// One tensor of a file, without its values.
+/// Describes one tensor of a file.
 struct TensorInfo {
   std::string name;
   std::string dtype;  ///< in safetensors' words: "F32", "BF16", "I64", ...
@@ -30,13 +30,13 @@ struct TensorInfo {
 };
 
 /// A file opened for reading. Opening reads and checks the header alone; a tensor's bytes are read
-/// when they are touched.
+/// when they are accessed.
 ///
 /// Errors   std::runtime_error naming the file and what is wrong: not a safetensors file, cut off,
 ///          a name twice, an unknown dtype, offsets that overlap, leave a gap, leave the file or do
 ///          not fit the shape, a header of more than 100 MB.
-/// Safety   The file is mapped: while it or a tensor from it lives, nobody may cut it shorter.
-///          Files that this library writes are replaced as a whole, which is harmless.
+/// Safety   The file is mapped: nobody may truncate it while this object or a tensor from it
+///          exists. Files that this library writes are replaced as a whole, which is harmless.
 ///
 /// Example  const muon::Safetensors file("model.safetensors");
 ///          for (const auto& info : file.tensors()) std::cout << info.name << "\n";
@@ -51,8 +51,8 @@ class MUON_API Safetensors {
   [[nodiscard]] const TensorInfo& info(std::string_view name) const;
   [[nodiscard]] const std::map<std::string, std::string>& metadata() const;
 
-  /// On the CPU, over the mapped file, which it keeps open; writing to it changes this process's
-  /// memory and not the file.
+  /// A CPU tensor in the mapped file, which stays open as long as the tensor exists; writing to it
+  /// changes this process's memory and not the file.
   /// Errors   std::runtime_error: no such name; a dtype this LibTorch does not have.
   [[nodiscard]] at::Tensor tensor(std::string_view name) const;
 
@@ -60,12 +60,12 @@ class MUON_API Safetensors {
   std::shared_ptr<const SafetensorsFile> file_;
 };
 
-/// Writes the tensors, from any device and of any strides, whole or not at all: temporary name,
-/// flush to the disk, rename. A temporary file that a killed process left in the folder
-/// (muon-*.tmp) is removed first. To a pipe, a device or /dev/stdout it writes directly.
+/// Writes the tensors, from any device and of any strides, completely or not at all: temporary
+/// name, flush to the disk, rename. A temporary file that a killed process left in the folder
+/// (muon-*.tmp) is removed first. Pipes, devices and /dev/stdout are written directly.
 ///
-/// Cost     Beside the tensors themselves, one contiguous CPU copy at a time, and none for those
-///          that are so already.
+/// Cost     Memory for one contiguous CPU copy at a time, and none for tensors that are contiguous
+///          CPU tensors already.
 /// Errors   std::invalid_argument: a name twice, or "__metadata__"; an undefined or sparse tensor;
 ///          a dtype the format does not have. std::runtime_error naming the file and the reason; an
 ///          existing file is then as it was.

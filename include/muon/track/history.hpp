@@ -1,13 +1,13 @@
-// muon/track/history.hpp: reads runs back from W&B's offline files, TensorBoard's event files and
-// our JSON lines.
+// muon/track/history.hpp: reads runs from W&B's offline files, TensorBoard's event files and this
+// library's JSON lines.
 //
 //     muon::track::History history("runs/a");   // a file, or a folder that holds such files
 //     history.read();                           // call it again to read what has been added since
 //     for (const auto& [name, series] : history.series()) ...
 //
 // Damage   A file may end inside a record, as the file of a running or killed run does; the rest is
-//          read once it is there. A record with a wrong checksum ends the reading of its file, and
-//          `problems` says where.
+//          read once it has been written. A record with a wrong checksum ends the reading of its
+//          file, and `problems` says where.
 // Cost     every file is read once, in pieces of 1 MiB; series (24 bytes per value), names and the
 //          config stay in memory
 // Safety   not for several threads at once; the files may be written meanwhile

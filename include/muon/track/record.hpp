@@ -36,8 +36,8 @@ struct Row {
   Object values;
 };
 
-/// How a metric is to be charted and summarized. A `name` that ends in "*" stands for every name
-/// with that prefix.
+/// How to chart and summarize a metric. A `name` that ends in "*" stands for every name with that
+/// prefix.
 struct MetricDefinition {
   std::string name;
   std::string step_metric = "";  ///< the metric on the x axis; empty: the step

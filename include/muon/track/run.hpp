@@ -68,7 +68,7 @@ struct MUON_API Problem {
 /// Threads    All calls may be made from several threads at once, except for moving and destroying
 ///            the run.
 /// Processes  A run belongs to the process that started it. In a forked child all calls do nothing
-///            and return at once, whatever other threads were doing at the moment of the fork:
+///            and return at once, whatever other threads were doing at the time of the fork:
 ///            nothing is written, and `config().values()` and `problems()` are empty. The child's
 ///            copy of the run and its sinks is never destroyed, so it costs the child memory.
 class MUON_API Run {

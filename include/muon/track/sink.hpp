@@ -30,8 +30,8 @@ class MUON_API Sink {
   virtual std::string name() const = 0;
   /// Called once, before everything else. An exception makes `init` fail.
   virtual void start(const RunInfo&, const Object& /*config*/) {}
-  /// The config changed while the run was going on: `changes` has the new values of the entries
-  /// that changed, `config` has all.
+  /// The config changed during the run: `changes` has the new values of the entries that changed,
+  /// `config` has all entries.
   virtual void config(const Object& /*changes*/, const Object& /*config*/) {}
   virtual void define_metric(const MetricDefinition&) {}
   virtual void row(const Row& row) = 0;

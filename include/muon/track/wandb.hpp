@@ -6,8 +6,8 @@
 //     wandb sync <folder>   # upload it
 //     wandb leet <folder>   # show it in a terminal, also while it is being written
 //
-// Every row is in the file when `log` returns, so a process that is killed loses none. Nothing is
-// flushed to the disk, so a power cut may lose the last ones.
+// Every row is in the file when `log` returns, so a killed process loses none. Nothing is flushed
+// to the disk, so a power failure may lose the last rows.
 //
 // Size     a row of n numbers takes about 2 n (length of a name + 24) bytes, since W&B stores the
 //          summary with every row

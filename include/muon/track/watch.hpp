@@ -63,7 +63,7 @@ class MUON_API Watch {
   std::shared_ptr<State> state_;
 };
 
-/// Starts to watch `model`. Parameters that require no gradient have none to watch, and complex
+/// Starts watching `model`. Parameters that require no gradient have none to watch, and complex
 /// parameters are left out. Tied parameters appear under their first name. A tensor that cannot be
 /// measured is reported by Run::problems.
 /// Errors   std::invalid_argument: log_freq below 1, start below 0, bins not in 1 to 512;

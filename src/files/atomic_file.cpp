@@ -39,7 +39,7 @@ int number_in(const std::string& text) {
   return error == std::errc() && end == text.data() + text.size() ? number : -1;
 }
 
-/// Follows links, but for those in /proc: what they tell is no name of a file.
+/// Follows symbolic links, except those in /proc, whose targets need not be names of files.
 Target resolve(fs::path file) {
   std::error_code error;
   Target target;
@@ -83,7 +83,7 @@ AtomicFile::AtomicFile(const fs::path& file, Access access) {
                     "changed, as is needed here; give a file",
                     file.string()));
   }
-  // a file that is opened anew would be written from its start
+  // opening the file again would write from its start
   descriptor_ = target.own >= 0 ? ::fcntl(target.own, F_DUPFD_CLOEXEC, 0)
                                 : ::open(file_.c_str(), O_WRONLY | O_CLOEXEC);
   if (descriptor_ < 0) fail();

@@ -1,4 +1,4 @@
-// Files that are written whole or not at all.
+// Files that are written completely or not at all.
 #pragma once
 
 #include <cstddef>
@@ -7,12 +7,12 @@
 namespace muon {
 
 /// Writes beside `file` under a temporary name, "muon-<16 random digits>.tmp"; `commit` flushes it
-/// to the disk and renames it over `file`. Without a commit nothing is left. Links to files are
+/// to the disk and renames it over `file`. Without a commit nothing remains. Symbolic links are
 /// followed and stay links.
 ///
 /// Only a regular file is replaced, or a name that does not exist. A device, a pipe, or a name for
-/// one of this process's own open files (/dev/stdout) is written to directly, from where it stands,
-/// and not truncated or flushed to a disk.
+/// one of this process's own open files (/dev/stdout) is written directly from its current
+/// position, and neither truncated nor flushed to the disk.
 ///
 /// Safety   The temporary file is locked (flock) as long as it is open. A killed writer leaves it
 ///          unlocked, and the next writer in that folder removes it before it writes; a file that
@@ -32,7 +32,7 @@ class AtomicFile {
   AtomicFile& operator=(const AtomicFile&) = delete;
 
   void write(const void* bytes, std::size_t count);
-  /// Over bytes that have been written.
+  /// Overwrites bytes that have been written.
   void patch(std::size_t offset, const void* bytes, std::size_t count);
   void commit();
 
@@ -46,8 +46,8 @@ class AtomicFile {
   int descriptor_ = -1;
 };
 
-/// Fails now rather than after hours of work: `file` must be one that an AtomicFile can write.
-/// Nothing is written.
+/// Throws if an AtomicFile could not write `file`, so that a program fails now rather than after
+/// hours of work. Writes nothing.
 void check_writable(const std::filesystem::path& file);
 
 }  // namespace muon

@@ -1,15 +1,15 @@
-// Folders, and what can go wrong with files in them.
+// Creating folders, and errors of files in them.
 #pragma once
 
 #include <filesystem>
 
 namespace muon {
 
-/// Makes a folder and those above it, so that they are there after a power cut too.
+/// Creates a folder and its parents, flushed to the disk, so that they survive a power failure.
 /// Errors   std::runtime_error naming the folder and the reason.
 void make_folders(const std::filesystem::path& folder);
 
-/// Flushes what was made or renamed in `folder` to the disk, where the file system can.
+/// Flushes the folder's entries to the disk, where the file system supports it.
 void sync_folder(const std::filesystem::path& folder);
 
 /// Throws std::runtime_error "FILE what: the reason of the error number".

@@ -30,8 +30,8 @@ bool is_temporary(const std::string& name) {
                      [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); });
 }
 
-/// For writing, since NFS locks nothing else exclusively; but a file may be one that its owner may
-/// only read.
+/// Opens for writing, since NFS locks nothing else exclusively; or for reading, if the file's
+/// permissions allow no more.
 int open_to_lock(const fs::path& file) {
   constexpr int flags = O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
   const int descriptor = ::open(file.c_str(), O_RDWR | flags);
@@ -43,7 +43,7 @@ void remove_if_left(const fs::path& file) {
   if (descriptor < 0) return;
   struct stat status {};
   const bool regular = ::fstat(descriptor, &status) == 0 && S_ISREG(status.st_mode);
-  // a writer that has committed since has taken the name away, and nobody draws the same one again
+  // if its writer has committed meanwhile, the name is gone and will not be drawn again
   if (regular && ::flock(descriptor, LOCK_EX | LOCK_NB) == 0) ::unlink(file.c_str());
   ::close(descriptor);
 }
@@ -57,7 +57,7 @@ std::string temporary_name() {
 }
 
 bool hold_temporary(int descriptor) {
-  // on a file system without locks nobody takes it for a leftover
+  // on a file system without locks, nothing is ever taken for a leftover
   if (::flock(descriptor, LOCK_EX | LOCK_NB) != 0) return errno != EWOULDBLOCK;
   struct stat status {};
   return ::fstat(descriptor, &status) == 0 && status.st_nlink > 0;

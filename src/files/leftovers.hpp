@@ -1,4 +1,4 @@
-// Temporary files: their names, and which of them no process is writing any more.
+// Temporary files: their names, and removing those that no process is writing any more.
 #pragma once
 
 #include <filesystem>
@@ -6,14 +6,15 @@
 
 namespace muon {
 
-/// A name that nobody can guess and that fits beside any other: "muon-0123456789abcdef.tmp".
+/// A name that cannot be guessed and is short enough for any file system:
+/// "muon-0123456789abcdef.tmp".
 std::string temporary_name();
 
-/// Locks a new temporary file until its descriptor is closed, by the process's death as well. False
-/// if it has been taken for a leftover in the instant before and is removed.
+/// Locks a new temporary file until its descriptor is closed or the process dies. Returns false if
+/// another writer has meanwhile taken the file for a leftover and removed it.
 bool hold_temporary(int descriptor);
 
-/// Removes the folder's files of such names that nobody holds: their writers were killed.
+/// Removes the folder's temporary files that nobody has locked: their writers were killed.
 void remove_leftovers(const std::filesystem::path& folder);
 
 }  // namespace muon

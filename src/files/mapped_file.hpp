@@ -1,4 +1,4 @@
-// Files read by mapping.
+// Memory-mapped files.
 #pragma once
 
 #include <cstddef>
@@ -8,8 +8,8 @@
 
 namespace muon {
 
-/// A regular file's bytes, read as they are touched. Writing to them changes the memory of this
-/// process alone.
+/// A regular file's bytes, read when they are accessed. Writing to them changes this process's
+/// memory only.
 class MappedFile {
  public:
   /// Errors   std::runtime_error naming the file and the reason.

@@ -1,8 +1,7 @@
-// Text from outside, safe to print.
+// Makes untrusted text safe to print.
 //
-// A name in a file may hold any bytes. Printed as they are, they can move a terminal's cursor,
-// rewrite the lines above, or show the characters of a line in another order than they are stored
-// in.
+// A name in a file may hold any bytes. Printed unchanged, they can move a terminal's cursor,
+// overwrite the lines above, or display the characters of a line in another order.
 #pragma once
 
 #include <cstddef>

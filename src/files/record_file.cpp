@@ -39,7 +39,7 @@ void RecordFile::append(std::string_view bytes) {
     if (count < 0 && errno == EINTR) continue;
     if (count <= 0) {
       const int reason = count < 0 ? errno : EIO;
-      // a record in part would end the file for every reader
+      // every reader would stop at an incomplete record
       if (::ftruncate(descriptor_, static_cast<off_t>(size_)) == 0)
         ::lseek(descriptor_, static_cast<off_t>(size_), SEEK_SET);
       fail(file_, "cannot be written", reason);

@@ -1,4 +1,4 @@
-// A file that records are added to, as long as a run lasts.
+// The file to which a run appends its records.
 #pragma once
 
 #include <cstdint>
@@ -16,7 +16,7 @@ class RecordFile {
   RecordFile(const RecordFile&) = delete;
   RecordFile& operator=(const RecordFile&) = delete;
 
-  /// In the file for any reader when it returns; if it throws, the file is as before.
+  /// When it returns, any reader sees the bytes; if it throws, the file is as it was before.
   void append(std::string_view bytes);
   std::uint64_t size() const { return size_; }
   const std::filesystem::path& path() const { return file_; }

@@ -36,11 +36,11 @@ std::uint64_t bits_of(std::string_view dtype) {
   return known->second;
 }
 
-/// Fills a header as the parser goes: no tree of the whole, and no name twice, of which a tree
-/// would keep the last.
+/// Fills a header while parsing. A JSON tree would take memory for the whole text, and would
+/// silently keep the last of two equal names.
 class Handler : public nlohmann::json_sax<Json> {
  public:
-  /// With `metadata_alone`, parsing ends behind it.
+  /// With `metadata_alone`, parsing stops after the metadata.
   explicit Handler(Header& header, bool metadata_alone = false)
       : header_(header), metadata_alone_(metadata_alone) {}
 
@@ -157,7 +157,7 @@ class Handler : public nlohmann::json_sax<Json> {
 }  // namespace
 
 std::uint64_t tensor_bytes(std::string_view dtype, const std::vector<std::int64_t>& shape) {
-  // room: sizes of 0 as 1, which LibTorch's strides multiply as well
+  // room: with sizes of 0 counted as 1, as LibTorch does in computing strides
   std::uint64_t bits = bits_of(dtype), room = bits;
   for (const std::int64_t size : shape) {
     const auto factor = static_cast<std::uint64_t>(std::max<std::int64_t>(size, 1));

@@ -1,4 +1,4 @@
-// The header of a safetensors file: what is inside and where. No LibTorch here.
+// The header of a safetensors file: which tensors it holds and where. Does not use LibTorch.
 //
 //     8 bytes   length of the header, little endian
 //     header    JSON: {"__metadata__": {text: text}, name: {"dtype": "F32", "shape": [..],
@@ -34,15 +34,15 @@ struct Header {
 /// Errors   std::runtime_error without the file's name, as everywhere in this header.
 std::uint64_t header_length(std::string_view first_bytes, std::uint64_t file_bytes);
 
-/// Checks all of it: no name twice, known dtypes, shapes whose bytes are those of the offsets,
-/// tensors that follow each other from 0 to `data_bytes` without gap or overlap.
+/// Checks everything: no duplicate names, known dtypes, offsets that match the shapes, tensors that
+/// cover the data from 0 to `data_bytes` without gaps or overlaps.
 Header parse_header(std::string_view json, std::uint64_t data_bytes);
 
-/// The metadata of a header that may be of a damaged file: what stands behind it is not read.
+/// The metadata of a header, even in a damaged file: what follows the metadata is not read.
 std::map<std::string, std::string> parse_metadata(std::string_view json);
 
 /// The first bytes of a file: length and header, padded with spaces so that the data begins at a
-/// multiple of 8. The entries' offsets are taken as they are.
+/// multiple of 8. The entries' offsets are not checked.
 std::string header_bytes(const Header& header);
 
 /// Bytes of a tensor; shapes that overflow are an error.

@@ -1,4 +1,4 @@
-// Between safetensors' headers and LibTorch's tensors.
+// Conversions between safetensors' headers and LibTorch's tensors.
 #pragma once
 
 #include "files/safetensors_header.hpp"
@@ -17,23 +17,24 @@
 
 namespace muon::safetensors {
 
-/// Null, or nothing, for what the other side does not have.
+/// Null or none if the other side has no such type.
 const char* dtype_of(at::ScalarType type);
 std::optional<at::ScalarType> scalar_type_of(std::string_view dtype);
 
-/// Errors   std::invalid_argument for what cannot be stored; see write_safetensors.
+/// Errors   std::invalid_argument for tensors that cannot be stored; see write_safetensors.
 Header header_of(const std::vector<std::pair<std::string, at::Tensor>>& tensors,
                  const std::map<std::string, std::string>& metadata);
 
-/// The tensor as its bytes are stored: contiguous, on the CPU. Itself if it is so already.
+/// The tensor in the form in which it is stored: contiguous and on the CPU. Not copied if it is
+/// already.
 at::Tensor packed(const at::Tensor& tensor);
 
-/// Hands on the tensors' bytes as they follow each other in a file. At most one tensor is copied at
-/// a time.
+/// Calls `put` with the bytes of each tensor, in the order of the file. At most one tensor is
+/// copied at a time.
 void each_tensors_bytes(const std::vector<std::pair<std::string, at::Tensor>>& tensors,
                         const std::function<void(const void* bytes, std::size_t count)>& put);
 
-/// A whole file's header, and where its data begins.
+/// The header of a complete file, and the offset of its data.
 struct Contents {
   Header header;
   std::uint64_t data = 0;

@@ -1,5 +1,5 @@
-// BLAS by overload, for row-major matrices. Always called from one thread at a time: the threads
-// are ours (see team.hpp), the library works in the one that calls.
+// BLAS routines as overloads for row-major matrices. BLAS computes in the calling thread; the
+// parallelism is this library's own (see team.hpp).
 #pragma once
 
 #include <cblas.h>

@@ -4,7 +4,7 @@
 
 #include <mutex>
 
-// Of OpenBLAS, if that is what is linked.
+// OpenBLAS's own functions; null if another BLAS is linked.
 extern "C" {
 __attribute__((weak)) int openblas_get_parallel(void);  // 0 none, 1 threads of its own, 2 OpenMP
 __attribute__((weak)) int openblas_get_num_threads(void);
@@ -14,8 +14,8 @@ __attribute__((weak)) void openblas_set_num_threads(int);
 namespace muon::kernels {
 namespace {
 
-// BLAS has one number of threads for the whole process. The first to need one thread sets it, the
-// last to leave sets it back.
+// OpenBLAS has one thread count for the whole process. The first user sets it to one, and the last
+// restores it.
 std::mutex mutex;
 int users = 0;
 int before = 0;

@@ -27,7 +27,7 @@ void momentum(float* buffer, float* update, const float* gradient, double moment
 void momentum(double* buffer, double* update, const double* gradient, double momentum,
               bool nesterov, std::int64_t count);
 
-/// What one AdamW update of step t multiplies by.
+/// The factors of one AdamW update at step t.
 struct AdamWFactors {
   double beta1, beta2, eps;
   double decay;                      // 1 - lr weight_decay

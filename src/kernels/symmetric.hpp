@@ -11,7 +11,7 @@
 
 namespace muon::kernels {
 
-/// A symmetric matrix of `m` rows in memory that somebody else owns.
+/// A symmetric matrix of `m` rows in memory that it does not own.
 template <class T>
 struct SymmetricRef {
   T* data = nullptr;
@@ -21,8 +21,7 @@ struct SymmetricRef {
   T* at(std::int64_t row, std::int64_t col) const { return data + row * ld + col; }
 };
 
-/// A matrix in memory that somebody else owns, row after row; `wide` if it has no more rows than
-/// columns.
+/// A row-major matrix in memory that it does not own; `wide` if it has no more rows than columns.
 template <class T>
 struct MatrixRef {
   T* data = nullptr;

@@ -1,5 +1,5 @@
-// The threads that work on one matrix together. A kernel is called by all of them with the same
-// arguments and shares its loop out through `each`.
+// The threads that work on one matrix together. All of them call a kernel with the same arguments,
+// and it distributes its loop with `each`.
 #pragma once
 
 #include <atomic>
@@ -16,8 +16,7 @@ namespace muon::kernels {
 #define MUON_VECTORIZED
 #endif
 
-/// Where the threads of a team agree on how far they are: one for each piece of work that a team
-/// does from beginning to end.
+/// The shared state by which the threads of a team track their progress through one piece of work.
 class Progress {
  public:
   /// Takes a task of `stage`: its number, or -1 if none of the `count` is left to take or the stage

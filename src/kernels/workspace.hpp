@@ -1,4 +1,4 @@
-// Memory that is allocated once and reused from step to step.
+// Work memory that is reused from step to step.
 #pragma once
 
 #include <cstddef>
@@ -8,11 +8,11 @@
 
 namespace muon::kernels {
 
-/// One block of memory a thread, grown when more is asked for. Pages that are never written cost
+/// One block of memory for each thread, which grows on demand. Pages that are never written cost
 /// nothing.
 class Workspace {
  public:
-  /// At least `bytes` for each of `threads`; what was there is lost. Throws std::bad_alloc.
+  /// Provides at least `bytes` for each of `threads`; the contents are lost. Throws std::bad_alloc.
   void reserve(std::size_t threads, std::size_t bytes) {
     if (blocks_.size() < threads) blocks_.resize(threads);
     for (std::size_t i = 0; i < threads; ++i) {

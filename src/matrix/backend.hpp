@@ -1,5 +1,4 @@
-// Where a matrix is orthogonalized, in which type, and by which method: the one place that decides
-// it.
+// Decides where a matrix is orthogonalized, in which type, and by which method. Nothing else does.
 #pragma once
 
 #include <muon/matrix/orthogonalize.hpp>

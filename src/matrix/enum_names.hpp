@@ -1,4 +1,5 @@
-// The words for enumerators, one table each: to_string, files and the command line read them here.
+// The names of enumerators, one table for each enumeration, for to_string, files and the command
+// line.
 #pragma once
 
 #include <muon/matrix/orthogonalize.hpp>
@@ -41,7 +42,7 @@ constexpr auto enum_names<ComputeDtype> =
                                            {ComputeDtype::float64, "float64"},
                                            {ComputeDtype::bfloat16, "bfloat16"}});
 
-/// "unknown" for a value that is no enumerator.
+/// "unknown" for a value that is not an enumerator.
 template <class Enum>
 constexpr std::string_view name_of(Enum value) {
   for (const auto& entry : enum_names<Enum>) {

@@ -19,7 +19,7 @@ namespace {
   throw std::invalid_argument("[MatrixView] " + what);
 }
 
-/// From here on, products of the sizes cannot overflow.
+/// After this check, products of the sizes cannot overflow.
 void check_sizes(c10::IntArrayRef sizes) {
   if (sizes.size() < 2)
     refuse(fmt::format("shape {} holds no matrix; two or more dimensions are needed",
@@ -37,7 +37,7 @@ void check_chunks(std::int64_t count, std::int64_t rows) {
     refuse(fmt::format("chunk_rows({}) does not divide the matrix's {} rows", count, rows));
 }
 
-/// Adds matrices to a list in which equal neighbours are counted together.
+/// Appends matrices to a list in which consecutive equal shapes are counted together.
 void append(std::vector<MatrixShape>& list, const MatrixShape& more) {
   if (!list.empty() && list.back().rows == more.rows && list.back().cols == more.cols) {
     list.back().count += more.count;
@@ -129,7 +129,7 @@ std::vector<MatrixShape> MatrixView::shapes(c10::IntArrayRef sizes) const {
     for (const MatrixShape& shape : result) {
       switch (step.kind) {
         case Kind::transposed: next.push_back({shape.count, shape.cols, shape.rows}); break;
-        // without a list of the blocks, which may be as many as a file says
+        // without listing the blocks, since a file may ask for any number of them
         case Kind::chunk_rows: {
           const std::int64_t count = step.sizes.front();
           check_chunks(count, shape.rows);
@@ -161,7 +161,7 @@ std::vector<MatrixBlock> MatrixView::blocks(c10::IntArrayRef sizes) const {
     }
     std::vector<MatrixBlock> next;
     for (const MatrixBlock& block : result) {
-      // no values: as many blocks as one likes, all in one place
+      // without values, any number of blocks lies at the same place
       if (step.kind == Kind::chunk_rows && block.cols == 0) {
         const std::int64_t count = step.sizes.front();
         check_chunks(count, block.rows);

@@ -34,8 +34,8 @@ std::vector<NewtonSchulzStep> repeat_last(std::vector<NewtonSchulzStep> steps, i
 }
 
 #ifdef MUON_HAS_BLAS
-/// Orthogonalizes a batch [count, rows, cols]. A batch whose columns are contiguous is read as it
-/// is: the factor of the transposed matrix is the transposed factor.
+/// Orthogonalizes a batch [count, rows, cols]. A batch whose columns are contiguous is not copied:
+/// the factor of the transposed matrix is the transposed factor.
 template <class T>
 at::Tensor orthogonalize_cpu(const at::Tensor& batch, const OrthogonalizeOptions& options,
                              const Backend& backend) {

@@ -9,7 +9,7 @@
 namespace muon {
 namespace {
 
-/// Where a tensor's values lie: from the first byte to behind the last.
+/// The memory of a tensor's values: from the first byte to one past the last.
 struct Extent {
   const char* first;
   const char* end;
@@ -43,7 +43,7 @@ void DuplicateCheck::add_name(const std::string& name, std::vector<std::string>&
   if (!names_.insert(name).second) errors.push_back(fmt::format("'{}' is named twice", name));
 }
 
-/// The extents so far do not overlap, so only the neighbours in memory can.
+/// The extents so far do not overlap, so only the neighbours of a new one can overlap with it.
 void DuplicateCheck::add_memory(const Parameter& p, std::vector<std::string>& errors) {
   const Extent extent = extent_of(p.tensor);
   const auto next = memory_.lower_bound(extent.end);  // keyed by first byte

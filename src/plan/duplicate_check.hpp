@@ -1,4 +1,4 @@
-// Which parameters of a plan are the same one twice.
+// Finds parameters that occur twice in a plan.
 #pragma once
 
 #include <muon/plan/parameter.hpp>
@@ -11,8 +11,8 @@
 
 namespace muon {
 
-/// Names and tensors that occur twice. Two tensors on one memory (`a.set_data(b)`) are one
-/// parameter to the network and two to an optimizer.
+/// Finds names and tensors that occur twice. Two tensors in the same memory (`a.set_data(b)`) are
+/// one parameter to the network and two to an optimizer.
 class DuplicateCheck {
  public:
   /// Appends to `errors` what `p` shares with the parameters checked before.

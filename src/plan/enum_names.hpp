@@ -1,4 +1,4 @@
-// The words for the plan's enumerators; see matrix/enum_names.hpp.
+// The names of the plan's enumerators; see matrix/enum_names.hpp.
 #pragma once
 
 #include <muon/plan/options.hpp>

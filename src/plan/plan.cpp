@@ -85,7 +85,7 @@ class PlanBuilder {
                                : "{} decides nothing: earlier rules took all it matches",
               title(r));
     }
-    // a name from a file may hold anything
+    // a name from a file may hold any bytes
     for (std::string& error : errors_) error = printable(error);
     if (!errors_.empty())
       throw std::invalid_argument(fmt::format("[Plan] {}", fmt::join(errors_, "\n[Plan] ")));
@@ -117,7 +117,7 @@ class PlanBuilder {
     }
   }
 
-  /// Also counts what each rule matches, decided by it or not.
+  /// Also counts the matches of each rule, including those that an earlier rule decides.
   std::size_t first_match(const Parameter& p) {
     std::size_t winner = rules_.size();
     for (std::size_t r = 0; r < rules_.size(); ++r) {

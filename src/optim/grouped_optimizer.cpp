@@ -1,5 +1,4 @@
-// Groups and parameters: what may be in them, and how they are found again. optimizer_step.cpp has
-// the step.
+// Groups and parameters: checking, adding and looking them up. The step is in optimizer_step.cpp.
 #include <muon/optim/grouped_optimizer.hpp>
 
 #include "matrix/shape_text.hpp"
@@ -44,8 +43,8 @@ MatrixView view_at(const ParamGroup& group, std::size_t index) {
 GroupedOptimizer::GroupedOptimizer(std::string where, Accepts accepts,
                                    const std::vector<ParamGroup>& groups,
                                    std::unique_ptr<OptimizerOptions> defaults, Groups show)
-    // no groups for the base: from about LibTorch 2.10 on it would replace their options by the
-    // defaults
+    // no groups for the base class: from about LibTorch 2.10 on it would replace their options by
+    // the defaults
     : Optimizer(std::vector<OptimizerParamGroup>{}, std::move(defaults)),
       impl_(std::make_unique<Impl>(*this, std::move(where), accepts)) {
   for (const ParamGroup& group : groups) impl_->add(group);
@@ -99,7 +98,7 @@ void GroupedOptimizer::zero_grad(bool set_to_none) {
       if (set_to_none) {
         gradient.reset();
       } else {
-        if (gradient.grad_fn()) gradient = gradient.detach();  // of a backward that made a graph
+        if (gradient.grad_fn()) gradient = gradient.detach();  // of create_graph
         gradient.zero_();
       }
     }
@@ -249,7 +248,7 @@ void GroupedOptimizer::Impl::show_as_single() {
   take_rates_of_parts();
 }
 
-/// The group's rate becomes the first part's, or, where that is 0, the first that is not.
+/// The group's rate becomes that of the first part whose rate is not 0.
 void GroupedOptimizer::Impl::take_rates_of_parts() {
   double first = 0;
   for (Part& part : parts) {
@@ -282,7 +281,7 @@ void GroupAccess::options_were_written(torch::optim::Optimizer& optimizer,
   auto* const grouped = dynamic_cast<GroupedOptimizer*>(&optimizer);
   if (grouped == nullptr || grouped->impl_->parts.empty() || written.empty()) return;
   GroupedOptimizer::Impl& impl = *grouped->impl_;
-  // a part whose rate is 0 only because the group's is keeps its own
+  // a part whose rate is 0 only because the group's rate was keeps its own rate
   const bool was_zero = impl.self.param_groups_.front().options().get_lr() == 0;
   for (GroupedOptimizer::Impl::Part& part : impl.parts) {
     const bool is_written = std::any_of(

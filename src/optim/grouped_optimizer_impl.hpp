@@ -1,4 +1,4 @@
-// What a GroupedOptimizer knows of its parameters and groups.
+// The private data of a GroupedOptimizer: its parameters and groups.
 #pragma once
 
 #include <muon/optim/grouped_optimizer.hpp>
@@ -19,8 +19,9 @@
 
 namespace muon {
 
-/// The one group of Groups::single. As large as torch::optim::AdamWOptions, so that a host which
-/// casts to those, as LibTorch programs do, sets the learning rate and writes to nothing else.
+/// The options of the one group of Groups::single. As large as torch::optim::AdamWOptions, so that
+/// a host that casts to those, as LibTorch programs do, sets the learning rate and overwrites
+/// nothing else.
 class SingleGroupOptions : public torch::optim::OptimizerCloneableOptions<SingleGroupOptions> {
  public:
   explicit SingleGroupOptions(double lr = 0) : lr_(lr) {}
@@ -33,14 +34,14 @@ class SingleGroupOptions : public torch::optim::OptimizerCloneableOptions<Single
 };
 
 struct GroupedOptimizer::Impl {
-  /// One parameter, wherever it is.
+  /// What is known of one parameter, whichever group it is in.
   struct Member {
     std::optional<std::string> name;
     MatrixView view;
-    std::vector<std::int64_t> sizes;  // for which the blocks are
+    std::vector<std::int64_t> sizes;  // that the blocks were computed for
     std::vector<MatrixBlock> blocks;  // empty under AdamW
   };
-  /// A set of options of Groups::single with its parameters. Its learning rate is `rate` where the
+  /// One set of options of Groups::single and its parameters. Its learning rate is `rate` when the
   /// group's is `reference`.
   struct Part {
     std::unique_ptr<torch::optim::OptimizerOptions> options;

@@ -1,5 +1,5 @@
-// Tensors as the kernels read them: contiguous in memory, float or double. What is not so is
-// copied, batch by batch, into one block of memory that is allocated before the first batch.
+// Tensors in the layout of the kernels: contiguous, float or double. All others are copied, batch
+// by batch, into one block of memory that is allocated before the first batch.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -26,7 +26,7 @@ class KernelTensor {
   bool is_copied() const { return offset_ >= 0; }
 
   void copy_in() const;
-  /// Also tells autograd that the original was written, as ATen's own operations do.
+  /// Also bumps the version counter of the original, as ATen's own operations do.
   void copy_out() const;
 
  private:
@@ -35,7 +35,7 @@ class KernelTensor {
   std::int64_t offset_ = -1;  // in the staging area
 };
 
-/// The block of memory, of one type.
+/// The block of memory for copies of one type.
 class StagingArea {
  public:
   explicit StagingArea(at::ScalarType type) : type_(type) {}
@@ -59,14 +59,14 @@ class StagingArea {
   std::int64_t used_ = 0, most_ = 0;
 };
 
-/// A piece of one of many tensors.
+/// A range of one of several tensors.
 struct Chunk {
   std::size_t tensor;
   std::int64_t first;
   std::int64_t count;
 };
 
-/// The number of values that a thread takes at a time, and below which one thread does all.
+/// The number of values that a thread processes at a time; up to it, one thread does everything.
 constexpr std::int64_t chunk_values = std::int64_t{1} << 15;
 
 template <class Counts>
@@ -81,8 +81,8 @@ std::vector<Chunk> chunks_of(std::size_t tensors, const Counts& count_of) {
   return chunks;
 }
 
-/// Calls work(chunk) for every chunk, on `most_threads` threads. Neighbours go together, so that
-/// many small tensors do not cost a change of hands each.
+/// Calls work(chunk) for every chunk, on `most_threads` threads. Consecutive chunks are scheduled
+/// together, so that many small tensors do not cost one scheduling step each.
 template <class Work>
 void each_chunk(const std::vector<Chunk>& chunks, int most_threads, const Work& work) {
   std::int64_t total = 0;

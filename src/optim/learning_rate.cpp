@@ -21,7 +21,7 @@ void check(const char* name, double value) {
         fmt::format("[learning_rate] {} is {}; give a finite number of at least 0", name, value));
 }
 
-/// The rate for a group with these options; none if it is to stay.
+/// The new rate for a group with these options; none if it keeps its rate.
 std::optional<double> rate_for(const torch::optim::OptimizerOptions& options,
                                const LearningRates& rates) {
   if (dynamic_cast<const MuonOptions*>(&options) != nullptr) return rates.muon;

@@ -1,6 +1,6 @@
 // torch::save(optimizer, ..) and torch::load(optimizer, ..). The archive holds one tensor of bytes,
-// a safetensors file, so that every LibTorch reads what any other wrote, and stored state has one
-// form.
+// which is a safetensors file, so that every LibTorch reads what any other wrote and stored state
+// has one form.
 #include <muon/optim/grouped_optimizer.hpp>
 
 #include "optim/grouped_optimizer_impl.hpp"

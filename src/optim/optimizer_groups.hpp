@@ -1,5 +1,5 @@
-// The sets of options of an optimizer with their parameters: of ours, whichever way it shows its
-// groups, and of LibTorch's AdamW.
+// The sets of options of an optimizer and their parameters, for this library's optimizers, however
+// they present their groups, and for LibTorch's AdamW.
 #pragma once
 
 #include <muon/optim/grouped_optimizer.hpp>
@@ -15,7 +15,7 @@ struct OptimizerGroup {
   std::vector<torch::Tensor>* params;
 };
 
-/// How a parameter without a name is called: "parameter 3 of group 0".
+/// What a parameter without a name is called: "parameter 3 of group 0".
 std::string place_text(std::size_t index, std::size_t group);
 
 class GroupAccess {
@@ -23,11 +23,11 @@ class GroupAccess {
   /// The optimizer's param_groups(); for Groups::single the sets of options that its one group
   /// consists of, with the learning rates that follow from the group's.
   static std::vector<OptimizerGroup> groups(torch::optim::Optimizer& optimizer);
-  /// To be read only.
+  /// The result must not be modified.
   static std::vector<OptimizerGroup> groups(const torch::optim::Optimizer& optimizer);
 
-  /// To be called after the options of these groups were written: the one group of Groups::single
-  /// follows them.
+  /// Must be called after the options of these groups were modified: it updates the one group of
+  /// Groups::single.
   static void options_were_written(torch::optim::Optimizer& optimizer,
                                    const std::vector<OptimizerGroup>& written);
 };

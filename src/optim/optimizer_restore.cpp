@@ -1,4 +1,4 @@
-// Stored state into optimizers: everything is checked first.
+// Restores stored state into optimizers, after checking everything.
 #include "optim/optimizer_state.hpp"
 
 #include <muon/plan/options.hpp>
@@ -158,7 +158,7 @@ class Restore {
                                     state] { this_optimizer->state()[key] = state->clone(); });
   }
 
-  /// Null, and a problem, if a tensor is missing or does not fit.
+  /// Returns null and adds a problem if a tensor is missing or does not fit.
   std::shared_ptr<OptimizerParamState> make_state(const at::Tensor& parameter,
                                                   const ParameterState& stored, bool is_muon) {
     const std::size_t before = prepared_.problems.size();
@@ -180,7 +180,8 @@ class Restore {
                             c10::toString(parameter.scalar_type())));
         return {};
       }
-      // the parameter's strides, as a step makes it: on CUDA the kernel depends on them
+      // with the parameter's strides, as a step creates it: on CUDA the choice of the kernel
+      // depends on them
       const at::Tensor own =
           at::empty_like(parameter, parameter.options().requires_grad(false)).copy_(tensor);
       const std::string wrong = problem_of_state(key, own);
@@ -246,8 +247,8 @@ class Restore {
     });
   }
 
-  torch::optim::Optimizer* optimizer_ = nullptr;  // that whose groups are being prepared
-  std::string of_optimizer_;                      // which one it is, where there are several
+  torch::optim::Optimizer* optimizer_ = nullptr;  // whose groups are being prepared
+  std::string of_optimizer_;                      // " of optimizer 1", if there are several
   const NamesOf& names_;
   const LoadTolerance& tolerance_;
   const bool must_agree_;

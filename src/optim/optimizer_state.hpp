@@ -40,7 +40,7 @@ using OptimizerState = std::vector<GroupState>;
 /// All names of a parameter, the one to store it under first; none if it has none.
 using NamesOf = std::function<std::vector<std::string>(const at::Tensor&)>;
 
-/// The state as it is; its tensors are the optimizer's own. Of an optimizer of ours or
+/// The current state, which shares the optimizer's tensors. For this library's optimizers and
 /// torch::optim::AdamW.
 OptimizerState state_of_optimizer(const torch::optim::Optimizer& optimizer, const NamesOf& names);
 
@@ -48,14 +48,14 @@ OptimizerState state_of_optimizer(const torch::optim::Optimizer& optimizer, cons
 std::string view_text(const torch::optim::Optimizer& optimizer, const at::Tensor& parameter,
                       const OptimizerGroup& group);
 
-/// How a parameter's tensor is called in a file: "fc1.weight/momentum_buffer".
+/// The name of a parameter's tensor in a file: "fc1.weight/momentum_buffer".
 std::string tensor_name(const ParameterState& parameter, const std::string& key);
 
-/// Puts tensors under such names where they belong.
+/// Assigns tensors with such names to their parameters.
 class StateTensors {
  public:
   explicit StateTensors(OptimizerState& state);
-  /// False if the name is none of a parameter of the state.
+  /// Returns false if the name belongs to no parameter of the state.
   bool put(const std::string& name, const at::Tensor& tensor);
 
  private:
@@ -66,7 +66,8 @@ class StateTensors {
 nlohmann::ordered_json state_json(const OptimizerState& state);
 OptimizerState state_from_json(const nlohmann::ordered_json& json);
 
-/// `state` into the optimizers, by name, whichever of them has a parameter. Adds to `prepared`.
+/// Prepares to restore `state` into the optimizers, by name, whichever of them has a parameter.
+/// Appends to `prepared`.
 void prepare_restore(const std::vector<torch::optim::Optimizer*>& optimizers,
                      const OptimizerState& state, const NamesOf& names,
                      const LoadTolerance& tolerance, StoredOptions stored_options,

@@ -1,5 +1,5 @@
-// GroupedOptimizer::step: everything is checked, then everything is prepared, then everything is
-// changed.
+// GroupedOptimizer::step: first checks everything, then prepares everything, then changes
+// everything.
 #include <muon/optim/grouped_optimizer.hpp>
 
 #include "matrix/shape_text.hpp"
@@ -42,7 +42,7 @@ void GroupedOptimizer::Impl::check_unchanged() const {
       where, where));
 }
 
-/// Momentum cannot become Adam's moments: a group keeps its kind once it has taken a step.
+/// Momentum cannot become Adam's moments: a group keeps its algorithm once it has taken a step.
 void GroupedOptimizer::Impl::check_state(const OptimizerGroup& group, std::size_t number) const {
   const bool is_muon = algorithm_of(*group.options) == Algorithm::muon;
   for (const torch::Tensor& parameter : *group.params) {

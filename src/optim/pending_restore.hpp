@@ -1,4 +1,4 @@
-// Restoring in two steps: everything is checked, then everything is changed.
+// Restoring in two phases: first checks everything, then changes everything.
 #pragma once
 
 #include <functional>
@@ -7,8 +7,8 @@
 
 namespace muon {
 
-/// A change that has been checked and not been made. `apply` does not fail. With problems, it must
-/// not be called.
+/// Changes that have been checked but not made. `apply` does not fail. It must not be called if
+/// there are problems.
 struct PendingRestore {
   std::vector<std::string> problems;
   std::vector<std::function<void()>> changes;
@@ -18,7 +18,7 @@ struct PendingRestore {
   }
 };
 
-/// What the options in a file do.
+/// How restoring treats the options in a file.
 enum class StoredOptions {
   /// lr and momentum, which schedules move, are set; any other that differs is a problem
   must_agree,

@@ -1,4 +1,4 @@
-// GroupedOptimizer::rebind, and parameters whose tensors change under the optimizer.
+// GroupedOptimizer::rebind, and parameters whose tensors have changed since they were added.
 #include <muon/optim/grouped_optimizer.hpp>
 
 #include "matrix/shape_text.hpp"
@@ -18,8 +18,7 @@ namespace muon {
 
 using torch::optim::OptimizerParamGroup;
 
-/// The parameters may have been given other values, sizes or a view that no longer fits by
-/// set_data.
+/// set_data may have given a parameter other values, or sizes that its view no longer fits.
 void GroupedOptimizer::Impl::refresh_members(const OptimizerGroup& group) {
   const bool is_muon = algorithm_of(*group.options) == Algorithm::muon;
   for (const torch::Tensor& parameter : *group.params) {

@@ -117,7 +117,7 @@ std::vector<double> LambdaLR::rates(std::int64_t step) const {
   return result;
 }
 
-// LibTorch counts a step after asking for its rates, of which it wants one for each group.
+// LibTorch increments step_count_ after asking for the rates, one for each group.
 std::vector<double> LambdaLR::get_lrs() {
   std::vector<double> next = rates(static_cast<std::int64_t>(step_count_) + 1);
   initial_ = initial_rates();

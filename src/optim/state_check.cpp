@@ -8,7 +8,7 @@
 namespace muon {
 namespace {
 
-/// Averages of squares, of which steps take the root.
+/// Averages of squares, whose root a step takes.
 bool is_of_squares(const std::string& key) {
   return key == "exp_avg_sq" || key == "max_exp_avg_sq";
 }

@@ -21,13 +21,13 @@ Key state_key(const torch::Tensor& parameter) {
   if constexpr (std::is_same_v<Key, void*>) {
     return parameter.unsafeGetTensorImpl();
   } else {
-    std::ostringstream text;  // as LibTorch's own optimizers write it
+    std::ostringstream text;  // as in LibTorch's own optimizers
     text << static_cast<const void*>(parameter.unsafeGetTensorImpl());
     return text.str();
   }
 }
 
-/// The parameter's state, made on first use. The caller has checked its type.
+/// The parameter's state, created on first use. The caller has checked its type.
 template <typename State>
 State& state_of(StateMap& states, const torch::Tensor& parameter) {
   auto& state = states[state_key(parameter)];

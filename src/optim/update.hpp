@@ -1,9 +1,9 @@
-// The arithmetic of one step, on tensors only: no groups, no names, no state maps. Everything has
-// been checked before.
+// The arithmetic of one step, on tensors only: no groups, no names, no state maps. The caller has
+// checked everything.
 //
 // A step has two halves. Its constructor allocates all that the step needs and may fail; `apply`
 // changes momenta, moments and parameters, and allocates nothing of their size. So a step that runs
-// out of memory has changed nothing.
+// out of memory changes nothing.
 #pragma once
 
 #include <muon/matrix/matrix_view.hpp>

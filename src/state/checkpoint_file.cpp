@@ -29,8 +29,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// In the header's metadata, over the whole file with these digits as zeros. Inside a text quotes
-// are escaped, so the mark cannot occur there.
+// The checksum is in the header's metadata. It is computed over the whole file with its own digits
+// set to zero. Quotes are escaped in JSON strings, so the mark cannot occur inside one.
 constexpr std::string_view checksum_mark = "\"checksum\":\"crc32:";
 constexpr std::string_view no_checksum = "00000000";
 
@@ -72,7 +72,7 @@ void check_sum(const fs::path& path, std::string_view bytes) {
     refuse(path, "is damaged: its checksum is not that of its bytes. Take an older checkpoint");
 }
 
-/// Printing JSON recurses.
+/// nlohmann::json prints recursively, so nesting must be limited.
 bool reasonably_nested(std::string_view text) {
   int depth = 0;
   return std::all_of(text.begin(), text.end(), [&](char c) {
@@ -113,7 +113,7 @@ fs::path write(const fs::path& where, std::int64_t step, const NamedTensorList& 
     write_file(file, tensors, metadata);
   } catch (const c10::Error& error) {
     refuse(file, fmt::format("cannot be written: {}", error.what_without_backtrace()));
-  } catch (const std::runtime_error& error) {  // names the file or the folder
+  } catch (const std::runtime_error& error) {  // it names the file or the folder
     throw std::runtime_error(fmt::format("[checkpoint] {}", error.what()));
   }
   if (folder && keep > 0) remove_older(where, keep, file);
@@ -173,7 +173,7 @@ CheckpointSummary summary(const fs::path& path, const SafetensorsFile& file) {
   } catch (const nlohmann::json::exception& json_error) {
     refuse(path, fmt::format("is damaged: its metadata is not what this library writes: {}",
                              json_error.what()));
-  } catch (const std::runtime_error& unknown) {  // an algorithm that this version does not know
+  } catch (const std::runtime_error& unknown) {  // such as an algorithm unknown to this version
     refuse(path, fmt::format("cannot be read: {}", unknown.what()));
   }
   return result;

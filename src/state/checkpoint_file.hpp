@@ -1,5 +1,5 @@
-// A checkpoint as a file: its format's version, its checksum, what it says of itself. What is in it
-// is checkpoint.cpp's.
+// A checkpoint as a file: format version, checksum, metadata. Its contents are up to
+// checkpoint.cpp.
 #pragma once
 
 #include <muon/state/checkpoint.hpp>
@@ -13,8 +13,8 @@
 
 namespace muon::checkpoint {
 
-/// Writes the file that `where` names, or the folder's for this step, and then removes the folder's
-/// oldest beyond `keep`.
+/// Writes the file `where`, or the file for this step in the folder `where`, and then removes the
+/// folder's oldest checkpoints beyond `keep`.
 std::filesystem::path write(const std::filesystem::path& where, std::int64_t step,
                             const NamedTensorList& tensors,
                             std::map<std::string, std::string> metadata, int keep);
@@ -23,7 +23,7 @@ std::filesystem::path write(const std::filesystem::path& where, std::int64_t ste
 ///          damaged.
 SafetensorsFile open(const std::filesystem::path& file, bool verify);
 
-/// Errors   std::runtime_error naming the file: a step that is none, groups or schedules that this
+/// Errors   std::runtime_error naming the file: an invalid step, or groups or schedules that this
 ///          library does not write.
 CheckpointSummary summary(const std::filesystem::path& path, const SafetensorsFile& file);
 

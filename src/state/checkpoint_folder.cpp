@@ -32,7 +32,7 @@ bool read_whole(std::string_view text, Integer& number) {
   return error == std::errc() && end == text.data() + text.size();
 }
 
-/// The step in a name that `file_for` made; -1 for others.
+/// The step in a name from `file_for`; -1 for other names.
 std::int64_t step_of(const fs::path& file) {
   const std::string name = file.filename().string();
   if (!name.starts_with("step-") || !name.ends_with(extension)) return -1;
@@ -44,7 +44,7 @@ std::int64_t step_of(const fs::path& file) {
 
 struct Found {
   bool unreadable = false;
-  std::int64_t sequence = 0;  // 0: it tells none
+  std::int64_t sequence = 0;  // 0: none
   fs::file_time_type time;
   std::int64_t step = 0;
   fs::path file;
@@ -65,7 +65,7 @@ void read_sequence(Found& found) {
   }
 }
 
-/// That written last first.
+/// The most recently written first.
 std::vector<Found> checkpoints_in(const fs::path& folder) {
   std::vector<Found> all;
   std::error_code error;
@@ -78,7 +78,7 @@ std::vector<Found> checkpoints_in(const fs::path& folder) {
     found.time = entry->last_write_time(unknown);
     found.file = entry->path();
     read_sequence(found);
-    // or it was removed meanwhile
+    // an unreadable file may have been removed meanwhile
     if (!found.unreadable || fs::exists(found.file, unknown)) all.push_back(std::move(found));
   }
   std::sort(all.begin(), all.end(),
@@ -104,9 +104,9 @@ std::int64_t next_sequence(const fs::path& folder) {
 }
 
 void remove_older(const fs::path& folder, int keep, const fs::path& written) {
-  std::error_code ignored;  // an old file that stays does no harm
+  std::error_code ignored;  // failing to remove an old file does no harm
   for (const Found& found : checkpoints_in(folder)) {
-    // what is damaged takes no other's place
+    // a damaged file does not count towards `keep`
     if (found.unreadable || keep-- > 0 || found.file == written) continue;
     fs::remove(found.file, ignored);
   }

@@ -1,5 +1,4 @@
-// How a checkpoint of this library is laid out in a safetensors file: the names of its tensors and
-// of its metadata.
+// The layout of a checkpoint in a safetensors file: the names of its tensors and of its metadata.
 #pragma once
 
 #include <map>
@@ -18,7 +17,7 @@ constexpr std::string_view model_prefix = "model/";      ///< model/<name>
 constexpr std::string_view optimizer_prefix = "optim/";  ///< optim/<name>/<key>, see tensor_name
 constexpr std::string_view random_prefix = "random/";    ///< random/<device>
 
-// metadata, each a text
+// metadata, all strings
 constexpr const char* format_key = "format";
 constexpr const char* version_key = "format_version";
 constexpr const char* library_key = "library";
@@ -35,7 +34,7 @@ inline std::string prefixed(std::string_view prefix, std::string_view name) {
   return std::string(prefix) += name;
 }
 
-/// What `name` has behind `prefix`; nothing if it does not begin with it.
+/// The rest of `name` after `prefix`; none if it does not begin with it.
 inline std::optional<std::string> behind(std::string_view prefix, std::string_view name) {
   if (!name.starts_with(prefix)) return std::nullopt;
   return std::string(name.substr(prefix.size()));

@@ -42,7 +42,7 @@ class Loader {
   }
 
  private:
-  /// The parts of a schedule here that the file's schedules have for its groups.
+  /// What the file's schedules have for the groups of a schedule here.
   struct Match {
     std::set<std::int64_t> steps;
     std::vector<double> initial_rates;
@@ -102,7 +102,7 @@ class Loader {
     }
   }
 
-  /// The file's groups by their parameters' names.
+  /// The index of the file's group that holds each parameter, by name.
   std::map<std::string, std::size_t> group_numbers() const {
     std::map<std::string, std::size_t> numbers;
     for (std::size_t g = 0; stored_ && g < stored_->size(); ++g) {
@@ -111,8 +111,9 @@ class Loader {
     return numbers;
   }
 
-  /// The stored rates go by the file's groups, which parameters lead to; groups may be in another
-  /// order or optimizer now. The rate of a group that the file does not have is that of here.
+  /// The stored rates belong to the file's groups, which are found by their parameters, since
+  /// groups may be in another order or optimizer now. A group that the file does not have keeps its
+  /// rate.
   Match match_by_name(const LambdaLR& schedule, const std::vector<StoredSchedule>& stored,
                       const std::map<std::string, std::size_t>& groups) const {
     Match match{{}, schedule.initial_rates()};
@@ -163,7 +164,7 @@ class Loader {
     for (auto& [name, generator] : default_generators()) {
       const std::string key = prefixed(random_prefix, name);
       if (!file_.contains(key)) {
-        // what a run on a CPU never had is no loss to one that goes on with CUDA
+        // a run on a CPU has no CUDA state, which one that resumes on CUDA does not miss
         if (!allow_.missing && name == "cpu")
           problem("the file has no random state; set TrainingState::random to false");
         continue;

@@ -1,4 +1,4 @@
-// A checkpoint's contents into a training.
+// Loads a checkpoint's contents into a TrainingState.
 #pragma once
 
 #include <muon/state/checkpoint.hpp>
@@ -8,8 +8,8 @@
 
 namespace muon::checkpoint {
 
-/// Everything of the file that does not fit, and the changes to make if all does.
-/// Errors   What reading the file throws; nlohmann::json::exception for metadata that this library
+/// Returns everything in the file that does not fit, and the changes to make if everything does.
+/// Errors   those of reading the file; nlohmann::json::exception for metadata that this library
 ///          does not write.
 PendingRestore prepare_load(const SafetensorsFile& file, const TrainingState& training,
                             const LoadTolerance& allow);

@@ -49,7 +49,7 @@ NamedTensor named(safetensors::Entry entry) {
   return {std::move(entry.name), std::move(entry.dtype), std::move(entry.shape), {}};
 }
 
-/// A checkpoint of this library holds an optimizer too; only the model's tensors are listed, by
+/// A checkpoint of this library also holds an optimizer; only the model's tensors are listed, under
 /// their names in the model.
 FileListing list_safetensors(const OpenedFile& file) {
   safetensors::Header header = header_of(file.path, *file.mapped);
@@ -64,7 +64,7 @@ FileListing list_safetensors(const OpenedFile& file) {
   return listing;
 }
 
-/// The names that each shard holds, by the index of a sharded checkpoint.
+/// The names in each shard, from the index of a sharded checkpoint.
 std::map<fs::path, std::set<std::string>> shards_of(const OpenedFile& file) {
   std::map<fs::path, std::set<std::string>> shards;
   try {
@@ -112,8 +112,8 @@ struct FoundDict {
   const Value* dict;
 };
 
-/// Collects the dicts that hold tensors, down to `levels` below this one. An optimizer's are left
-/// out.
+/// Collects the dicts that hold tensors, down to `levels` below this one, except those of
+/// optimizers.
 void find_dicts(const PythonFile& file, const Value& value, const std::string& key, int levels,
                 std::vector<FoundDict>& found) {
   if (!value.is(Value::Kind::dict)) return;
@@ -131,8 +131,8 @@ void find_dicts(const PythonFile& file, const Value& value, const std::string& k
   }
 }
 
-/// The one dict of tensors, or the one with a usual name: others beside it are averages of the
-/// weights, or serve another purpose.
+/// The only dict of tensors, or the one with a usual name: others are averages of the weights, for
+/// example.
 FoundDict the_state_dict(const fs::path& path, const PythonFile& file) {
   std::vector<FoundDict> found;
   find_dicts(file, file.at(""), "", 3, found);

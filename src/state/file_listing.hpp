@@ -1,4 +1,4 @@
-// Which tensors a model's file holds: names, types, shapes and ties, in one pass over one mapping.
+// Lists the tensors of a model file: names, types, shapes and ties, in one pass over one mapping.
 #pragma once
 
 #include "files/mapped_file.hpp"
@@ -12,12 +12,13 @@
 
 namespace muon {
 
-/// A file that is mapped, and whose kind is known.
+/// A mapped file of known kind.
 struct OpenedFile {
   enum class Kind { safetensors, index, torch_save, torch_script };
 
-  /// Errors   std::runtime_error naming the file: it cannot be read; a damaged zip file. What is
-  ///          none of the kinds is taken for torch_save, and listing it reports what it is not.
+  /// Errors   std::runtime_error naming the file: it cannot be read, or is a damaged zip file. Any
+  ///          other file counts as torch_save, and listing it reports that it is none of the known
+  ///          formats.
   explicit OpenedFile(const std::filesystem::path& file);
 
   std::filesystem::path path;
@@ -28,7 +29,7 @@ struct OpenedFile {
 
 struct FileListing {
   std::string format;  ///< as in ModelFile
-  /// all of them, buffers too; each tensor once, with the names it is tied under
+  /// including buffers; each tensor once, with all names under which it is tied
   std::vector<NamedTensor> tensors;
 };
 
@@ -37,8 +38,7 @@ struct FileListing {
 /// Errors   std::runtime_error naming the file, as all here; see describe_file.
 FileListing list_file(OpenedFile file, const std::string& key);
 
-/// Throws std::runtime_error. Neither the file's name nor `what` can bring control characters into
-/// it.
+/// Throws std::runtime_error. Control characters in the file's name and in `what` are escaped.
 [[noreturn]] void refuse_model_file(const std::filesystem::path& file, const std::string& what);
 
 }  // namespace muon

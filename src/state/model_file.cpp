@@ -26,7 +26,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// The file itself, or the one of a folder that holds the model.
+/// `path` itself, or the file that holds the model if it is a folder.
 fs::path file_in(const fs::path& path) {
   if (!fs::is_directory(path)) return path;
   for (const char* name :
@@ -54,7 +54,7 @@ ModelFile describe_listing(FileListing listing) {
 
 // ---- TorchScript ----
 
-/// Lets LibTorch read the file through the mapping that is there.
+/// Lets LibTorch read the file through the existing mapping.
 class MappedReader : public caffe2::serialize::ReadAdapterInterface {
  public:
   explicit MappedReader(std::shared_ptr<MappedFile> mapped) : mapped_(std::move(mapped)) {}
@@ -76,7 +76,7 @@ torch::jit::Module load_script(const OpenedFile& file) {
     return torch::jit::load(std::make_shared<MappedReader>(file.mapped), at::kCPU);
   } catch (const c10::Error& error) {
     problem = error.what_without_backtrace();
-  } catch (const std::exception& error) {  // the parser's, for code that is no TorchScript
+  } catch (const std::exception& error) {  // from the parser, for invalid TorchScript
     problem = error.what();
   }
   std::replace(problem.begin(), problem.end(), '\n', ' ');

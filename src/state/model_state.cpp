@@ -28,8 +28,8 @@ bool are_equal(const at::Tensor& a, const at::Tensor& b) {
 
 using Stored = std::map<std::string, StoredTensor>;
 
-/// One tensor of the model. A file may have it under several of its names, as Python's state_dict
-/// has tied weights.
+/// Prepares one tensor of the model. A file may have it under several names, as a state_dict has
+/// tied weights.
 void prepare_entry(const NamedTensors::Entry& entry, const Stored& stored,
                    const LoadTolerance& tolerance, PendingRestore& prepared) {
   const auto problem = [&](std::string text) { prepared.problems.push_back(std::move(text)); };

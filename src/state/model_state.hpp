@@ -1,4 +1,4 @@
-// A model's tensors out of a file, by name.
+// Restores a model's tensors from a file, by name.
 #pragma once
 
 #include <muon/state/checkpoint.hpp>
@@ -18,8 +18,8 @@ struct StoredTensor {
   std::function<at::Tensor()> read;
 };
 
-/// `stored` into `model`: every tensor of the model by any of its names; under several they must be
-/// equal. Adds to `prepared`.
+/// Prepares to copy `stored` into `model`: each tensor of the model under any of its names. If the
+/// file has several of them, they must be equal. Appends to `prepared`.
 void prepare_model(const NamedTensors& model, const std::map<std::string, StoredTensor>& stored,
                    const LoadTolerance& tolerance, PendingRestore& prepared);
 

@@ -29,7 +29,7 @@ void set_random_state(at::Generator& generator, const at::Tensor& state) {
   generator.set_state(state);
 }
 
-// On the generator itself, since a clone of one is never freed in LibTorch 1.13.
+// Tries it on the generator itself, since LibTorch 1.13 never frees a clone.
 bool is_random_state(at::Generator& generator, const at::Tensor& state) {
   const std::lock_guard lock(generator.mutex());
   const at::Tensor before = generator.get_state();

@@ -16,7 +16,7 @@ std::vector<std::pair<std::string, at::Generator>> default_generators();
 at::Tensor random_state(at::Generator& generator);
 void set_random_state(at::Generator& generator, const at::Tensor& state);
 
-/// Whether the generator accepts the state. Afterwards it is as it was.
+/// Whether the generator accepts the state. Leaves the generator unchanged.
 bool is_random_state(at::Generator& generator, const at::Tensor& state);
 
 }  // namespace muon

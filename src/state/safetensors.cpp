@@ -68,7 +68,7 @@ at::Tensor SafetensorsFile::tensor(std::string_view name) const {
   if (aligned && there.bytes > 0)
     return at::from_blob(
         data, wanted.shape, [keep = mapped_](void*) {}, options);
-  // it lies behind a tensor of a narrower type
+  // the tensor before it may have a narrower type
   const at::Tensor copy = at::empty(wanted.shape, options);
   if (there.bytes > 0) std::memcpy(copy.data_ptr(), data, static_cast<std::size_t>(there.bytes));
   return copy;

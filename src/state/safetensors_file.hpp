@@ -1,5 +1,5 @@
-// What Safetensors hides, and the bytes as a whole besides, over which a checkpoint has its
-// checksum.
+// The implementation of Safetensors. It also gives access to all bytes, over which a checkpoint
+// computes its checksum.
 #pragma once
 
 #include <muon/state/safetensors.hpp>
@@ -18,7 +18,7 @@
 
 namespace muon {
 
-/// Errors as Safetensors has them.
+/// Errors as for Safetensors.
 class SafetensorsFile {
  public:
   explicit SafetensorsFile(const std::filesystem::path& file);
@@ -28,7 +28,7 @@ class SafetensorsFile {
   bool contains(std::string_view name) const { return places_.find(name) != places_.end(); }
   const TensorInfo& info(std::string_view name) const;
   at::Tensor tensor(std::string_view name) const;
-  /// As long as this object lives.
+  /// Valid as long as this object exists.
   std::string_view bytes() const { return mapped_->bytes(0, mapped_->size()); }
 
  private:

@@ -16,7 +16,7 @@ namespace muon {
 struct StoredSchedule {
   std::int64_t step = 0;
   std::vector<double> initial_rates;  ///< of its optimizer's groups
-  /// which of the file's groups is its optimizer's first; none without that optimizer
+  /// the index in the file of its optimizer's first group; none without that optimizer
   std::optional<std::size_t> first_group;
 };
 
@@ -30,7 +30,7 @@ inline std::string schedules_text(const std::vector<StoredSchedule>& schedules) 
   return json.dump();
 }
 
-/// A single object is the schedule of files that have one optimizer at most.
+/// A single object instead of a list comes from older files, which have at most one optimizer.
 /// Errors   nlohmann::json::exception.
 inline std::vector<StoredSchedule> schedules_from(const std::string& text) {
   auto json = nlohmann::json::parse(text);

@@ -1,4 +1,4 @@
-// The optimizers and schedules of a TrainingState as lists, and how their parameters are called.
+// The optimizers and schedules of a TrainingState as lists, and the names of their parameters.
 #pragma once
 
 #include <muon/state/checkpoint.hpp>
@@ -15,22 +15,22 @@ namespace muon {
 
 class TrainingParts {
  public:
-  /// Refers to `training`, which must live longer.
-  /// Errors   std::invalid_argument: an optimizer that is neither of ours nor torch::optim::AdamW,
-  ///          null, a tensor in two of them.
+  /// Refers to `training`, which must outlive it.
+  /// Errors   std::invalid_argument: an optimizer that is null or of an unknown class, a tensor in
+  ///          two of them.
   explicit TrainingParts(const TrainingState& training);
 
   const std::vector<torch::optim::Optimizer*>& optimizers() const { return optimizers_; }
   const std::vector<LambdaLR*>& schedules() const { return schedules_; }
 
-  /// The groups of all optimizers are counted on, one after the other: the number of this one's
-  /// first. Nothing if it is none.
+  /// The index of the optimizer's first group, with the groups of all optimizers counted in order.
+  /// None if the optimizer is not among them.
   std::optional<std::size_t> first_group_of(const torch::optim::Optimizer& optimizer) const;
-  /// All optimizers' groups, one after the other.
+  /// The groups of all optimizers, in order.
   OptimizerState state() const;
 
-  /// All names of a parameter, the one to store it under first: the model's, else its optimizer's,
-  /// else its place.
+  /// All names of a parameter, beginning with the one to store it under: those of the model, or
+  /// else of its optimizer, or else its position.
   std::vector<std::string> names(const at::Tensor& parameter) const;
   NamesOf names_of() const;
 
@@ -38,7 +38,7 @@ class TrainingParts {
   const NamedTensors& model_;
   std::vector<torch::optim::Optimizer*> optimizers_;
   std::vector<LambdaLR*> schedules_;
-  std::map<const c10::TensorImpl*, std::string> names_;  // of an optimizer or by place
+  std::map<const c10::TensorImpl*, std::string> names_;  // an optimizer's, or a position
 };
 
 }  // namespace muon

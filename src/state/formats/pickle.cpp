@@ -15,7 +15,7 @@ namespace {
 
 using Kind = Value::Kind;
 
-/// The stack machine: bytes, a stack with marks, a memo. What values are made of is the builder's.
+/// The stack machine: bytes, a stack with marks, a memo. Values are made by the builder.
 class Machine {
  public:
   explicit Machine(std::string_view bytes) : bytes_(bytes), build_(1000 + 16 * bytes.size()) {}
@@ -106,7 +106,7 @@ class Machine {
                 std::make_move_iterator(values.end()));
   }
 
-  /// Keys that come again are kept, and Document::find takes the last.
+  /// Duplicate keys are kept, and Document::find returns the last.
   void set_items(std::vector<Value> values) {
     if (values.size() % 2 != 0) fail("the pickle has a key without a value");
     auto& dict = build_.items(top(), Kind::dict, "dict");
@@ -243,7 +243,7 @@ class Machine {
 const Value* Document::find(const Value& dict, std::string_view key) const {
   if (dict.kind != Kind::dict) return nullptr;
   const auto& entries = items(dict);
-  for (std::size_t i = entries.size(); i >= 2; i -= 2) {  // the last of equal keys counts
+  for (std::size_t i = entries.size(); i >= 2; i -= 2) {  // of equal keys, the last counts
     if (entries[i - 2].kind == Kind::text && entries[i - 2].text == key) return &entries[i - 1];
   }
   return nullptr;

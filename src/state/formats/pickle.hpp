@@ -1,8 +1,9 @@
-// Reads what Python's torch.save pickles, as data. No LibTorch here.
+// Reads the pickles of Python's torch.save as data. Does not use LibTorch.
 //
-// A pickle is a program for a stack machine that may call any function of Python. This reader runs
-// the opcodes that build plain values and knows the few globals that a state_dict needs, the list
-// of torch.load(weights_only=True); any other global is refused by name. Nothing is ever called.
+// A pickle is a program for a stack machine that may call any function of Python. This reader
+// interprets the opcodes that build plain values and knows the few globals that a state_dict needs,
+// which are those of torch.load(weights_only=True); any other global is refused by name. Nothing is
+// ever called.
 // Source   Python's pickletools, and torch/_weights_only_unpickler.py of PyTorch
 #pragma once
 
@@ -32,8 +33,8 @@ struct Value {
   Kind kind = Kind::none;
   std::int64_t integer = 0;  ///< also a boolean's
   double real = 0;
-  std::string_view text;  ///< the characters of a text; "module name" for a global
-  std::size_t index = 0;  ///< its place among the document's containers, tensors or storages
+  std::string_view text;  ///< the characters of a string; "module name" for a global
+  std::size_t index = 0;  ///< into the document's containers, tensors or storages
 
   bool is(Kind other) const { return kind == other; }
   bool is_number() const { return kind == Kind::integer || kind == Kind::real; }
@@ -54,27 +55,27 @@ struct Tensor {
   std::vector<std::int64_t> shape, stride;
 };
 
-/// The pickled value with all that it holds. Texts point into the bytes that were read, which must
-/// outlive the document. Values refer to containers by number; a container may be shared, but never
+/// The pickled value and everything in it. Strings point into the bytes that were read, which must
+/// outlive the document. Values refer to containers by index; a container may be shared, but never
 /// contains itself.
 struct Document {
   Value root;
   std::vector<std::vector<Value>> containers;  ///< a dict as key, value, key, value, ...
   std::vector<Tensor> tensors;
   std::vector<Storage> storages;
-  std::set<std::string> globals;  ///< owns the texts of globals, to which values refer
+  std::set<std::string> globals;  ///< owns the names of globals, to which values refer
 
   const std::vector<Value>& items(const Value& container) const {
     return containers[container.index];
   }
-  /// The value of a dict under a text key; null if there is none.
+  /// The value under a string key of a dict; null if there is none.
   const Value* find(const Value& dict, std::string_view key) const;
 };
 
-/// Errors   std::runtime_error, without the file's name: cut off, an opcode or a global that is not
-///          on the list, values that contain themselves, are nested deeper than 64 or would be
-///          larger, written out, than the file could hold; a tensor whose number of values 64 bits
-///          cannot count.
+/// Errors   std::runtime_error without the file's name: truncated, an opcode or a global that is
+///          not allowed, values that contain themselves, are nested deeper than 64, or would expand
+///          to more than the file could hold; a tensor whose number of values does not fit in 64
+///          bits.
 /// Cost     Memory in proportion to the bytes.
 Document parse(std::string_view bytes);
 

@@ -144,7 +144,7 @@ Value Builder::call(const Value& function, const Value& arguments) {
   if (function.kind != Kind::global || arguments.kind != Kind::tuple)
     fail("the pickle calls what is no function");
   if (document_.items(arguments).size() > 16) fail("the pickle calls with too many values");
-  // a copy: new containers may move the old
+  // a copy, since new containers may move the old ones
   const std::vector<Value> given = document_.items(arguments);
   const std::string_view name = function.text;
   const auto first = [&]() -> const Value& {
@@ -173,7 +173,7 @@ Value Builder::call(const Value& function, const Value& arguments) {
   fail(fmt::format("the pickle calls {}, which is not among what a state_dict needs", name));
 }
 
-/// The dict that is made of nothing, of a dict, or of a list of pairs.
+/// dict(), dict(another dict) or dict(list of pairs).
 Value Builder::dict(const std::vector<Value>& given) {
   std::vector<Value> entries;
   if (!given.empty() && is_container(given[0]) &&

@@ -1,5 +1,5 @@
-// The values of a pickle as the stack machine makes them: containers within a budget, and what the
-// allowed globals give.
+// Makes the values of a pickle for the stack machine: containers within a budget, and the results
+// of allowed globals.
 #pragma once
 
 #include "state/formats/pickle.hpp"
@@ -12,31 +12,31 @@
 
 namespace muon::pickle {
 
-/// All errors of a pickle: std::runtime_error without the file's name.
+/// Throws std::runtime_error without the file's name, as for every error in a pickle.
 [[noreturn]] void fail(const std::string& what);
 
 bool is_container(const Value& value);
 
 class Builder {
  public:
-  /// `most` is the number of values that a pickle of its length can hold without tricks. A few
-  /// bytes that copy what is there again and again would make more.
+  /// `most` is the number of values that a pickle of its length can hold honestly. A few bytes that
+  /// copy existing containers repeatedly would make more.
   explicit Builder(std::size_t most) : most_(most) {}
 
   Value container(Value::Kind kind, std::vector<Value> items);
   /// The items of a list or dict that is still growing.
   std::vector<Value>& items(const Value& value, Value::Kind kind, const char* what);
 
-  /// A global that is on the list.
+  /// An allowed global.
   Value global(std::string_view module, std::string_view name);
-  /// What the call of a global would give: a tensor's description, a dict, a tuple. Nothing is
+  /// What a call of the global would return: a tensor's description, a dict, a tuple. Nothing is
   /// called.
   Value call(const Value& function, const Value& arguments);
-  /// ("storage", type, key, where it was, count)
+  /// ("storage", type, key, device, count)
   Value storage(const Value& id);
 
-  /// Checks the whole: no value contains itself, none is nested too deeply, and shared ones,
-  /// written out, do not explode.
+  /// Checks the document: no value contains itself or is nested too deeply, and shared values do
+  /// not expand to too many.
   Document finish(Value root);
 
  private:
@@ -46,7 +46,7 @@ class Builder {
   Value dict(const std::vector<Value>& given);
 
   std::size_t most_;
-  std::size_t entries_ = 0;  // how many items all containers had when they were made
+  std::size_t entries_ = 0;  // items of all containers when they were made
   Document document_;
 };
 

@@ -10,8 +10,8 @@ namespace {
 
 constexpr std::size_t deepest = 64;
 
-/// A walk that enters each container once; its extent then serves every other place that refers to
-/// it.
+/// A traversal that enters each container once and reuses its extent wherever else it is
+/// referenced.
 class Walk {
  public:
   Walk(const Document& document, std::size_t most)
@@ -26,7 +26,7 @@ class Walk {
   }
 
  private:
-  /// The extent of a container if it were written out; a size of 0 means that it is not known yet.
+  /// The extent of an expanded container; a size of 0 means that it is not known yet.
   struct Extent {
     std::size_t size = 0, height = 0;
   };

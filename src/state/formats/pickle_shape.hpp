@@ -1,4 +1,4 @@
-// Whether a pickle's values, which may be shared, are a tree that can be walked.
+// Checks that a pickle's values, which may be shared, can be traversed as a tree.
 #pragma once
 
 #include "state/formats/pickle.hpp"
@@ -7,8 +7,8 @@
 
 namespace muon::pickle {
 
-/// Errors   std::runtime_error: a value contains itself, is nested deeper than 64, or would be more
-///          than `most` values if it were written out.
+/// Errors   std::runtime_error: a value contains itself, is nested deeper than 64, or would expand
+///          to more than `most` values.
 /// Cost     Visits each container once, without recursion.
 void check_shape(const Document& document, std::size_t most);
 

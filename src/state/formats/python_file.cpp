@@ -55,8 +55,8 @@ std::shared_ptr<MappedFile> map_python_file(const std::filesystem::path& file) {
   }
 }
 
-/// The last value a tensor reaches in its storage, counted from 0; -1 for one without entries.
-/// Sizes and strides are at least 0.
+/// The index of the last value of its storage that a tensor uses; -1 for an empty tensor. Sizes and
+/// strides are at least 0.
 std::int64_t last_value(const pickle::Tensor& tensor) {
   std::int64_t last = tensor.offset;
   for (std::size_t i = 0; i < tensor.shape.size(); ++i) {
@@ -179,7 +179,7 @@ at::Tensor PythonFile::tensor(const Value& value) const {
       return at::from_blob(
           data, wanted.shape, wanted.stride, [keep = mapped_](void*) {}, options);
     }
-    // torch.save aligns; others may not. A copy may be no larger than what it is of.
+    // torch.save aligns storages; others may not. The copy must not be larger than the storage.
     if (c10::multiply_integers(wanted.shape) > static_cast<std::int64_t>(bytes.size() / size))
       throw std::runtime_error("a tensor repeats its storage, which is not aligned");
     std::vector<char> moved(bytes.begin(), bytes.end());

@@ -1,4 +1,4 @@
-// A file of torch.save: zip, pickle and storages, as tensors over the mapped file.
+// A file of torch.save: zip, pickle and storages, as tensors in the mapped file.
 #pragma once
 
 #include "files/mapped_file.hpp"
@@ -21,35 +21,34 @@ class PythonFile {
   ///          torch.save, written before PyTorch 1.6, TorchScript, damaged, a global that is not
   ///          allowed.
   explicit PythonFile(const std::filesystem::path& file);
-  /// The same over a file that is mapped already; `zip` is its directory if that was read already,
-  /// else null.
+  /// The same for a file that is already mapped; `zip` is its directory if that has been read, else
+  /// null.
   PythonFile(std::string name, std::shared_ptr<MappedFile> mapped, std::unique_ptr<ZipReader> zip);
 
   const pickle::Document& document() const { return document_; }
   /// The value under a key: "a.b" in dicts of dicts, "" for the whole document.
   const pickle::Value& at(const std::string& key) const;
-  /// Names and tensors of a dict. Values that are no tensors are left out, and of equal names the
-  /// last counts, as in Python.
+  /// Names and tensors of a dict. Values that are not tensors are skipped; of equal names the last
+  /// counts, as in Python.
   std::vector<std::pair<std::string, pickle::Value>> tensors_in(const pickle::Value& dict) const;
   const pickle::Tensor& description(const pickle::Value& tensor) const {
     return document_.tensors[tensor.index];
   }
-  /// The tensor itself, once it is checked that it lies within its storage, and the storage within
-  /// the file.
+  /// The tensor, after checking that it lies within its storage, and the storage within the file.
   at::Tensor tensor(const pickle::Value& value) const;
   [[noreturn]] void fail(const std::string& what) const;
-  /// For a file that is whole and does not fit what it is to be read into.
+  /// For an intact file that does not fit what it is read into.
   [[noreturn]] void fail_unchanged(const std::string& what) const;
 
  private:
   std::string name_;
   std::shared_ptr<MappedFile> mapped_;
   std::unique_ptr<ZipReader> zip_;
-  std::string folder_;  // in the zip, with the slash
+  std::string folder_;  // in the zip file, with the slash
   pickle::Document document_;
 };
 
-/// The dtype of a pickled tensor in safetensors' words, such as "F32"; "?" if it is unknown.
+/// The dtype of a pickled tensor under its safetensors name, such as "F32"; "?" if unknown.
 std::string dtype_of(const pickle::Tensor& tensor);
 
 }  // namespace muon

@@ -13,7 +13,7 @@ constexpr std::uint64_t local_size = 30, central_size = 46, end_size = 22, locat
 
 [[noreturn]] void fail(const std::string& what) { throw std::runtime_error(what); }
 
-/// A little endian number of `count` bytes at `begin`.
+/// The little-endian number in the `count` bytes from `begin`.
 std::uint64_t number(std::string_view bytes, std::uint64_t begin, std::uint64_t count) {
   if (begin > bytes.size() || bytes.size() - begin < count)
     fail("the zip file is cut off or damaged");
@@ -29,7 +29,7 @@ std::string_view piece(std::string_view bytes, std::uint64_t begin, std::uint64_
   return bytes.substr(static_cast<std::size_t>(begin), static_cast<std::size_t>(count));
 }
 
-/// Where the last record begins, behind which only a comment may follow.
+/// The offset of the end record, which only a comment may follow.
 std::uint64_t end_record(std::string_view file) {
   const std::uint64_t most = end_size + 0xffff;
   if (file.size() < end_size) fail("this is not a zip file");

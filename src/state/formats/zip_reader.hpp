@@ -1,8 +1,8 @@
-// The entries of a zip file as torch.save writes it: stored, not compressed. No LibTorch here.
+// Reads zip files as torch.save writes them: stored, not compressed. Does not use LibTorch.
 //
-// Why not a library: LibTorch's own reader makes memory of whatever size an entry claims, and maps
-// nothing. These entries are pieces of a mapped file, so a file of any size opens at once and no
-// claim costs more than the file.
+// LibTorch's own reader allocates whatever size an entry claims, and does not map the file. Here
+// entries are slices of a mapped file, so a file of any size opens immediately, and no claim costs
+// more memory than the file.
 // Source   https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT
 #pragma once
 
@@ -15,10 +15,9 @@ namespace muon {
 
 class ZipReader {
  public:
-  /// `file` must live as long. Reads the directory at its end; nothing else until an entry is asked
-  /// for.
-  /// Errors   std::runtime_error, without the file's name, as all here: no zip, cut off, several
-  ///          parts, a name twice.
+  /// `file` must outlive the reader. Reads the directory at its end; entries are read on request.
+  /// Errors   std::runtime_error without the file's name, as everywhere in this class: not a zip
+  ///          file, truncated, split into parts, a duplicate name.
   explicit ZipReader(std::string_view file);
 
   bool contains(const std::string& name) const { return entries_.count(name) > 0; }
@@ -30,7 +29,7 @@ class ZipReader {
 
  private:
   struct Entry {
-    std::uint64_t header;  // where its local header begins
+    std::uint64_t header;  // offset of its local header
     std::uint64_t size;
     bool stored;
   };

@@ -1,5 +1,5 @@
-// An optimizer's state_dict in a file of torch.save: its groups, parameters, state and options, in
-// our words.
+// An optimizer's state_dict in a file of torch.save: its groups, parameters, state and options in
+// this library's terms.
 #pragma once
 
 #include <muon/state/python_state.hpp>
@@ -29,11 +29,11 @@ class PythonOptimizer {
   /// Both must outlive it.
   PythonOptimizer(const PythonFile& file, const PythonOptimizerOptions& options);
 
-  /// In the file's order, which is that of its groups.
+  /// In the order of the file's groups.
   std::vector<Parameter> parameters(Algorithm algorithm) const;
-  /// Keller Jordan's classes sort every Muon group by size, the largest first; PyTorch's does not.
+  /// Keller Jordan's classes sort each Muon group by size, largest first; PyTorch's does not.
   bool is_sorted(std::size_t group) const;
-  /// The shape of the state; none before the first step.
+  /// The shape of the state; null before the first step.
   const std::vector<std::int64_t>* shape_of(const Parameter& parameter) const;
   /// The tensors of ParameterState, with the momentum as an average. They must have the shape of
   /// `ours`, whose name errors use.

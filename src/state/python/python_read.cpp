@@ -1,4 +1,4 @@
-// Python's optimizer and model state into ours: which parameter there is which here.
+// Loads Python's optimizer and model state, and matches its parameters to those here.
 #include <muon/state/python_state.hpp>
 
 #include "matrix/shape_text.hpp"
@@ -40,7 +40,7 @@ class Matcher {
   Matcher(const PythonFile& file, const PythonOptimizerOptions& options)
       : file_(file), options_(options), python_(file, options) {}
 
-  /// What the file has for the parameters under one algorithm into `state`.
+  /// Copies the file's state of the parameters under one algorithm to `state`.
   void match(OptimizerState& state, Algorithm algorithm) const {
     const Theirs theirs = python_.parameters(algorithm);
     std::vector<Place> ours = places(state, algorithm);
@@ -83,7 +83,7 @@ class Matcher {
     return places;
   }
 
-  /// Ours in the order of theirs.
+  /// The parameters here in the order of the file's.
   std::vector<Place> by_name(const OptimizerState& state, const Theirs& theirs,
                              const std::vector<Place>& ours) const {
     std::map<std::string_view, const Place*> known;
@@ -144,7 +144,7 @@ class Matcher {
     fail(fmt::format("{}", fmt::join(differences, "\n  ")));
   }
 
-  /// The options of a group here from the one group of the file that its parameters were in.
+  /// Takes the options of a group here from the one group of the file that its parameters were in.
   void take_options(GroupState& group, std::size_t g, const Theirs& theirs,
                     const std::vector<Place>& ours) const {
     std::set<std::size_t> from;
@@ -172,7 +172,7 @@ void apply(const PythonFile& file, const PendingRestore& prepared) {
   prepared.apply();
 }
 
-/// Without the prefix that a wrapper puts before every name.
+/// Removes the prefix that a wrapper puts before every name.
 std::string unwrapped(std::string name) {
   for (const std::string_view prefix : {"_orig_mod.", "module.", "_orig_mod."}) {
     if (name.starts_with(prefix)) name.erase(0, prefix.size());
@@ -192,7 +192,7 @@ void load_python_optimizer(const std::filesystem::path& path, GroupedOptimizer& 
   try {
     const PythonFile file(path);
     const Matcher matcher(file, options);
-    // what the file does not speak of stays
+    // groups that the file does not mention keep their options
     OptimizerState state = state_of_optimizer(optimizer, names);
     for (const Algorithm algorithm : {Algorithm::muon, Algorithm::adamw}) {
       if (!options.only || *options.only == algorithm) matcher.match(state, algorithm);

@@ -13,7 +13,7 @@ struct History::State {
   struct Source {
     GrowingFile file;
     std::unique_ptr<Part> part;
-    bool ended = false;  // by damage
+    bool ended = false;  // at damage
   };
 
   Content content;

@@ -7,11 +7,11 @@
 
 namespace muon::track {
 
-/// "localhost" where it has no name.
+/// "localhost" if the machine has no name.
 std::string host_name();
 
-/// Metrics of this process and machine under W&B's names. "cpu" is the share of processor time
-/// since the last read, or since the object was made.
+/// Metrics of this process and machine under W&B's names. "cpu" is the process's share of processor
+/// time since the last read, or since construction.
 class SystemMetrics {
  public:
   SystemMetrics();

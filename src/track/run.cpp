@@ -26,7 +26,7 @@ std::string environment(const char* name) {
   return value == nullptr ? "" : value;
 }
 
-/// The option, or the environment variable if it is empty; as valid UTF-8.
+/// The option, or if it is empty the environment variable, as valid UTF-8.
 std::string text_or(const std::string& option, const char* variable) {
   return valid_utf8(option.empty() ? environment(variable) : option);
 }
@@ -46,7 +46,7 @@ std::size_t characters(const std::string& text) {
   }));
 }
 
-/// Applies W&B's rules, and refuses what would leave the folder.
+/// Applies W&B's rules, and refuses an id that would leave the folder.
 void check(const RunInfo& info) {
   const auto refuse = [](const std::string& what) {
     throw std::invalid_argument("[track] " + what);
@@ -166,11 +166,11 @@ Run& Run::operator=(Run&& other) noexcept {
 
 Run::~Run() { abandon(); }
 
-/// Finishes a run that nobody holds any longer.
+/// Finishes a run that is being destroyed.
 void Run::abandon() noexcept {
   try {
     finish(std::uncaught_exceptions() > exceptions_ ? 1 : 0);
-  } catch (...) {  // no memory for the last row, or called by a sink
+  } catch (...) {  // out of memory for the last row, or called by a sink
   }
 }
 

@@ -149,7 +149,7 @@ void Run::State::update_config(const Object& raw) {
   const std::lock_guard lock(mutex_);
   if (finished_) return;
   config_.merge(values);
-  const Object changes = config_.entries_named_in(values);  // whole entries, objects too
+  const Object changes = config_.entries_named_in(values);  // whole entries, including objects
   for_each_sink("config updates", [&](Sink& sink) { sink.config(changes, config_.get()); });
 }
 
@@ -185,7 +185,7 @@ void Run::State::finish(int exit_code) {
 }
 
 void Run::State::sample_system() {
-  SystemMetrics metrics;  // processor time counts from here
+  SystemMetrics metrics;  // starts counting processor time
   const auto period = std::chrono::duration<double>(system_metrics_interval_);
   std::unique_lock lock(mutex_);
   while (!finished_cv_.wait_for(lock, period, [this] { return finished_; })) {

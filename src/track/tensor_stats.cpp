@@ -17,14 +17,14 @@ namespace {
 
 struct Range {
   double least = 0, greatest = 0, norm = 0;
-  bool finite = true;  // all values are
+  bool finite = true;  // whether all values are
 };
 
 using Counts = std::vector<std::int64_t>;
 
-/// The power of two that brings the largest magnitude near 1, so that neither differences overflow
-/// nor their inverses; 1 where there is no such danger. Multiplying by it is exact except for
-/// values far below the largest one. It stays a normal number of type T.
+/// The power of two that brings the largest magnitude close to 1, so that neither differences nor
+/// their inverses overflow; 1 where there is no such danger. Multiplying by it is exact except for
+/// values far below the largest one. It is a normal number of type T.
 template <class T>
 double scale_factor(const Range& range) {
   constexpr int largest = std::numeric_limits<T>::max_exponent - 24;
@@ -32,7 +32,7 @@ double scale_factor(const Range& range) {
   return std::abs(exponent) < 60 ? 1 : std::ldexp(1.0, std::clamp(-exponent, -largest, largest));
 }
 
-/// Equal bins over a range that is not empty.
+/// Bins of equal width over a range that is not empty.
 class Bins {
  public:
   Bins(const Range& range, std::int64_t count)
@@ -62,7 +62,7 @@ class Bins {
 
  private:
   Range range_;
-  // the range in multiples of 1 / factor, and bins per unit of it
+  // the range in multiples of 1 / factor, and the number of bins per such unit
   double factor_, least_, greatest_, per_unit_;
   std::int64_t last_;
 };
@@ -71,7 +71,7 @@ class Bins {
 
 template <class T>
 Range range_of(const T* values, std::int64_t count) {
-  constexpr int lanes = 16;  // independent of each other, so that they are a vector's
+  constexpr int lanes = 16;  // independent of each other, so that they can be vectorized
   std::array<T, lanes> least, greatest, no_number{};
   std::array<double, lanes> squares{};
   least.fill(values[0]);
@@ -79,7 +79,7 @@ Range range_of(const T* values, std::int64_t count) {
   const auto add = [&](T x, std::size_t k) {
     least[k] = x < least[k] ? x : least[k];
     greatest[k] = x > greatest[k] ? x : greatest[k];
-    no_number[k] += x * T(0);  // NaN from the first value that is not finite
+    no_number[k] += x * T(0);  // becomes NaN at the first value that is not finite
     squares[k] += static_cast<double>(x) * static_cast<double>(x);
   };
   std::int64_t i = 0;
@@ -100,7 +100,7 @@ Range range_of(const T* values, std::int64_t count) {
 
 template <class T>
 Counts count_in_bins(const T* values, std::int64_t count, const Bins& bins, std::int64_t number) {
-  // four sets, so that equal bins do not wait for each other
+  // four sets of counts, so that increments of the same bin do not wait for each other
   std::vector<std::array<std::int64_t, 4>> sets(static_cast<std::size_t>(number));
   for (std::int64_t i = 0; i < count; ++i)
     ++sets[bins[static_cast<double>(values[i])]][static_cast<std::size_t>(i % 4)];
@@ -138,7 +138,7 @@ Counts count_in_bins(const at::Tensor& values, const Range& range, const Bins& b
   return {counts.data_ptr<std::int64_t>(), counts.data_ptr<std::int64_t>() + number};
 }
 
-/// The norm of finite values, some of whose squares leave the range of double.
+/// The norm of finite values whose squares leave the range of double.
 double scaled_norm(const at::Tensor& values, const Range& range) {
   const double factor = scale_factor<double>(range);
   return (values * factor).norm(2, at::kDouble).item<double>() / factor;
@@ -146,7 +146,7 @@ double scaled_norm(const at::Tensor& values, const Range& range) {
 
 }  // namespace
 
-Counted count(const at::Tensor& tensor, std::int64_t bins) {
+TensorStats tensor_stats(const at::Tensor& tensor, std::int64_t bins) {
   if (bins < 1 || bins > 512)
     throw std::invalid_argument(fmt::format("[track] bins must be in 1 to 512; got {}", bins));
   if (!tensor.defined() || tensor.is_complex())
@@ -154,12 +154,12 @@ Counted count(const at::Tensor& tensor, std::int64_t bins) {
   const c10::NoGradGuard no_grad;
   at::Tensor values = tensor.detach();
   if (values.is_sparse()) values = values.coalesce().values();
-  const std::int64_t zeros = tensor.numel() - values.numel();  // of a sparse tensor, not stored
+  const std::int64_t zeros = tensor.numel() - values.numel();  // not stored in a sparse tensor
   values = values.to(values.scalar_type() == at::kDouble ? at::kDouble : at::kFloat)
                .reshape(-1)
                .contiguous();
 
-  Counted result;
+  TensorStats result;
   Range range;
   if (values.numel() > 0) range = range_of(values);
   result.norm = range.norm;

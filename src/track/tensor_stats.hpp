@@ -1,4 +1,4 @@
-// The histogram and the norm of a tensor, in one go.
+// The histogram and the norm of a tensor, computed together.
 #pragma once
 
 #include <muon/track/value.hpp>
@@ -7,12 +7,12 @@
 
 namespace muon::track {
 
-struct Counted {
+struct TensorStats {
   Histogram histogram;
   double norm = 0;  // Frobenius; not finite if a value is not
 };
 
-/// Measures a tensor. The histogram is that of `histogram` in value.hpp.
-Counted count(const at::Tensor& tensor, std::int64_t bins);
+/// Computes both. The histogram is that of `histogram` in value.hpp.
+TensorStats tensor_stats(const at::Tensor& tensor, std::int64_t bins);
 
 }  // namespace muon::track

@@ -26,7 +26,7 @@ Value::Value(const at::Tensor& scalar) {
 }
 
 Histogram histogram(const at::Tensor& tensor, std::int64_t bins) {
-  return count(tensor, bins).histogram;
+  return tensor_stats(tensor, bins).histogram;
 }
 
 }  // namespace muon::track

@@ -47,8 +47,8 @@ void make_new_folder(const fs::path& folder) {
         fmt::format("[track] {} exists already; give the run another id", folder.string()));
 }
 
-/// Makes wandb/latest-run, a link that `wandb leet` follows. Everything else works without it, so a
-/// failure is ignored.
+/// Creates wandb/latest-run, a link that `wandb leet` follows. Failures are ignored, since
+/// everything else works without it.
 void link_latest(const fs::path& folder) {
   const fs::path link = folder.parent_path() / "latest-run",
                  temporary = link.string() + "." + folder.filename().string();
@@ -58,7 +58,7 @@ void link_latest(const fs::path& folder) {
   if (error) fs::remove(temporary, error);
 }
 
-/// Adds what W&B itself puts into a row.
+/// Adds the entries that W&B itself adds to a row.
 void add_reserved(Items& items, const Row& row) {
   items.push_back({{timestamp_name}, json_text(seconds_since_1970(row.time), NonFinite::bare)});
   items.push_back({{runtime_name}, json_text(row.runtime, NonFinite::bare)});
@@ -70,13 +70,13 @@ void add_duration(Items& items, const Row& row) {
   items.push_back({{"_wandb", "runtime"}, std::to_string(static_cast<std::int64_t>(row.runtime))});
 }
 
-/// Records that get the next numbers and go to the file in one write: all of them, or none, and the
-/// numbers are as before.
+/// Records that get the next numbers and are written to the file at once: all of them, or none, and
+/// then the numbers are not used up.
 class Batch {
  public:
   Batch(RecordFile& file, std::int64_t& last_number)
       : file_(file), last_number_(last_number), number_(last_number) {}
-  /// `make` gives the record for a number.
+  /// `make` returns the record with a given number.
   template <class Make>
   Batch& add(const Make& make) {
     bytes_ += wandb_log::frame(make(++number_), file_.size() + bytes_.size());
@@ -166,9 +166,9 @@ class WandbOffline : public Sink {
 
   fs::path folder_;
   std::optional<RecordFile> file_;
-  std::int64_t number_ = 0;  // of the last record
+  std::int64_t number_ = 0;  // the last record's
   wandb_summary::Summary summary_;
-  std::vector<MetricDefinition> unwritten_;  // by globs, of rows that could not be written
+  std::vector<MetricDefinition> unwritten_;  // from globs, for rows that could not be written
 };
 
 }  // namespace

@@ -1,4 +1,4 @@
-// The summary that W&B shows of a run: the last value of each metric, or what its definition asks
+// The summary that W&B shows for a run: the last value of each metric, or what its definition asks
 // for.
 #pragma once
 
@@ -16,20 +16,21 @@
 
 namespace muon::track::wandb_summary {
 
-/// What a row brings with it.
+/// What has to be written with a row.
 struct Changes {
-  // of names that come for the first time and match a definition with a "*"
+  // for names that occur for the first time and match a definition with a "*"
   std::vector<MetricDefinition> definitions;
-  // that the row's metrics need on their x axis and the row lacks: their last values
+  // the last values of step metrics that the row's metrics need on their x axis and the row lacks
   Leaves step_metrics;
-  // of the summary. Histograms are left out, since they would double the log's size
+  // changes of the summary, without histograms, which would double the size of the log
   std::vector<wandb_record::Item> items;
 };
 
 class Summary {
  public:
   void define(const MetricDefinition& metric);
-  /// Takes in a row. The step metrics refer to values of this summary, until the next call.
+  /// Processes a row. The step metrics in the result refer to values of this summary, until the
+  /// next call.
   Changes update(const Leaves& row);
 
  private:
@@ -46,7 +47,7 @@ class Summary {
 
   std::vector<MetricDefinition> globs_;
   std::map<std::string, Metric> metrics_;
-  std::set<std::string> step_names_;          // of all step metrics that were defined
+  std::set<std::string> step_names_;          // all step metrics that were defined
   std::map<std::string, Value> step_values_;  // their last values
 };
 

@@ -44,14 +44,14 @@ struct Watch::State {
     const auto strong = run.lock();
     if (strong == nullptr || !tensor.defined() || !strong->is_running()) return;
     try {
-      Counted counted = count(tensor, options.bins);
-      Object measured{{fmt::format("{}_norms/{}{}", what, prefix, name), counted.norm}};
-      if (!counted.histogram.counts.empty())
+      TensorStats stats = tensor_stats(tensor, options.bins);
+      Object measured{{fmt::format("{}_norms/{}{}", what, prefix, name), stats.norm}};
+      if (!stats.histogram.counts.empty())
         measured.emplace_back(fmt::format("{}s/{}{}", what, prefix, name),
-                              std::move(counted.histogram));
+                              std::move(stats.histogram));
       strong->add_to_next_row(measured);
-      // a layout or device that cannot count must not end a backward pass
     } catch (const std::exception& error) {
+      // a layout or device without the operations must not abort a backward pass
       strong->add_problem("histograms of a watch not made",
                           fmt::format("{}: {}", name, error.what()));
     }

@@ -192,7 +192,7 @@ void load_python_optimizer(const std::filesystem::path& path, GroupedOptimizer& 
   try {
     const PythonFile file(path);
     const Matcher matcher(file, options);
-    // groups that the file does not mention keep their options
+    // starts from the present state: what the file does not mention stays
     OptimizerState state = state_of_optimizer(optimizer, names);
     for (const Algorithm algorithm : {Algorithm::muon, Algorithm::adamw}) {
       if (!options.only || *options.only == algorithm) matcher.match(state, algorithm);

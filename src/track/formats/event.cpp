@@ -69,7 +69,7 @@ void add_text(Writer& summary, const std::string& tag, const std::string& text) 
   });
 }
 
-/// The sums are computed from the middles of the bins, since the values themselves are gone.
+/// The sums are computed from the centres of the bins, since the values are not available.
 void add_histogram(Writer& summary, const std::string& tag, const Histogram& histogram) {
   if (histogram.counts.empty()) return;
   double count = 0, sum = 0, squares = 0;
@@ -121,7 +121,7 @@ std::string hyperparameter(const Value& value) {
   });
 }
 
-/// A value of the plugin hparams, which must have a tensor: one without entries.
+/// A value of the hparams plugin. It must have a tensor, here an empty one.
 void add_hparams(Writer& summary, const char* tag, const std::function<void(Writer&)>& content) {
   add_value(summary, tag, [&](Writer& value) {
     add_metadata(value, "hparams", message(content));
@@ -162,7 +162,7 @@ std::string session_start(double time, const RunInfo& info, const Object& config
                                              }));
                          }
                          start.add_string(
-                             // runs of one name are not one
+                             // several runs may have the same name
                              4, info.name.empty() ? info.id : info.name + " " + info.id);
                          start.add_double(5, time);
                        }));

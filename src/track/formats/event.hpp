@@ -1,4 +1,4 @@
-// The events of TensorBoard's files: messages of its event.proto and summary.proto, by field
+// The events in TensorBoard's files: messages of its event.proto and summary.proto, by field
 // number.
 // Source   https://github.com/tensorflow/tensorboard: compat/proto/{event,summary,tensor}.proto,
 // plugins/hparams/plugin_data.proto
@@ -21,7 +21,7 @@ enum TensorType { tensor_float = 1, tensor_double = 2, tensor_string = 7 };
 std::string version(double time);
 /// All values of a row, in one event.
 std::string row(const Row& row);
-/// The beginning of a run with its hyperparameters. TensorBoard finds the metrics by itself.
+/// The start of a run with its hyperparameters. TensorBoard finds the metrics itself.
 std::string session_start(double time, const RunInfo& info, const Object& config);
 /// The end of a run.
 std::string session_end(double time, bool success);

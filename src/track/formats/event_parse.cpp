@@ -88,7 +88,7 @@ void parse_metadata(Reader metadata, Parsed& parsed) {
   }
 }
 
-/// A scalar of the newer kind: a tensor of one float or double.
+/// A scalar of the newer format: a tensor with one float or double.
 std::optional<double> tensor_scalar(Reader tensor) {
   std::vector<double> values;
   int type = 0;

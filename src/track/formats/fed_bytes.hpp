@@ -1,4 +1,4 @@
-// The bytes of a file that have been fed and not consumed yet.
+// The bytes of a file that have been fed to a reader and not consumed yet.
 #pragma once
 
 #include <cstddef>
@@ -10,7 +10,7 @@ namespace muon::track {
 class FedBytes {
  public:
   void feed(std::string_view bytes) {
-    if (consumed_ > 131072) {  // not for every record, since it moves the rest
+    if (consumed_ > 131072) {  // not for every record, since erasing moves the rest
       bytes_.erase(0, consumed_);
       consumed_ = 0;
     }

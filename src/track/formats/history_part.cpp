@@ -26,8 +26,7 @@ namespace {
 using Json = nlohmann::json;
 constexpr double not_a_number = std::numeric_limits<double>::quiet_NaN();
 
-/// The number that a JSON text is, if it is one. NaN and infinities may have quotes around them or
-/// not.
+/// The number in a JSON text, if it is a number. NaN and infinities may be quoted or not.
 std::optional<double> number_in(std::string_view json) {
   if (json.size() > 2 && json.front() == '"' && json.back() == '"') {
     json = json.substr(1, json.size() - 2);
@@ -44,8 +43,8 @@ std::optional<double> number_in(std::string_view json) {
   return error == std::errc() ? std::optional(value) : std::nullopt;
 }
 
-/// Discarded if the text is not JSON. Values that are nested deeper than anyone logs are left out,
-/// as visiting them takes stack.
+/// Discarded if the text is not JSON. Values that are nested absurdly deeply are dropped, since
+/// visiting them takes stack.
 template <class Text>
 Json parse_json(Text begin, Text end) {
   const auto not_too_deep = [](int depth, Json::parse_event_t, Json&) { return depth <= 64; };
@@ -199,7 +198,7 @@ class LinesPart : public Part {
 
   std::size_t index_;
   FedBytes bytes_;
-  std::size_t searched_ = 0;  // of the rest, without a line's end in it
+  std::size_t searched_ = 0;  // bytes that contain no newline
   std::int64_t line_ = 0;
 };
 

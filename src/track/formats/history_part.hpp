@@ -1,4 +1,4 @@
-// The content of a run's files, in whatever format. No LibTorch here.
+// The content of a run's files in any format. Does not use LibTorch.
 #pragma once
 
 #include <muon/track/record.hpp>
@@ -22,23 +22,23 @@ struct Content {
   std::map<std::string, std::int64_t> others;
   std::optional<int> exit_code;
 
-  /// A later file, that of a run that was resumed, replaces what it repeats.
+  /// A later file comes from a resumed run and replaces the steps that it repeats.
   void add(std::size_t file, const std::string& metric, std::int64_t step, double value,
            double time);
-  /// A leaf of a row, as JSON.
+  /// Adds a leaf of a row, as JSON.
   void add_json(std::size_t file, const Path& path, const std::string& json, std::int64_t step,
                 double time);
 
  private:
-  std::map<std::string, std::size_t> part_of_;  // of a series: the file that added to it last
+  std::map<std::string, std::size_t> part_of_;  // the file that added to a series last
 };
 
-/// One file of a run, whose bytes are fed as they are read.
+/// One file of a run, to which bytes are fed as they are read.
 class Part {
  public:
   virtual ~Part() = default;
   virtual void feed(const std::string& bytes) = 0;
-  /// Adds the next record to `content`; false if there is none yet.
+  /// Adds the next record to `content`; returns false if there is none yet.
   /// Errors   std::runtime_error without the file's name: the file is damaged
   virtual bool next(Content& content) = 0;
 };

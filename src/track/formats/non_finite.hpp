@@ -1,5 +1,5 @@
-// The words for numbers that JSON does not have: those of JavaScript, protobuf's JSON and Python's
-// json module.
+// The names of numbers that JSON does not have, as in JavaScript, protobuf's JSON and Python's json
+// module.
 #pragma once
 
 #include <cmath>
@@ -9,12 +9,12 @@
 
 namespace muon::track {
 
-/// `value` is not finite.
+/// `value` must not be finite.
 inline const char* non_finite_word(double value) {
   return std::isnan(value) ? "NaN" : value > 0 ? "Infinity" : "-Infinity";
 }
 
-/// Empty if `word` is none of the three.
+/// None if `word` is none of the three.
 inline std::optional<double> non_finite_number(std::string_view word) {
   if (word == "NaN") return std::numeric_limits<double>::quiet_NaN();
   if (word == "Infinity") return std::numeric_limits<double>::infinity();

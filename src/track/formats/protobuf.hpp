@@ -1,5 +1,5 @@
-// Protobuf messages by field number. Where protozero would assert, an exception is thrown, since
-// files may hold anything.
+// Protobuf messages by field number. protozero's assertions throw exceptions instead, since files
+// may contain anything.
 #pragma once
 
 #include <stdexcept>

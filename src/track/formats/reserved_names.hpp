@@ -1,5 +1,5 @@
-// The names under which W&B keeps the step and the times of a row. A user's value of such a name is
-// not written.
+// The names under which W&B stores the step and the times of a row. A user's value with such a name
+// is not written.
 #pragma once
 
 #include <string_view>

@@ -44,16 +44,16 @@ std::optional<Format> format_by_bytes(const fs::path& file) {
   return std::nullopt;
 }
 
-/// A file that may be one of a run's.
+/// A file that may belong to a run.
 struct Candidate {
   Format format;
   fs::path file;
-  std::string run;    // what files of one run have in common
-  std::string order;  // sorts as they were written
+  std::string run;    // equal for all files of a run
+  std::string order;  // sorts in the order of writing
 };
 
-/// The first of our JSON lines has both. W&B has the id in the name of the file and the time in
-/// that of the folder; event files of one run lie in one folder and have the time in their names.
+/// JSON lines have both in the first line. W&B has the id in the file's name and the time in the
+/// folder's; event files of a run lie in one folder and have the time in their names.
 Candidate candidate(Format format, const fs::path& file) {
   if (format == Format::wandb)
     return {format, file, file.filename().string(), file.parent_path().filename().string()};
@@ -72,8 +72,8 @@ Candidate candidate(Format format, const fs::path& file) {
           fmt::format("{:020.6f}", std::atof(after("\"start\":", '}').c_str()))};
 }
 
-/// The preferred format among those that were written last: a run may be there in several, and
-/// older runs beside it.
+/// The newest run in its preferred format: a run may exist in several formats, and beside older
+/// runs.
 Format newest_format(const std::map<Format, std::vector<fs::path>>& found) {
   std::map<Format, fs::file_time_type> times;
   std::error_code error;

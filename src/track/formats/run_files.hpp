@@ -25,7 +25,7 @@ RunFiles find_run_files(const std::filesystem::path& path);
 class GrowingFile {
  public:
   explicit GrowingFile(std::filesystem::path file) : file_(std::move(file)) {}
-  /// Returns at most 1 MiB of what has not been read yet; empty at the file's present end.
+  /// Returns at most 1 MiB that has not been read yet; empty at the current end of the file.
   /// Errors   std::runtime_error naming the file and the reason
   std::string read();
   const std::filesystem::path& path() const { return file_; }

@@ -11,8 +11,8 @@
 namespace muon::track::tfrecord {
 namespace {
 
-/// table[k][b]: the remainder of byte b with k zero bytes after it, so that eight bytes are looked
-/// up at once.
+/// table[k][b]: the remainder of byte b followed by k zero bytes, so that eight bytes are processed
+/// at once.
 using Table = std::array<std::array<std::uint32_t, 256>, 8>;
 
 constexpr Table make_table() {

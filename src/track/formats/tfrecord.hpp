@@ -1,4 +1,4 @@
-// TFRecord, the framing of TensorBoard's event files. No LibTorch here.
+// TFRecord, the framing of TensorBoard's event files. Does not use LibTorch.
 //
 //     8 bytes   length of the data, little endian
 //     4         masked CRC-32C of these 8 bytes
@@ -29,7 +29,7 @@ std::string frame(std::string_view record);
 class Reader {
  public:
   void feed(std::string_view bytes) { bytes_.feed(bytes); }
-  /// The next record; empty if what was fed holds no further whole one.
+  /// The next record; none if no further complete one has been fed.
   /// Errors   std::runtime_error with the offset and without the file's name: a wrong checksum
   std::optional<std::string> next();
   std::uint64_t offset() const { return offset_; }

@@ -1,4 +1,4 @@
-// Text that every reader accepts.
+// Makes text valid UTF-8.
 #pragma once
 
 #include <string>

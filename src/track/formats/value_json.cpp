@@ -15,7 +15,7 @@
 namespace muon::track {
 namespace {
 
-/// One function for each kind of value.
+/// One overload for each kind of value.
 template <class... F>
 struct Kinds : F... {
   using F::operator()...;

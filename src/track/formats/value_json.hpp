@@ -15,7 +15,7 @@ enum class NonFinite {
   quoted,  ///< "NaN", "Infinity", "-Infinity": valid JSON, as protobuf writes it
 };
 
-/// Numbers in the fewest digits that read back the same.
+/// Numbers have the fewest digits that read back as the same number.
 std::string json_text(double value, NonFinite non_finite);
 std::string json_text(const Value& value, NonFinite non_finite);
 /// {"_type": "histogram", "values": counts, "bins": edges}: W&B's form.

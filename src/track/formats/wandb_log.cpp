@@ -72,7 +72,7 @@ std::optional<std::string> Reader::next() {
     const auto wrong = [&](const char* what) {
       return std::runtime_error(fmt::format("at byte {} {}", offset_, what));
     };
-    // a file system's zeros after a power cut; they go on to the block's end
+    // zeros that a file system leaves after a power failure; they extend to the end of the block
     if (type == zero && length == 0) {
       if (bytes_.rest().size() < left) return std::nullopt;
       consume(left);

@@ -1,13 +1,13 @@
-// The framing of W&B's transaction log. No LibTorch here.
+// The framing of W&B's transaction log. Does not use LibTorch.
 //
 //     7 bytes   3a 57 26 42 (":W&B"), e1 be, version 0
-//     blocks    32,768 bytes each, counted from the beginning of the file and so with the header;
-//               they consist of chunks
+//     blocks    32,768 bytes each, counted from the beginning of the file, so including the
+//               header; they consist of chunks
 //     chunk     CRC-32 of type and payload (4 bytes, little endian), length (2), type (1: whole, 2:
 //               first, 3: middle, 4: last), payload
 //
-// A chunk does not cross the end of a block. Fewer than 7 bytes before it are filled with zeros; 7
-// bytes may be filled with an empty first chunk.
+// A chunk does not cross the end of a block. If fewer than 7 bytes of a block are left, they are
+// zeros; if 7 are left, they may be an empty first chunk.
 // Source   LevelDB's log format; https://github.com/wandb/wandb/tree/main/core/pkg/leveldb for what
 //          differs
 #pragma once
@@ -31,11 +31,11 @@ std::string frame(std::string_view record, std::uint64_t offset);
 class Reader {
  public:
   void feed(std::string_view bytes) { bytes_.feed(bytes); }
-  /// The next record; empty if what was fed holds no further whole one.
+  /// The next record; none if no further complete one has been fed.
   /// Errors   std::runtime_error with the offset and without the file's name: not a W&B log, a
   ///          wrong checksum, or chunks that are out of order
   std::optional<std::string> next();
-  /// The end of the last whole record.
+  /// The end of the last complete record.
   std::uint64_t offset() const { return good_; }
 
  private:

@@ -1,10 +1,9 @@
 // The records of W&B's log: messages of its wandb_internal.proto, by field number.
 //
-// Order    header, run, then metric, config, stats and, for each row, summary before history; at
-//          the end summary, exit, final.
-// Every record has a number and exactly one kind. W&B's readers stop at a record without a kind,
-// and at a kind that they do not know, so kinds that are missing in older versions (26, the
-// machine) are not written.
+// Order    header, run, then metric, config, stats and, for each row, summary before history;
+//          finally summary, exit, final.
+// Every record has a number and exactly one kind. W&B's readers stop at a record without a kind or
+// of an unknown kind, so kinds that older versions do not know (26, the machine) are not written.
 // Source   https://github.com/wandb/wandb/blob/main/wandb/proto/wandb_internal.proto
 #pragma once
 

@@ -21,7 +21,7 @@ void make_folders(const fs::path& folder) {
   // before another call sets errno
   const int reason = ::mkdir(folder.c_str(), 0777) == 0 ? 0 : errno;
   if (reason != 0 && !fs::is_directory(folder, error))
-    refuse_file(folder, "cannot be made", reason);
+    refuse_file(folder, "cannot be created", reason);
   sync_folder(folder.parent_path());
 }
 

@@ -26,8 +26,8 @@ RecordFile::RecordFile(std::filesystem::path file)
   if (descriptor_ >= 0) return;
   if (errno == EEXIST)
     throw std::runtime_error(fmt::format(
-        "[track] {} exists already; a run never writes to a file that is there", file_.string()));
-  fail(file_, "cannot be made", errno);
+        "[track] {} already exists; a run never writes to an existing file", file_.string()));
+  fail(file_, "cannot be created", errno);
 }
 
 RecordFile::~RecordFile() { ::close(descriptor_); }

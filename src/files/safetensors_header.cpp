@@ -112,10 +112,10 @@ class Handler : public nlohmann::json_sax<Json> {
   bool refuse() const {
     if (depth_ == 0) fail("the header is not a JSON object");
     if (metadata_ && depth_ == 1) fail("__metadata__ is not an object");
-    if (metadata_) fail(fmt::format("__metadata__ '{}' is not a text", field_));
+    if (metadata_) fail(fmt::format("__metadata__ '{}' is not a string", field_));
     if (in_list_) fail(fmt::format("'{}': shape and data_offsets need whole numbers", name_));
-    fail(depth_ == 1 ? fmt::format("'{}' has no proper description", name_)
-                     : fmt::format("'{}' has no proper {}", name_, field_));
+    fail(depth_ == 1 ? fmt::format("'{}' is not an object", name_)
+                     : fmt::format("'{}' has an invalid {}", name_, field_));
   }
 
   void begin_entry() {
@@ -176,9 +176,11 @@ std::uint64_t header_length(std::string_view first_bytes, std::uint64_t file_byt
   for (std::size_t i = 8; i-- > 0;)
     length = length << 8 | static_cast<unsigned char>(first_bytes[i]);
   if (length > largest_header)
-    fail(fmt::format("a header of {} bytes is no header (at most {})", length, largest_header));
+    fail(fmt::format("the header would have {} bytes; at most {} are allowed", length,
+                     largest_header));
   if (length > file_bytes - 8)
-    fail(fmt::format("the header should have {} bytes, and {} are there", length, file_bytes - 8));
+    fail(
+        fmt::format("the header should have {} bytes, but only {} follow", length, file_bytes - 8));
   return length;
 }
 
@@ -198,8 +200,9 @@ Header parse_header(std::string_view text, std::uint64_t data_bytes) {
     end = entry.end;
   }
   if (end != data_bytes)
-    fail(fmt::format("the tensors take {} bytes, and {} are there: cut off, or not its data", end,
-                     data_bytes));
+    fail(
+        fmt::format("the tensors take {} bytes, but {} follow the header: cut off, or not its data",
+                    end, data_bytes));
   return header;
 }
 

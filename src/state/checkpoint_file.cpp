@@ -63,13 +63,13 @@ void check_sum(const fs::path& path, std::string_view bytes) {
   const std::size_t mark = bytes.find(checksum_mark);
   const std::size_t digits = mark + checksum_mark.size();
   if (mark == std::string_view::npos || bytes.size() - digits < no_checksum.size())
-    refuse(path, "has its checksum in another form");
+    refuse(path, "has a malformed checksum");
   uLong sum = add_to_checksum(0, bytes.data(), digits);
   sum = add_to_checksum(sum, no_checksum.data(), no_checksum.size());
   const std::size_t rest = digits + no_checksum.size();
   sum = add_to_checksum(sum, bytes.data() + rest, bytes.size() - rest);
   if (bytes.substr(digits, no_checksum.size()) != fmt::format("{:08x}", sum))
-    refuse(path, "is damaged: its checksum is not that of its bytes. Take an older checkpoint");
+    refuse(path, "is damaged: its checksum does not match its bytes. Use an older checkpoint");
 }
 
 /// nlohmann::json prints recursively, so nesting must be limited.

@@ -172,7 +172,8 @@ class Loader {
       const at::Tensor state = file_.tensor(key).clone();
       if (!is_random_state(generator, state)) {
         problem(fmt::format(
-            "'{}' is no random state of this LibTorch; set TrainingState::random to false", key));
+            "'{}' is not a random state of this LibTorch; set TrainingState::random to false",
+            key));
         continue;
       }
       prepared_.changes.emplace_back(

@@ -72,8 +72,9 @@ std::map<fs::path, std::set<std::string>> shards_of(const OpenedFile& file) {
     for (const auto& [name, shard] : json.at("weight_map").items()) {
       const fs::path relative = shard.get<std::string>();
       if (relative.is_absolute() || relative.has_parent_path())
-        refuse_model_file(file.path, fmt::format("names the shard '{}', which is not beside it",
-                                                 relative.string()));
+        refuse_model_file(file.path,
+                          fmt::format("names the shard '{}', which is not a file in its folder",
+                                      relative.string()));
       shards[file.path.parent_path() / relative].insert(name);
     }
   } catch (const nlohmann::json::exception&) {

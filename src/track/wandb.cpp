@@ -41,10 +41,10 @@ void make_new_folder(const fs::path& folder) {
   const bool made = fs::create_directory(folder, error);
   if (error)
     throw std::runtime_error(
-        fmt::format("[track] {} cannot be made: {}", folder.string(), error.message()));
+        fmt::format("[track] {} cannot be created: {}", folder.string(), error.message()));
   if (!made)
     throw std::runtime_error(
-        fmt::format("[track] {} exists already; give the run another id", folder.string()));
+        fmt::format("[track] {} already exists; give the run another id", folder.string()));
 }
 
 /// Creates wandb/latest-run, a link that `wandb leet` follows. Failures are ignored, since

@@ -280,14 +280,13 @@ TEST(Folders, TellTheReasonOfTheFolderThatCannotBeMade) {
   const Folder folder;
   fs::permissions(folder.path, fs::perms::owner_read | fs::perms::owner_exec |
                                    fs::perms::others_read | fs::perms::others_exec);
-  EXPECT_EQ(
-      in_child([&] {
-        if (::geteuid() == 0 && ::seteuid(65534) != 0) return 1;  // root may do anything
-        const std::string error = error_of([&] { muon::make_folders(folder / "new/run"); });
-        return error == (folder / "new").string() + " cannot be made: " + std::strerror(EACCES) ? 0
-                                                                                                : 2;
-      }),
-      0);
+  const std::string expected =
+      (folder / "new").string() + " cannot be created: " + std::strerror(EACCES);
+  EXPECT_EQ(in_child([&] {
+              if (::geteuid() == 0 && ::seteuid(65534) != 0) return 1;  // root may do anything
+              return error_of([&] { muon::make_folders(folder / "new/run"); }) == expected ? 0 : 2;
+            }),
+            0);
   fs::permissions(folder.path, fs::perms::owner_all);
   put(folder / "file", "");
   EXPECT_THAT(error_of([&] { muon::make_folders(folder / "file"); }),

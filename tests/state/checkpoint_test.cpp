@@ -407,7 +407,7 @@ TEST(Checkpoint, AFullDiskLeavesTheOldOne) {
 TEST(Checkpoint, AFolderThatCannotBeWritten) {
   Session run(mixed);
   EXPECT_THAT(error_of([&] { muon::save_checkpoint("/proc/nothing/here", run.parts()); }),
-              HasSubstr("/proc/nothing cannot be made"));
+              HasSubstr("/proc/nothing cannot be created"));
   EXPECT_THAT(error_of([&] { muon::save_checkpoint("/proc/a.safetensors", run.parts()); }),
               HasSubstr("/proc/a.safetensors cannot be written"));
 }

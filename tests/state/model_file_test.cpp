@@ -228,7 +228,7 @@ TEST(ModelFile, ShardsByTheirIndex) {
               HasSubstr("'model.layers.0.mlp.upper.weight' should be in model-00002"));
   EXPECT_THAT(refusal("00002-of-00002", "00003-of-00002"),
               HasSubstr("model-00003-of-00002.safetensors is missing"));
-  EXPECT_THAT(refusal("model-00002", "../model-00002"), HasSubstr("not beside it"));
+  EXPECT_THAT(refusal("model-00002", "../model-00002"), HasSubstr("not a file in its folder"));
   EXPECT_THAT(refusal("weight_map", "weights"), HasSubstr("not the index"));
   EXPECT_THAT(refusal("{", "["), HasSubstr("not the index"));
 }

@@ -121,9 +121,9 @@ TEST_F(Tracking, BadOptionsAreNamed) {
   EXPECT_THAT(error({.tags = {""}}), HasSubstr("tag '' (WANDB_TAGS)"));
   EXPECT_THAT(error({.sinks = {nullptr}}), HasSubstr("null"));
   write(folder / "wandb", "a file");
-  EXPECT_THAT(error({}), HasSubstr("cannot be made"));
+  EXPECT_THAT(error({}), HasSubstr("cannot be created"));
   const auto memory = std::make_shared<Memory>();
-  EXPECT_THAT(error({.sinks = {memory, jsonl(folder / "wandb")}}), HasSubstr("exists already"));
+  EXPECT_THAT(error({.sinks = {memory, jsonl(folder / "wandb")}}), HasSubstr("already exists"));
   EXPECT_EQ(memory->exit_code, 1);  // begun, and not left open
   auto run = init({.sinks = {}});
   EXPECT_THROW(run.define_metric({.name = "a*b"}), std::invalid_argument);

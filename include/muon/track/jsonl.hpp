@@ -22,7 +22,7 @@ namespace muon::track {
 
 /// Writes to `file`, which must not exist yet; if it is empty, to <dir>/<stamp>-<id>.jsonl (see
 /// RunInfo).
-/// Errors   when the run starts, std::runtime_error naming the file: it exists already or cannot be
+/// Errors   when the run starts, std::runtime_error naming the file: it already exists or cannot be
 ///          created
 [[nodiscard]] MUON_API std::shared_ptr<Sink> jsonl(std::filesystem::path file = {});
 

@@ -22,7 +22,7 @@
 namespace muon::track {
 
 /// Writes to a new folder below RunInfo::dir.
-/// Errors   when the run starts, std::runtime_error naming the folder or file that exists already
+/// Errors   when the run starts, std::runtime_error naming the folder or file that already exists
 ///          or cannot be created
 [[nodiscard]] MUON_API std::shared_ptr<Sink> wandb_offline();
 

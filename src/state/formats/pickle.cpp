@@ -112,7 +112,7 @@ class Machine {
     auto& dict = build_.items(top(), Kind::dict, "dict");
     for (std::size_t i = 0; i < values.size(); i += 2) {
       if (values[i].kind != Kind::text && values[i].kind != Kind::integer)
-        fail("the pickle has a dict whose keys are neither texts nor whole numbers");
+        fail("the pickle has a dict whose keys are neither strings nor integers");
     }
     dict.insert(dict.end(), std::make_move_iterator(values.begin()),
                 std::make_move_iterator(values.end()));

@@ -83,7 +83,7 @@ Value Builder::container(Kind kind, std::vector<Value> items) {
 }
 
 std::vector<Value>& Builder::items(const Value& value, Kind kind, const char* what) {
-  if (value.kind != kind) fail(fmt::format("the pickle adds to what is no {}", what));
+  if (value.kind != kind) fail(fmt::format("the pickle appends to a value that is not a {}", what));
   return document_.containers[value.index];
 }
 

@@ -8,9 +8,9 @@
 
 namespace cli {
 
-/// GLOB=muon|adamw|freeze for parameters by name, before the built-in rules; `adamw_only` gives the
-/// rest to AdamW.
-/// Errors   UsageError for what is not of that form.
+/// Rules from GLOB=muon|adamw|freeze, which match parameters by name, followed by the built-in
+/// rules; with `adamw_only`, AdamW gets all remaining parameters.
+/// Errors   UsageError for text of any other form.
 std::vector<muon::Rule> rules_for(const std::vector<std::string>& assign,
                                   const muon::MuonOptions& muon,
                                   const torch::optim::AdamWOptions& adamw, bool adamw_only = false);

@@ -21,7 +21,7 @@ std::string check_momentum(const std::string& text) {
   return fmt::format("'{}' is not a number with 0 <= momentum < 1", text);
 }
 
-// CLI11's own conversion takes "010" for 8 and cuts what is too large.
+// CLI11's own conversion reads "010" as 8 and truncates numbers that are too large.
 std::string check_whole(const std::string& text, std::int64_t least) {
   std::int64_t value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);

@@ -1,4 +1,4 @@
-// Checks of option values, for CLI11. Each returns what is wrong, or nothing.
+// Checks of option values for CLI11. Each returns what is wrong, or an empty string.
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,4 @@
-// Options of the command line whose value is one of a list of words (choices.hpp), for CLI11.
+// CLI11 options whose value is one of a list of words (choices.hpp).
 #pragma once
 
 #include "cli/choices.hpp"
@@ -12,7 +12,8 @@
 
 namespace cli {
 
-/// One of the words, which parsing puts into `value`; help shows the words and what `value` is now.
+/// Adds an option that takes one of the words and stores it in `value`. The help shows the words,
+/// and the present `value` as the default.
 template <class T>
 CLI::Option* add_choice(CLI::App& command, const std::string& name, T& value,
                         const std::string& help) {
@@ -23,7 +24,7 @@ CLI::Option* add_choice(CLI::App& command, const std::string& name, T& value,
       ->default_str(word_of(value));
 }
 
-/// The same, unset without the option.
+/// The same; `value` stays unset if the option is not given.
 template <class T>
 CLI::Option* add_choice(CLI::App& command, const std::string& name, std::optional<T>& value,
                         const std::string& help) {
@@ -33,7 +34,8 @@ CLI::Option* add_choice(CLI::App& command, const std::string& name, std::optiona
       ->check(CLI::IsMember(all_words<T>()));
 }
 
-/// Several, with commas or as several options; the second of two equal ones is left out.
+/// Adds an option that takes several words, separated by commas or repeated. Duplicates are
+/// dropped.
 template <class T>
 CLI::Option* add_choice(CLI::App& command, const std::string& name, std::vector<T>& values,
                         const std::string& help) {

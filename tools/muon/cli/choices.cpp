@@ -5,7 +5,7 @@
 namespace cli {
 namespace {
 
-/// The library's own words.
+/// The words from the library's table.
 template <class Enum>
 Words<Enum> library_words() {
   Words<Enum> result;

@@ -1,4 +1,4 @@
-// What the command line chooses by a word, each list of words in one place.
+// The words that the command line accepts for choices, each list in one place.
 #pragma once
 
 #include <muon/plan/options.hpp>
@@ -19,7 +19,7 @@ enum class OptimizerKind { muon, adamw, sgd };
 enum class ScheduleKind { constant, cosine, wsd };
 enum class TrackFormat { wandb, tensorboard, jsonl };
 
-/// The library's methods, where the two lists of Newton-Schulz coefficients have a word each.
+/// The library's methods, with a word for each of the two lists of Newton-Schulz coefficients.
 struct MethodChoice {
   muon::Method method = muon::Method::automatic;
   bool polar_express = false;  ///< Newton-Schulz with these coefficients instead of Jordan's
@@ -31,7 +31,7 @@ struct MethodChoice {
 template <class T>
 using Words = std::vector<std::pair<std::string_view, T>>;
 
-/// The words of a type, in the order in which help lists them. One specialization for each type
+/// The words for a type, in the order in which the help lists them. Specialized for each type
 /// below.
 template <class T>
 const Words<T>& words();

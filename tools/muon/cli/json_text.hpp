@@ -1,4 +1,4 @@
-// JSON for programs, which may meet a terminal on its way.
+// JSON for programs, which may also be printed on a terminal.
 #pragma once
 
 #include "files/printable.hpp"
@@ -10,14 +10,14 @@
 
 namespace cli {
 
-/// What a terminal would act on is escaped in the form that JSON reads, so the text means the same.
-/// Bytes that are not UTF-8 become U+FFFD.
+/// Characters that a terminal would act on are escaped as in JSON, so that the text keeps its
+/// meaning. Bytes that are not UTF-8 become U+FFFD.
 inline std::string json_text(const nlohmann::ordered_json& json, int indent = 2) {
   return muon::printable_lines(json.dump(indent, ' ', /*ensure_ascii=*/false,
                                          nlohmann::ordered_json::error_handler_t::replace));
 }
 
-/// To standard output. Not through `print`, which would make one line of it.
+/// Writes to standard output. Not through `print`, which would escape the newlines.
 inline void print_json(const nlohmann::ordered_json& json) {
   std::fputs((json_text(json) + "\n").c_str(), stdout);
 }

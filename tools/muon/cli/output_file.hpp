@@ -1,4 +1,4 @@
-// What the program writes beside its output.
+// Files that the program writes.
 #pragma once
 
 #include "files/atomic_file.hpp"
@@ -10,8 +10,8 @@ namespace cli {
 
 using muon::check_writable;
 
-/// The whole text or nothing, as muon::AtomicFile writes; to /dev/stdout behind what was printed
-/// before.
+/// Writes the complete text or nothing, with muon::AtomicFile. Text for /dev/stdout comes after
+/// what was printed before.
 void write_file(const std::filesystem::path& file, const std::string& text);
 
 }  // namespace cli

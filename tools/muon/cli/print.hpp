@@ -1,6 +1,6 @@
-// The program's way to the terminal. Names, paths and messages come from files and from the command
-// line, so every string that is put into a text is made printable here. Nothing else of the program
-// prints, but Progress, whose bar is made of control characters.
+// The program's output to the terminal. Names, paths and messages come from files and from the
+// command line, so every string that is inserted into a text is made printable here. Only Progress
+// also prints, since its bar needs control characters.
 #pragma once
 
 #include "files/printable.hpp"
@@ -20,7 +20,7 @@ namespace cli {
 using muon::printable;
 using muon::printable_lines;
 
-/// A value for `message` and `print` that has several lines of its own, such as a table.
+/// A value for `message` and `print` with several lines, such as a table.
 struct Lines {
   std::string_view text;
 };
@@ -45,8 +45,8 @@ using Shown = decltype(shown(std::declval<const T&>()));
 
 }  // namespace detail
 
-/// fmt::format, with every string and path among `values` made printable, in one line. Only
-/// `format` may break lines.
+/// Formats as fmt::format, with every string and path among `values` made printable on one line.
+/// Only `format` may contain newlines.
 template <class... T>
 std::string message(fmt::format_string<detail::Shown<T>...> format, const T&... values) {
   const std::tuple<detail::Shown<T>...> safe{detail::shown(values)...};

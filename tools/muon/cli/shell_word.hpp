@@ -1,12 +1,12 @@
-// Names in commands that a person will paste.
+// Quoting for commands that a user will paste into a shell.
 #pragma once
 
 #include <string>
 
 namespace cli {
 
-/// For a shell to read as one word. What a terminal would not show is written as $'\033', which
-/// bash, zsh and ksh read.
+/// Quotes text so that a shell reads it as one word. Characters that a terminal would not show
+/// become $'\033', which bash, zsh and ksh understand.
 std::string shell_word(const std::string& text);
 
 }  // namespace cli

@@ -17,7 +17,7 @@ void remember(int signal) {
 StopSignal::StopSignal() {
   received_signal = 0;
   for (const int signal : {SIGINT, SIGTERM}) {
-    // a run in the background of a script is to ignore the script's Ctrl-C
+    // a run that a script started in the background must ignore the script's Ctrl-C
     if (std::signal(signal, remember) == SIG_IGN) std::signal(signal, SIG_IGN);
   }
 }

@@ -1,10 +1,10 @@
-// Ctrl-C and SIGTERM as a wish to stop after the current step.
+// Ctrl-C and SIGTERM as requests to stop after the current step.
 #pragma once
 
 namespace cli {
 
-/// While it exists, the first SIGINT or SIGTERM is remembered instead of ending the program; the
-/// next ends it at once. One at a time.
+/// While it exists, the first SIGINT or SIGTERM is recorded instead of ending the program; the next
+/// one ends it immediately. Only one may exist at a time.
 class StopSignal {
  public:
   StopSignal();

@@ -1,11 +1,11 @@
-// A command line that asks for something that cannot be.
+// Errors in the command line.
 #pragma once
 
 #include <stdexcept>
 
 namespace cli {
 
-/// Exit status 2.
+/// The program exits with status 2.
 struct UsageError : std::invalid_argument {
   using std::invalid_argument::invalid_argument;
 };

@@ -12,14 +12,14 @@
 namespace cli {
 namespace {
 
-/// Where a value lies among `count` places.
+/// The index of a value's place among `count` places.
 int place(double value, Axis axis, int count) {
   const double width = axis.greatest - axis.least;
   const double share = width > 0 ? (value - axis.least) / width : 0.5;
   return std::clamp(static_cast<int>(std::lround(share * (count - 1))), 0, count - 1);
 }
 
-/// U+2800 and the dots that are set, in UTF-8.
+/// U+2800 plus the dots that are set, in UTF-8.
 std::string braille(unsigned dots) {
   const unsigned code = 0x2800 + dots;
   return {static_cast<char>(0xe0 | (code >> 12)), static_cast<char>(0x80 | ((code >> 6) & 0x3f)),
@@ -49,7 +49,7 @@ std::vector<std::string> curve(const std::vector<double>& x, const std::vector<d
     cells[static_cast<std::size_t>(row / 4 * columns + column / 2)] |=
         dot[static_cast<std::size_t>(row % 4)][static_cast<std::size_t>(column % 2)];
   };
-  bool joined = false;  // to the point before
+  bool joined = false;  // to the previous point
   int before_column = 0, before_row = 0;
   for (std::size_t i = 0; i < x.size(); ++i) {
     if (!std::isfinite(y[i])) {

@@ -1,4 +1,4 @@
-// muon inspect PATH...: what is inside a checkpoint, or how a tracked run went.
+// muon inspect PATH...: shows the contents of a checkpoint, or the course of a tracked run.
 #pragma once
 
 #include <string>
@@ -21,7 +21,7 @@ struct InspectOptions {
 void add_inspect_options(CLI::App& command, InspectOptions& options);
 void inspect(const InspectOptions& options);
 
-/// The two things it can be.
+/// For each of the two kinds.
 void inspect_checkpoint(const InspectOptions& options);
 void inspect_runs(const InspectOptions& options);
 

@@ -38,7 +38,7 @@ std::string shape_text(const std::vector<std::int64_t>& shape) {
   return fmt::format("[{}]", fmt::join(shape, ", "));
 }
 
-/// An option's value as JSON: a number, a list, true; else it is a word.
+/// An option's value as JSON if it is a number, a list or a boolean, else as a string.
 Json value_of(const std::string& text) {
   Json value = Json::parse(text, nullptr, /*allow_exceptions=*/false);
   return value.is_discarded() ? Json(text) : value;

@@ -48,7 +48,7 @@ Json json_of(const History& run) {
   json["config"] = Json::object();
   for (const auto& [name, text] : run.config()) {
     const Json value = Json::parse(text, nullptr, /*allow_exceptions=*/false);
-    json["config"][name] = value.is_discarded() ? Json(text) : value;  // a bare NaN
+    json["config"][name] = value.is_discarded() ? Json(text) : value;  // such as a bare NaN
   }
   json["metrics"] = Json::object();
   for (const auto& [name, series] : run.series()) {
@@ -82,7 +82,7 @@ void check_metrics(const InspectOptions& o, const std::set<std::string>& names) 
   }
 }
 
-/// Those that were asked for; without, the losses and accuracies, or the first ones.
+/// The metrics that were asked for. By default losses and accuracies, or else the first ones.
 std::vector<std::string> chosen(const InspectOptions& o, const std::set<std::string>& names) {
   check_metrics(o, names);
   std::vector<std::string> result = o.metrics;
@@ -106,7 +106,7 @@ std::string state_of(const History& run) {
                                : fmt::format("ended with exit code {}", *run.exit_code());
 }
 
-/// Errors   std::runtime_error: what could not be read; the rest has been shown then
+/// Errors   std::runtime_error: what could not be read, after showing the rest
 void check_whole(const std::vector<History>& runs) {
   std::vector<std::string> problems;
   for (const History& run : runs) {
@@ -166,14 +166,14 @@ void compare(const InspectOptions& o, const std::vector<History>& runs) {
       all_values.insert(all_values.end(), series.values.begin(), series.values.end());
       for (const std::int64_t step : series.steps) all_steps.push_back(static_cast<double>(step));
     }
-    const Axis steps = axis_of(all_steps), values = axis_of(all_values);  // the same for all
+    const Axis steps = axis_of(all_steps), values = axis_of(all_values);  // the same for all runs
     for (std::size_t i = 0; i < runs.size(); ++i)
       print_curve(o.paths[i], runs[i].series().at(metric), steps, values);
     print("\n");
   }
 }
 
-/// A line for each step that has any of the metrics, as they come.
+/// Prints a line for each step that has any of the metrics, as steps arrive.
 void follow(const InspectOptions& o, History& run) {
   const StopSignal stop;
   std::map<std::string, std::size_t> shown;

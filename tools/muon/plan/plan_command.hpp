@@ -1,4 +1,5 @@
-// muon plan FILE: what Muon should touch in a checkpoint, from names and shapes alone.
+// muon plan FILE: which parameters of a checkpoint Muon should optimize, from names and shapes
+// alone.
 #pragma once
 
 #include <muon/plan/options.hpp>

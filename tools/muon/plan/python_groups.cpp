@@ -9,8 +9,8 @@
 namespace cli {
 namespace {
 
-/// A Python string literal: UTF-8 as it is, and JSON's escapes, which Python reads as well. Those
-/// of printable(), through which the whole text goes, are of the same form.
+/// A Python string literal: UTF-8 unchanged, with JSON's escapes, which Python understands. The
+/// whole text then goes through printable(), whose escapes have the same form.
 std::string quoted(const std::string& text) {
   return nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }

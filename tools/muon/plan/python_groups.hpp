@@ -7,8 +7,8 @@
 
 namespace cli {
 
-/// What torch.optim.Muon cannot do (anything but two dimensions; parts of a fused matrix) is said
-/// in comments.
+/// Comments say what torch.optim.Muon cannot do (other than two dimensions; parts of a fused
+/// matrix).
 std::string python_groups(const muon::Plan& plan, const std::string& source);
 
 }  // namespace cli

@@ -43,7 +43,7 @@ void compare_options(const Run& run, const Json& stored, std::vector<std::string
         fmt::format("give the run's own options again: {}", fmt::join(differences, ", ")));
 }
 
-/// The first of the steps done whose learning rates are not those of a run of `before` steps.
+/// The first completed step whose learning rates differ from those of a run of `before` steps.
 std::optional<std::int64_t> first_other_rate(const Run& run, std::int64_t before,
                                              std::int64_t done) {
   const muon::Schedule was = make_schedule(run.options, before),

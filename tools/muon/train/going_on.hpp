@@ -1,4 +1,4 @@
-// Stopping and going on: a run as a checkpoint, and back.
+// Stopping and resuming: saves a run as a checkpoint, and restores it.
 #pragma once
 
 #include "train/make_run.hpp"
@@ -10,20 +10,20 @@
 
 namespace cli {
 
-/// Saves all that the numbers of the rest of the run depend on. `track_id` may be empty.
+/// Saves everything that the rest of the run depends on. `track_id` may be empty.
 std::filesystem::path save(const Run& run, const RunFolder& folder, const Position& position,
                            const std::string& track_id);
 
-/// Goes on from `folder.resume_from`, and prints so. The run must have the options of the one that
-/// was saved. Its length may be another if the learning rates of the steps done are those of that
-/// length too, as they are under a constant schedule and before the decay of warm-up, stable,
-/// decay; then the numbers are those of a run that had this length from the start. With --extend it
-/// may be another in any case, and the learning rate jumps.
+/// Resumes from `folder.resume_from`, and says so. The run must have the options of the saved one.
+/// Its length may differ if the completed steps had the learning rates that they have with the new
+/// length, as with a constant schedule, or with warm-up, stable, decay before the decay begins; the
+/// result is then that of a run of this length from the start. With --extend the length may always
+/// differ, and the learning rate jumps.
 ///
 /// Returns  the track_id that was saved.
-/// Errors   UsageError: other options, fewer steps than are done, a length that needs --extend.
-///          std::runtime_error: a file that cannot be read, or is not what this model and optimizer
-///          can go on from. Nothing has been changed then.
+/// Errors   UsageError: other options, fewer steps than are completed, a length that needs
+///          --extend. std::runtime_error: a file that cannot be read or does not fit this model and
+///          optimizer. Nothing has changed then.
 std::string resume(Run& run, const RunFolder& folder, Position& position);
 
 }  // namespace cli

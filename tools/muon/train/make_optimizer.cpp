@@ -18,7 +18,7 @@ namespace {
 
 constexpr double sgd_lr = 0.1, sgd_weight_decay = 0.01;  // LibTorch has no defaults for SGD
 
-/// --optimizer's own: --lr is theirs.
+/// The options of --optimizer itself, to which --lr applies.
 bool is_own(const TrainOptions& options, OptimizerKind kind) { return options.optimizer == kind; }
 
 muon::MuonOptions muon_options(const TrainOptions& options) {
@@ -88,7 +88,7 @@ std::optional<muon::Plan> plan_for(const TrainOptions& options, const Model& mod
       rules_for(options.assign, muon_options(options), adamw_options(options), adamw_only);
   try {
     return muon::make_plan(model, rules);
-    // the built-in rules fit these models, so it is an --assign
+    // the built-in rules fit these models, so the error is in an --assign
   } catch (const std::invalid_argument& error) {
     throw UsageError(error.what());
   }

@@ -1,7 +1,7 @@
-// From the options to an optimizer: the plan, the optimizer it makes, and its schedule. What the
-// options leave open is what the library has: muon::default_muon and muon::keller_jordan_adam for
-// --optimizer muon, as in the one line muon::MuonWithAuxAdam(*model); torch::optim::AdamWOptions
-// for --optimizer adamw.
+// From the options to an optimizer: the plan, the optimizer it makes, and its schedule. The
+// defaults are the library's: muon::default_muon and muon::keller_jordan_adam for --optimizer muon,
+// as in the one line muon::MuonWithAuxAdam(*model); torch::optim::AdamWOptions for --optimizer
+// adamw.
 #pragma once
 
 #include "train/models/model.hpp"
@@ -16,14 +16,14 @@
 
 namespace cli {
 
-/// The values in use, given or not: of --optimizer's own groups, ...
+/// The values in effect, whether given or defaults: those of --optimizer's own groups, ...
 double learning_rate(const TrainOptions& options);
 double weight_decay(const TrainOptions& options);
 double momentum(const TrainOptions& options);
-/// ... and of the AdamW beside Muon.
+/// ... and those of the AdamW beside Muon.
 double aux_learning_rate(const TrainOptions& options);
 
-/// Who optimizes what. None for SGD, which has every parameter.
+/// Who optimizes what. None for SGD, which optimizes every parameter.
 /// Errors   UsageError: an --assign that is not GLOB=muon|adamw|freeze, or one beside SGD.
 ///          std::invalid_argument from the plan.
 std::optional<muon::Plan> plan_for(const TrainOptions& options, const Model& model);
@@ -38,10 +38,10 @@ std::unique_ptr<torch::optim::Optimizer> make_optimizer(const TrainOptions& opti
 /// Errors   UsageError: a warm-up longer than the run.
 muon::Schedule make_schedule(const TrainOptions& options, std::int64_t total);
 
-/// Whose options they are.
+/// Which optimizer's options they are.
 OptimizerKind kind_of(const torch::optim::OptimizerOptions& options);
 
-/// The learning rates now, equal ones once: "Muon 0.02, AdamW 0.0003".
+/// The current learning rates, without repetition: "Muon 0.02, AdamW 0.0003".
 std::string learning_rates(torch::optim::Optimizer& optimizer);
 
 }  // namespace cli

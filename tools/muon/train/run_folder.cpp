@@ -34,8 +34,8 @@ fs::path new_name(const std::string& model) {
   return path;
 }
 
-/// A lock on a folder for as long as it lives; null if another process has it. A killed process
-/// holds none.
+/// A lock on a folder for the lifetime of the object; null if another process holds it. A killed
+/// process holds no lock.
 std::shared_ptr<void> lock(const fs::path& folder) {
   const int descriptor = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (descriptor < 0) return nullptr;
@@ -45,7 +45,8 @@ std::shared_ptr<void> lock(const fs::path& folder) {
   return taken ? std::shared_ptr<void>(holder, reinterpret_cast<void*>(1)) : nullptr;
 }
 
-/// Of the run whose result the folder holds; none without a result, and 0 if it cannot be read.
+/// The number of steps of the run whose result the folder holds; none without a result, and 0 if
+/// the result cannot be read.
 std::optional<std::int64_t> steps_of_result(const fs::path& folder) {
   const fs::path file = folder / "summary.json";
   if (!fs::exists(file)) return std::nullopt;
@@ -55,7 +56,8 @@ std::optional<std::int64_t> steps_of_result(const fs::path& folder) {
   return steps != json.end() && steps->is_number_integer() ? steps->get<std::int64_t>() : 0;
 }
 
-/// It has a checkpoint and no result, or one of fewer steps than the checkpoint.
+/// Whether the folder has a checkpoint and no result, or a result of fewer steps than the
+/// checkpoint.
 bool is_stopped(const fs::path& folder) {
   const auto newest = muon::latest_checkpoint(folder / "checkpoints");
   if (!newest) return false;
@@ -63,11 +65,11 @@ bool is_stopped(const fs::path& folder) {
   try {
     return !result || (*result > 0 && *result < muon::inspect_checkpoint(*newest).step);
   } catch (const std::runtime_error&) {
-    return false;  // the checkpoint is damaged, and the result is there
+    return false;  // the checkpoint is damaged, but there is a result
   }
 }
 
-/// The newest run of this model in runs/ that was stopped. Names begin with the time.
+/// The newest stopped run of this model in runs/. Names begin with the time.
 fs::path newest_stopped(const std::string& model) {
   fs::path newest;
   std::error_code error;
@@ -93,7 +95,7 @@ fs::path named_by_resume(const TrainOptions& o) {
   return found;
 }
 
-/// Errors   UsageError: a result that a run of `steps` in this folder would not go on from
+/// Errors   UsageError: a result from which a run of `steps` in this folder would not continue
 void check_result(const RunFolder& folder, std::int64_t steps) {
   const auto result = steps_of_result(folder.path);
   if (!result) return;
@@ -146,7 +148,7 @@ void make_run_folder(RunFolder& folder, std::int64_t steps) {
   folder.made = fs::create_directories(folder.path, error);
   if (error)
     throw std::runtime_error(
-        message("--run-dir {} cannot be made: {}", folder.path, error.message()));
+        message("--run-dir {} cannot be created: {}", folder.path, error.message()));
   check_result(folder, steps);
   check_writable(folder.path / "summary.json");
   folder.lock = lock(folder.path);
@@ -156,7 +158,7 @@ void make_run_folder(RunFolder& folder, std::int64_t steps) {
   fs::create_directories(folder.checkpoints, error);
   if (error)
     throw std::runtime_error(
-        message("--checkpoint {} cannot be made: {}", folder.checkpoints, error.message()));
+        message("--checkpoint {} cannot be created: {}", folder.checkpoints, error.message()));
   folder.checkpoints_lock = lock(folder.checkpoints);
   if (folder.checkpoints_lock == nullptr)
     throw UsageError(message("another muon train is at work in {}", folder.checkpoints));

@@ -199,7 +199,7 @@ void Tracking::finish(int exit_code) {
 void Tracking::report_problems() {
   for (const muon::track::Problem& problem : run_->problems()) {
     if (reported_.insert(problem.what).second)
-      print_error("\nmuon: tracking loses something, training goes on: {}\n", problem.to_string());
+      print_error("\nmuon: tracking data was lost, training continues: {}\n", problem.to_string());
   }
 }
 

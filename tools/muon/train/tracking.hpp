@@ -26,13 +26,13 @@ void check_tracking(const TrainOptions& options);
 /// Writes nothing if --track was not given.
 class Tracking {
  public:
-  /// Starts the run in `folder`. A resumed run goes on after `step` under its old `id`. `options`
-  /// and `plan` are its config.
+  /// Starts the run in `folder`. A resumed run continues after `step` under its old `id`. `options`
+  /// and `plan` become its config.
   void start(const TrainOptions& options, const std::optional<muon::Plan>& plan,
              const RunFolder& folder, const Model& model, std::int64_t steps, std::int64_t step,
              const std::string& id);
 
-  /// To be called before and after the optimizer's step number `step`.
+  /// Must be called before and after the optimizer's step number `step`.
   void before_step(std::int64_t step, torch::optim::Optimizer& optimizer);
   void after_step(std::int64_t step, torch::optim::Optimizer& optimizer, const torch::Tensor& loss);
   void epoch(const EpochResult& result);
@@ -51,7 +51,7 @@ class Tracking {
   std::string program_;
   std::int64_t every_ = 1;
   std::vector<torch::Tensor> before_;  // the parameters, in the optimizer's order
-  std::set<std::string> reported_;     // kinds of problems
+  std::set<std::string> reported_;     // kinds of problems that have been reported
 };
 
 }  // namespace cli

@@ -1,6 +1,6 @@
-// Convolutions, and views by hand. A kernel [out, in, kh, kw] is one matrix out x (in*kh*kw); a
+// Which matrices a parameter holds. A kernel [out, in, kh, kw] is one matrix out x (in*kh*kw); a
 // grouped one is a matrix a group; a depthwise one holds no matrix and goes to AdamW. A fused
-// query-key-value Linear of your own is one matrix unless you say more.
+// query-key-value Linear is three matrices. A rule's view says otherwise.
 #include <muon/muon.hpp>
 
 #include <torch/torch.h>
@@ -38,11 +38,11 @@ int main() {
   const torch::Tensor images = torch::randn({64, 3, 8, 8});
   const torch::Tensor labels = torch::randint(10, {64});
 
-  // The built-in rules, with one of our own in front: query, key and value are three matrices.
+  // The built-in rules, with one of our own in front: the grouped kernel as one matrix.
   const muon::MuonOptions hidden = muon::keller_jordan_muon(0.02);
   const auto rules = muon::with_default_rules(
-      {muon::by_name("qkv.weight").view(muon::MatrixView::matrix().chunk_rows(3)).use(hidden)},
-      hidden, muon::keller_jordan_adam(3e-3));
+      {muon::by_name("grouped.weight").view(muon::MatrixView::flatten()).use(hidden)}, hidden,
+      muon::keller_jordan_adam(3e-3));
   const muon::Plan plan = muon::make_plan(model, rules);
   std::cout << plan;
 

@@ -24,16 +24,6 @@ constexpr auto layers = std::to_array<std::string_view>(
      "wi_1", "ffn1", "ffn2", "c_fc", "c_proj", "q_attn", "up", "down", "linear_fc1", "linear_fc2",
      "intermediate_dense", "output_dense", "in_proj", "x_proj"});
 
-/// Layers whose matrix is three projections on top of each other: queries, keys and values.
-constexpr std::array<std::string_view, 6> fused{"c_attn", "qkv",  "qkv_proj",
-                                                "Wqkv",   "wqkv", "to_qkv"};
-
-std::string_view layer_of(std::string_view name) {
-  const std::string_view path = owner_path(name);
-  const auto dot = path.rfind('.');
-  return dot == std::string_view::npos ? path : path.substr(dot + 1);
-}
-
 bool any_component(std::string_view name, std::string_view word) {
   const auto parts = components(name);
   return std::find(parts.begin(), parts.end(), word) != parts.end();
@@ -43,7 +33,7 @@ bool any_component(std::string_view name, std::string_view word) {
 /// three times as wide as high.
 bool stores_inputs_first(const std::vector<Parameter>& parameters) {
   return std::any_of(parameters.begin(), parameters.end(), [](const Parameter& p) {
-    return layer_of(p.name) == "c_attn" && p.shape.size() == 2 && has_values(p) &&
+    return layer_name(p.name) == "c_attn" && p.shape.size() == 2 && has_values(p) &&
            p.shape[1] == 3 * p.shape[0];
   });
 }
@@ -85,7 +75,7 @@ class NameClassifier {
   NameClassifier(Parameter& parameter, bool inputs_first)
       : p_(parameter),
         local_(local_name(p_.name)),
-        layer_(layer_of(p_.name)),
+        layer_(layer_name(p_.name)),
         inputs_first_(inputs_first) {}
 
   void run() {
@@ -104,10 +94,6 @@ class NameClassifier {
     if (owner_path(p_.name).ends_with("proj_out") && !repeated())
       return decide(Role::output_head, "", "");
     if (is_router()) return named("", "; a router: some keep it under AdamW");
-    if (contains(fused, layer_) || local_ == "in_proj_weight") return fused_projections();
-    if (layer_ == "query_key_value")
-      return named("", "; queries, keys and values interleaved by head: give it a view");
-    if (layer_ == "gate_up_proj") return two_halves();
     const bool fits =
         inputs_first_ && (layer_ == "c_fc" || layer_ == "c_proj" || layer_ == "q_attn");
     if (fits) p_.view = MatrixView::matrix().transposed();
@@ -163,33 +149,6 @@ class NameClassifier {
   void experts() {
     p_.view = MatrixView::stack();
     named(", a stack of experts", "; rows may be its inputs: see MatrixView::transposed");
-  }
-
-  void fused_projections() {
-    const std::int64_t rows = p_.shape[0], cols = p_.shape[1];
-    if (inputs_first_ && layer_ == "c_attn" && cols == 3 * rows) {
-      p_.view = MatrixView::matrix().transposed().chunk_rows(3);
-      return named(", fused query, key and value, stored [inputs, outputs]", "");
-    }
-    if (rows == 3 * cols) {
-      p_.view = MatrixView::matrix().chunk_rows(3);
-      return named(", fused query, key and value", "");
-    }
-    // grouped-query attention: queries as wide as the model, the rest keys and values
-    if (rows > cols && (rows - cols) % 2 == 0 && rows < 3 * cols) {
-      const std::int64_t rest = (rows - cols) / 2;
-      p_.view = MatrixView::matrix().split_rows({cols, rest, rest});
-      return named(", fused query, key and value",
-                   "; split as if queries were as wide as the model");
-    }
-    named("", "; fused, and the parts' sizes are not known: give it a view");
-  }
-
-  void two_halves() {
-    if (p_.shape[0] % 2 != 0)
-      return named("", "; fused, and the parts' sizes are not known: give it a view");
-    p_.view = MatrixView::matrix().chunk_rows(2);
-    named(", fused gate and up", "");
   }
 
   Parameter& p_;

@@ -19,6 +19,20 @@ bool is_head_word(std::string_view word) {
   return contains(words, word) || word.ends_with("_head");
 }
 
+/// Whether a component of the owner's path has one of these words between its underscores.
+template <std::size_t N>
+bool any_word_of_path(std::string_view name, const std::array<std::string_view, N>& words) {
+  for (const std::string_view part : components(owner_path(name))) {
+    std::string_view rest = stem(part);
+    while (!rest.empty()) {
+      const auto end = rest.find('_');
+      if (contains(words, rest.substr(0, end))) return true;
+      rest = end == std::string_view::npos ? std::string_view() : rest.substr(end + 1);
+    }
+  }
+  return false;
+}
+
 }  // namespace
 
 std::string_view local_name(std::string_view name) {
@@ -30,6 +44,8 @@ std::string_view owner_path(std::string_view name) {
   const auto dot = name.rfind('.');
   return dot == std::string_view::npos ? std::string_view() : name.substr(0, dot);
 }
+
+std::string_view layer_name(std::string_view name) { return local_name(owner_path(name)); }
 
 std::vector<std::string_view> components(std::string_view path) {
   std::vector<std::string_view> parts;
@@ -61,15 +77,12 @@ std::string_view stem(std::string_view text) {
 
 bool is_attention_name(std::string_view name) {
   constexpr std::array<std::string_view, 5> words{"att", "attn", "attention", "mha", "msa"};
-  for (const std::string_view part : components(owner_path(name))) {
-    std::string_view rest = stem(part);
-    while (!rest.empty()) {
-      const auto end = rest.find('_');
-      if (contains(words, rest.substr(0, end))) return true;
-      rest = end == std::string_view::npos ? std::string_view() : rest.substr(end + 1);
-    }
-  }
-  return false;
+  return any_word_of_path(name, words);
+}
+
+bool is_feed_forward_name(std::string_view name) {
+  constexpr std::array<std::string_view, 5> words{"mlp", "ffn", "ff", "ffwd", "feedforward"};
+  return any_word_of_path(name, words) || name.find("feed_forward") != std::string_view::npos;
 }
 
 bool is_head_name(std::string_view name, bool ends) {

@@ -17,6 +17,9 @@ bool contains(const std::array<std::string_view, N>& list, std::string_view word
 std::string_view local_name(std::string_view name);
 std::string_view owner_path(std::string_view name);
 
+/// The last component of the owner's path: "qkv" of "blocks.0.attn.qkv.weight".
+std::string_view layer_name(std::string_view name);
+
 /// "layers.2.attn" -> layers, 2, attn
 std::vector<std::string_view> components(std::string_view path);
 
@@ -31,6 +34,9 @@ bool is_embedding_name(std::string_view name);
 /// whatever its name: a part of its path is such as "attn", "self_attn" or "attention1", but not
 /// "pattern".
 bool is_attention_name(std::string_view name);
+
+/// Whether the parameter is inside a feed-forward network: "mlp", "ffn", "feed_forward", ...
+bool is_feed_forward_name(std::string_view name);
 
 /// Whether the module, or the Sequential or list that it is an element of, has the name of an
 /// output layer. Inside a numbered block, "out" is the block's own output. In a Sequential only the

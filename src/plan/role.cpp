@@ -1,5 +1,6 @@
 #include "plan/role.hpp"
 
+#include "plan/fused.hpp"
 #include "plan/name_patterns.hpp"
 #include "matrix/shape_text.hpp"
 
@@ -169,11 +170,11 @@ bool repeats(const Parameter& parameter, const std::vector<Parameter>& all) {
   });
 }
 
-/// Whether the parameter belongs to an attention: by its name, or because it lies beside a
-/// MultiheadAttention's own parameters, such as that module's output projection.
+/// Whether the parameter belongs to an attention: by its name or its path's, or because it lies
+/// beside a MultiheadAttention's own parameters, such as that module's output projection.
 bool inside_attention(const Parameter& parameter, const std::vector<Parameter>& all) {
   const std::string_view parent = owner_path(owner_path(parameter.name));
-  return is_attention_name(parameter.name) ||
+  return is_attention_name(parameter.name) || is_fused_attention_name(parameter.name) ||
          std::any_of(all.begin(), all.end(), [&](const Parameter& other) {
            return other.module_type == "MultiheadAttention" && owner_path(other.name) == parent;
          });
@@ -266,6 +267,7 @@ std::vector<Parameter> assign_roles(const std::vector<Registration>& registratio
   }
   find_head_by_position(parameters, tied_head);
   mark_other_ends(parameters, ends_sequence);
+  for (Parameter& p : parameters) split_fused(p);
   for (Parameter& p : parameters) {
     const bool weak =
         p.evidence == Evidence::position || (p.evidence == Evidence::shape && p.shape.size() >= 2);

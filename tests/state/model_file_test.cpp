@@ -183,7 +183,7 @@ TEST(ModelFile, WhatNoNameTellsIsMarked) {
                      {"transformer.h.0.self_attention.query_key_value.weight",
                       {48, 16},
                       "Muon",
-                      "matrix",
+                      "matrix.chunk_rows(3)",
                       true}});
 }
 

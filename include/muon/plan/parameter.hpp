@@ -68,7 +68,10 @@ struct Parameter {
 
 /// Describes every trainable parameter (requires_grad) of a model, in order of registration.
 ///
-/// Views    Linear: one matrix. Convolution: flattened, one matrix for each group.
+/// Views    Linear: one matrix. A weight that is called like a fused one (qkv, Wqkv, c_attn,
+///          query_key_value, in_proj, ...) and has three times as many rows as columns: three row
+///          blocks; kv_proj, gate_up_proj, ...: two. Where heads are grouped, the cut is a guess
+///          with low confidence. Convolution: flattened, one matrix for each group.
 ///          MultiheadAttention's in_proj_weight: three row blocks. LSTM and GRU: four and three,
 ///          one for each gate. Any other three-dimensional parameter: a stack.
 /// Empty    A parameter without values (a size of 0) is described like any other; there is nothing

@@ -1,0 +1,19 @@
+// Weights in which a network computes several projections by one product: queries, keys and values,
+// or a gate and what it gates. Muon takes each projection as a matrix of its own.
+#pragma once
+
+#include <muon/plan/parameter.hpp>
+
+#include <string_view>
+
+namespace muon {
+
+/// Whether the name alone says that queries, keys and values are in one weight: "qkv", "Wqkv",
+/// "c_attn". Others say so only together with a shape of three times as many rows as columns.
+bool is_fused_attention_name(std::string_view name);
+
+/// Gives a hidden matrix that is called like a fused weight the view of its parts, and says so in
+/// its reason. A cut that names and shape do not settle gets low confidence.
+void split_fused(Parameter& parameter);
+
+}  // namespace muon

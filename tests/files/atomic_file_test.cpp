@@ -3,6 +3,7 @@
 #include "files/atomic_file.hpp"
 #include "files/folders.hpp"
 #include "files/leftovers.hpp"
+#include "support/files.hpp"
 
 #include <fcntl.h>
 #include <gmock/gmock.h>
@@ -17,9 +18,7 @@
 #include <csignal>
 #include <cstring>
 #include <filesystem>
-#include <fstream>
 #include <functional>
-#include <iterator>
 #include <memory>
 #include <set>
 #include <stdexcept>
@@ -30,51 +29,24 @@ namespace {
 
 namespace fs = std::filesystem;
 using muon::AtomicFile;
+using support::contents;
+using support::error_of;
 using testing::HasSubstr;
 
-/// A folder that goes with the test.
-struct Folder {
-  Folder() {
-    std::string name = (fs::temp_directory_path() / "muon-files-XXXXXX").string();
-    if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error("no temporary folder");
-    path = name;
-  }
-  ~Folder() { fs::remove_all(path); }
-  Folder(const Folder&) = delete;
-  Folder& operator=(const Folder&) = delete;
-  fs::path operator/(const std::string& name) const { return path / name; }
+struct Folder : support::Folder {
   std::set<std::string> names() const {
     std::set<std::string> all;
     for (const auto& entry : fs::directory_iterator(path))
       all.insert(entry.path().filename().string());
     return all;
   }
-  fs::path path;
 };
-
-std::string read(const fs::path& file) {
-  std::ifstream in(file, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), {}};
-}
-
-void put(const fs::path& file, const std::string& text) {
-  std::ofstream(file, std::ios::binary) << text;
-}
 
 void write(const fs::path& file, const std::string& text,
            AtomicFile::Access access = AtomicFile::Access::stream) {
   AtomicFile out(file, access);
   out.write(text.data(), text.size());
   out.commit();
-}
-
-std::string error_of(const std::function<void()>& call) {
-  try {
-    call();
-  } catch (const std::exception& error) {
-    return error.what();
-  }
-  return "";
 }
 
 /// How a process of its own ends that does this: its exit status, or minus its signal.
@@ -104,30 +76,30 @@ TEST(AtomicFile, ReplacesWholeOrNotAtAll) {
   {
     AtomicFile out(file);
     out.write("two", 3);
-    EXPECT_EQ(read(file), "one");
+    EXPECT_EQ(contents(file), "one");
   }
-  EXPECT_EQ(read(file), "one");
+  EXPECT_EQ(contents(file), "one");
   EXPECT_EQ(folder.names(), std::set<std::string>{"a"});
   AtomicFile out(file, AtomicFile::Access::patched);
   out.write("three", 5);
   out.patch(1, "HR", 2);
   out.commit();
-  EXPECT_EQ(read(file), "tHRee");
+  EXPECT_EQ(contents(file), "tHRee");
 }
 
 TEST(AtomicFile, AFileKeepsItsPermissionsAndALinkStaysOne) {
   const Folder folder;
-  put(folder / "a", "old");
+  support::write(folder / "a", "old");
   fs::permissions(folder / "a", fs::perms::owner_read | fs::perms::owner_write);
   fs::create_symlink("a", folder / "link");
   fs::create_symlink("link", folder / "link to a link");
   fs::create_symlink("new", folder / "dangling");
   write(folder / "link to a link", "new");
   write(folder / "dangling", "made");
-  EXPECT_EQ(read(folder / "a"), "new");
+  EXPECT_EQ(contents(folder / "a"), "new");
   EXPECT_EQ(fs::status(folder / "a").permissions(), fs::perms::owner_read | fs::perms::owner_write);
   EXPECT_TRUE(fs::is_symlink(folder / "link"));
-  EXPECT_EQ(read(folder / "new"), "made");
+  EXPECT_EQ(contents(folder / "new"), "made");
   fs::create_symlink("circle", folder / "circle");
   EXPECT_THAT(error_of([&] { write(folder / "circle", ""); }), HasSubstr(std::strerror(ELOOP)));
   EXPECT_THAT(error_of([&] { write(folder.path, ""); }), HasSubstr(std::strerror(EISDIR)));
@@ -138,7 +110,7 @@ TEST(AtomicFile, ANameMayBeAsLongAsTheFileSystemHasThem) {
   const Folder folder;
   const std::string name(255, 'x');
   write(folder / name, "long");
-  EXPECT_EQ(read(folder / name), "long");
+  EXPECT_EQ(contents(folder / name), "long");
 }
 
 TEST(AtomicFile, APipeIsWrittenToAndStaysOne) {
@@ -146,7 +118,7 @@ TEST(AtomicFile, APipeIsWrittenToAndStaysOne) {
   const fs::path pipe = folder / "pipe";
   ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
   std::string got;
-  std::thread reader([&] { got = read(pipe); });
+  std::thread reader([&] { got = contents(pipe); });
   write(pipe, std::string(100'000, 'p'));
   reader.join();
   EXPECT_EQ(got, std::string(100'000, 'p'));
@@ -187,7 +159,7 @@ TEST(AtomicFile, StandardOutputIsWrittenToFromWhereItStands) {
       return ::write(1, "after", 5) == 5 ? 0 : 4;
     });
     EXPECT_EQ(status, 0) << name;
-    EXPECT_EQ(read(folder / "out"), "before whole after") << name;
+    EXPECT_EQ(contents(folder / "out"), "before whole after") << name;
     EXPECT_EQ(folder.names(), std::set<std::string>{"out"});
   }
 }
@@ -204,7 +176,7 @@ TEST(AtomicFile, ErrorsTellTheReason) {
 
 TEST(AtomicFile, AKilledWritersRestGoesBeforeTheNextWrites) {
   const Folder folder;
-  put(folder / "muon-mine.tmp", "of somebody else");
+  support::write(folder / "muon-mine.tmp", "of somebody else");
   for (int i = 0; i < 5; ++i) {
     killed_in(folder / "a");
     EXPECT_EQ(folder.names().size(), 2U)
@@ -246,7 +218,7 @@ TEST(AtomicFile, ALivingWritersFileStays) {
   first->write("first", 5);
   first->commit();
   EXPECT_EQ(folder.names(), (std::set<std::string>{"a", "b", "c"}));
-  EXPECT_EQ(read(folder / "a") + read(folder / "b"), "firstother");
+  EXPECT_EQ(contents(folder / "a") + contents(folder / "b"), "firstother");
   for (const int end : {ready[0], ready[1], go[0], go[1]}) ::close(end);
 }
 
@@ -256,11 +228,11 @@ TEST(AtomicFile, NamesAreNeitherGuessedNorFollowed) {
   for (int i = 0; i < 1000; ++i) names.insert(muon::temporary_name());
   EXPECT_EQ(names.size(), 1000U);
   // a leftover that is a link is not one, and what it leads to stays
-  put(folder / "precious", "gold");
+  support::write(folder / "precious", "gold");
   const fs::path planted = folder / *names.begin();
   fs::create_symlink("precious", planted);
   write(folder / "a", "new");
-  EXPECT_EQ(read(folder / "precious"), "gold");
+  EXPECT_EQ(contents(folder / "precious"), "gold");
   EXPECT_TRUE(fs::is_symlink(planted));
   EXPECT_FALSE(fs::is_symlink(folder / "a"));
 }
@@ -288,7 +260,7 @@ TEST(Folders, TellTheReasonOfTheFolderThatCannotBeMade) {
             }),
             0);
   fs::permissions(folder.path, fs::perms::owner_all);
-  put(folder / "file", "");
+  support::write(folder / "file", "");
   EXPECT_THAT(error_of([&] { muon::make_folders(folder / "file"); }),
               HasSubstr(std::strerror(EEXIST)));
 }

@@ -1,19 +1,15 @@
 // Somebody guesses the name of a temporary file and is there first. Names cannot be guessed, so the
 // linker puts a function between the library and open(): it plants the file in the moment before.
 #include "files/atomic_file.hpp"
+#include "support/files.hpp"
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
 
 #include <cstdarg>
-#include <cstdlib>
 #include <filesystem>
-#include <fstream>
 #include <functional>
-#include <iterator>
-#include <stdexcept>
-#include <string>
 #include <utility>
 
 namespace {
@@ -40,18 +36,7 @@ namespace fs = std::filesystem;
 
 class Planted : public testing::Test {
  protected:
-  Planted() {
-    std::string name = (fs::temp_directory_path() / "muon-planted-XXXXXX").string();
-    if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error("no temporary folder");
-    folder = name;
-    std::ofstream(folder / "precious") << "gold";
-  }
-  ~Planted() override { fs::remove_all(folder); }
-
-  static std::string text_of(const fs::path& file) {
-    std::ifstream in(file);
-    return {std::istreambuf_iterator<char>(in), {}};
-  }
+  Planted() { support::write(folder / "precious", "gold"); }
 
   /// Writes a file, while `plant` makes another in the place of its temporary one.
   void write(const std::function<void(const fs::path&)>& plant) {
@@ -67,11 +52,11 @@ class Planted : public testing::Test {
     EXPECT_NE(planted.filename(), "result");
     EXPECT_TRUE(fs::exists(fs::symlink_status(planted))) << "what is there stays";
     EXPECT_FALSE(fs::is_symlink(folder / "result"));
-    EXPECT_EQ(text_of(folder / "result"), "new");
-    EXPECT_EQ(text_of(folder / "precious"), "gold");
+    EXPECT_EQ(support::contents(folder / "result"), "new");
+    EXPECT_EQ(support::contents(folder / "precious"), "gold");
   }
 
-  fs::path folder;
+  const support::Folder folder;
 };
 
 TEST_F(Planted, ALinkIsNotFollowed) {
@@ -87,9 +72,9 @@ TEST_F(Planted, AnotherWritersFileIsNotTaken) {
   fs::path planted;
   write([&](const fs::path& path) {
     planted = path;
-    std::ofstream(path) << "of another";
+    support::write(path, "of another");
   });
-  EXPECT_EQ(text_of(planted), "of another");
+  EXPECT_EQ(support::contents(planted), "of another");
 }
 
 }  // namespace

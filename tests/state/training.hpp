@@ -2,6 +2,8 @@
 // schedules, random numbers.
 #pragma once
 
+#include "support/files.hpp"
+
 #include <muon/muon.hpp>
 
 #include <gtest/gtest.h>
@@ -9,10 +11,8 @@
 
 #include <cstdint>
 #include <filesystem>
-#include <fstream>
 #include <functional>
 #include <iomanip>
-#include <iterator>
 #include <memory>
 #include <sstream>
 #include <stdexcept>
@@ -122,31 +122,11 @@ inline std::unique_ptr<muon::GroupedOptimizer> muon_only(Net& net) {
       std::vector<torch::Tensor>{net->hidden->weight, net->head->weight}, 0.02);
 }
 
-/// A folder that goes with the test.
-struct Folder {
-  Folder() {
-    static int count = 0;
-    path = fs::temp_directory_path() /
-           ("muon-state-" + std::to_string(::getpid()) + "-" + std::to_string(count++));
-    fs::remove_all(path);
-    fs::create_directories(path);
-  }
-  ~Folder() { fs::remove_all(path); }
-  Folder(const Folder&) = delete;
-  Folder& operator=(const Folder&) = delete;
-  fs::path operator/(const std::string& name) const { return path / name; }
-  fs::path path;
-};
+using support::error_of;
+using support::Folder;
+using support::write;
 
-inline std::string read(const fs::path& file) {
-  std::ifstream in(file, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), {}};
-}
-
-inline void write(const fs::path& file, const std::string& bytes) {
-  std::ofstream out(file, std::ios::binary | std::ios::trunc);
-  out.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
-}
+inline std::string read(const fs::path& file) { return support::contents(file); }
 
 /// A checkpoint's bytes with something else in the header, and the checksum that belongs to that.
 inline std::string with_header(const std::string& bytes, const std::string& from,
@@ -174,16 +154,6 @@ inline std::string with_header(const std::string& bytes, const std::string& from
   std::ostringstream text;
   text << std::hex << std::setw(8) << std::setfill('0') << ~sum;
   return result.replace(digits, 8, text.str());
-}
-
-/// What the call throws; empty if it does not.
-inline std::string error_of(const std::function<void()>& call) {
-  try {
-    call();
-  } catch (const std::exception& error) {
-    return error.what();
-  }
-  return "";
 }
 
 }  // namespace training

@@ -1,38 +1,29 @@
 // Runs the program muon as a user does, in a folder of the test's own.
 #pragma once
 
+#include "support/files.hpp"
 #include "support/running.hpp"
 
 #include <gtest/gtest.h>
 
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
-#include <iterator>
 #include <string>
 
-/// The whole file; nothing where there is none.
-inline std::string contents(const std::filesystem::path& file) {
-  std::ifstream in(file, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), {}};
-}
+using support::contents;
 
-/// A folder of the test's own, which goes with it; the test runs inside it.
+/// The test runs inside a folder of its own.
 class InFolder : public testing::Test {
  protected:
-  InFolder() : before_(std::filesystem::current_path()) {
-    std::string pattern = (std::filesystem::temp_directory_path() / "muon-test-XXXXXX").string();
-    folder = mkdtemp(pattern.data());
-    std::filesystem::current_path(folder);
-  }
-  ~InFolder() override {
-    std::filesystem::current_path(before_);
-    std::filesystem::remove_all(folder);
-  }
-  std::filesystem::path folder;
+  InFolder() { std::filesystem::current_path(folder); }
+  ~InFolder() override { std::filesystem::current_path(before_); }
 
  private:
-  std::filesystem::path before_;
+  const std::filesystem::path before_ = std::filesystem::current_path();
+  const support::Folder own_;
+
+ protected:
+  const std::filesystem::path folder = own_.path;
 };
 
 /// The last line that begins so, without that beginning.

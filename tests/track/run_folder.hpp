@@ -1,16 +1,15 @@
 // A folder that goes with the test, an environment without W&B's variables, and files.
 #pragma once
 
+#include "support/files.hpp"
+
 #include <muon/track/run.hpp>
 
 #include <gtest/gtest.h>
 
 #include <cstdlib>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <string>
-#include <unistd.h>
 #include <vector>
 
 namespace track_test {
@@ -23,26 +22,17 @@ class InFolder : public testing::Test {
     for (const char* name : {"PROJECT", "ENTITY", "NAME", "NOTES", "RUN_ID", "RUN_GROUP",
                              "JOB_TYPE", "TAGS", "DIR", "MODE"})
       ::unsetenv((std::string("WANDB_") + name).c_str());
-    static int count = 0;
-    folder = fs::temp_directory_path() /
-             ("muon-track-" + std::to_string(::getpid()) + "-" + std::to_string(count++));
-    fs::remove_all(folder);
-    fs::create_directories(folder);
   }
-  ~InFolder() override { fs::remove_all(folder); }
 
-  fs::path folder;
+ private:
+  const support::Folder own_;
+
+ protected:
+  const fs::path folder = own_.path;
 };
 
-inline std::string contents(const fs::path& file) {
-  std::ifstream in(file, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), {}};
-}
-
-inline void write(const fs::path& file, const std::string& bytes) {
-  std::ofstream out(file, std::ios::binary | std::ios::trunc);
-  out.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
-}
+using support::contents;
+using support::write;
 
 /// All files below a folder whose name ends so.
 inline std::vector<fs::path> files_in(const fs::path& folder, const std::string& part_of_name) {

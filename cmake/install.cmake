@@ -9,6 +9,6 @@ write_basic_package_version_file(${PROJECT_BINARY_DIR}/muonConfigVersion.cmake C
 install(FILES ${PROJECT_BINARY_DIR}/muonConfig.cmake ${PROJECT_BINARY_DIR}/muonConfigVersion.cmake DESTINATION ${package_dir})
 if(MUON_BUILD_TOOLS)
   install(TARGETS muon-cli)
-  install(DIRECTORY data/mnist DESTINATION ${CMAKE_INSTALL_DATADIR}/muon)
+  install(DIRECTORY data/mnist data/text DESTINATION ${CMAKE_INSTALL_DATADIR}/muon)
   install(FILES data/README.md DESTINATION ${CMAKE_INSTALL_DATADIR}/muon RENAME DATA.md)
 endif()

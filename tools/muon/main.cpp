@@ -29,7 +29,7 @@ int main(int argc, char** argv) {
   app.require_subcommand(1);
 
   cli::TrainOptions train;
-  CLI::App* train_command = app.add_subcommand("train", "Train a small network on images");
+  CLI::App* train_command = app.add_subcommand("train", "Train a small network on images or text");
   cli::add_train_options(*train_command, train);
   cli::PlanOptions plan;
   CLI::App* plan_command =

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <sstream>
+#include <vector>
 
 namespace cli {
 
@@ -25,6 +26,17 @@ void print_gradients(const Model& model, std::int64_t step) {
             entry.value().requires_grad() ? "it took no part in the loss, and no optimizer moved it"
                                           : "it is frozen");
     }
+  }
+}
+
+void clip_gradients(torch::optim::Optimizer& optimizer, double norm) {
+  std::vector<torch::Tensor> parameters;  // of the optimizer, since a model lists tied ones twice
+  for (const auto& group : optimizer.param_groups())
+    parameters.insert(parameters.end(), group.params().begin(), group.params().end());
+  try {
+    torch::nn::utils::clip_grad_norm_(parameters, norm, 2.0, /*error_if_nonfinite=*/true);
+  } catch (const c10::Error&) {
+    // it is thrown before anything is scaled
   }
 }
 

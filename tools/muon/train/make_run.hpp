@@ -1,7 +1,7 @@
 // From the options to all that a training needs.
 #pragma once
 
-#include "train/data/dataset.hpp"
+#include "train/data/training_data.hpp"
 #include "train/models/model.hpp"
 #include "train/train_options.hpp"
 
@@ -16,7 +16,7 @@ namespace cli {
 struct Run {
   TrainOptions options;  ///< as they are used: a batch is at most the data
   torch::TensorOptions tensor_options;
-  Dataset data;
+  std::unique_ptr<TrainingData> data;  ///< none for --plan-only
   std::shared_ptr<Model> model;
   std::optional<muon::Plan> plan;
   std::unique_ptr<torch::optim::Optimizer> optimizer;

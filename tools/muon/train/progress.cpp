@@ -37,11 +37,11 @@ std::string clock_text(double seconds) {
   return fmt::format("{}:{:02}", whole / 60, whole % 60);
 }
 
-Progress::Progress(std::int64_t first, std::int64_t total, std::int64_t images)
+Progress::Progress(std::int64_t first, std::int64_t total, const BatchContent& batch)
     : terminal_(isatty(STDERR_FILENO) == 1),
       first_(first),
       total_(total),
-      images_(images),
+      batch_(batch),
       start_(Clock::now()),
       last_shown_(start_) {}
 
@@ -49,20 +49,20 @@ bool Progress::due(std::int64_t step) const {
   return step == total_ || seconds_of(Clock::now() - last_shown_) >= (terminal_ ? 0.1 : 5.0);
 }
 
-void Progress::show(const std::string& epoch, std::int64_t step, double loss,
+void Progress::show(const std::string& place, std::int64_t step, double loss,
                     const std::string& learning_rates) {
   last_shown_ = Clock::now();
   const double done = static_cast<double>(step) / static_cast<double>(total_);
   const auto here = static_cast<double>(step - first_);
   const double spent = training_seconds();
-  const double rate = spent > 0 ? here * static_cast<double>(images_) / spent : 0;
+  const double rate = spent > 0 ? here * static_cast<double>(batch_.count) / spent : 0;
   // the least important last: a terminal shows what fits in one line, since a line that wraps
   // cannot be drawn again
   const std::string parts[] = {
-      fmt::format("{}  step {}/{}", epoch, step, total_), fmt::format("loss {:.4f}", loss),
+      place, fmt::format("loss {:.4f}", loss),
       fmt::format("{} left",
                   clock_text(here > 0 ? seconds() * static_cast<double>(total_ - step) / here : 0)),
-      fmt::format("{} images/s", static_cast<std::int64_t>(rate)),
+      fmt::format("{} {}/s", static_cast<std::int64_t>(rate), batch_.unit),
       fmt::format("lr {}", learning_rates)};
   if (!terminal_) {
     std::fprintf(stderr, "%s\n", fmt::format("{}", fmt::join(parts, "  ")).c_str());

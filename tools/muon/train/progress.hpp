@@ -2,6 +2,8 @@
 // elsewhere.
 #pragma once
 
+#include "train/data/training_data.hpp"
+
 #include <chrono>
 #include <cstdint>
 #include <string>
@@ -13,19 +15,20 @@ std::string clock_text(double seconds);
 
 class Progress {
  public:
-  /// `total` steps of `images` images each.
-  Progress(std::int64_t first, std::int64_t total, std::int64_t images);
+  /// `total` steps, of which the first `first` are done.
+  Progress(std::int64_t first, std::int64_t total, const BatchContent& batch);
 
   /// Is it time to show something? Then give `show` the figures, which may cost a synchronization
   /// to get.
   bool due(std::int64_t step) const;
-  void show(const std::string& epoch, std::int64_t step, double loss,
+  /// `place` is how far it is: "epoch 1/5  step 20/2345".
+  void show(const std::string& place, std::int64_t step, double loss,
             const std::string& learning_rates);
 
   /// Takes the bar away, so that a line can be printed.
   void clear();
 
-  /// Time that is not training, such as evaluation, does not count for images a second.
+  /// Time that is not training, such as evaluation, does not count for the speed.
   void pause();
   void resume();
 
@@ -37,7 +40,8 @@ class Progress {
   double training_seconds() const;
 
   bool terminal_;
-  std::int64_t first_, total_, images_;
+  std::int64_t first_, total_;
+  BatchContent batch_;
   Clock::time_point start_, last_shown_, paused_at_;
   Clock::duration paused_{};
   bool drawn_ = false;

@@ -1,7 +1,9 @@
 #include "train/summary.hpp"
 
 #include "cli/json_text.hpp"
+#include "train/data/text_data.hpp"
 #include "train/make_optimizer.hpp"
+#include "train/models/model.hpp"
 
 #include <muon/version.hpp>
 
@@ -47,29 +49,39 @@ std::vector<EpochResult> results_from_json(const nlohmann::json& json) {
 }
 
 Json numeric_options_json(const TrainOptions& o, std::int64_t steps) {
-  return Json{{"model", o.model},
-              {"data", o.data},
-              {"optimizer", word_of(o.optimizer)},
-              {"lr", learning_rate(o)},
-              {"adamw_lr", aux_learning_rate(o)},
-              {"weight_decay", weight_decay(o)},
-              {"momentum", momentum(o)},
-              {"momentum_warmup", o.momentum_warmup},
-              {"adjust_lr", word_of(o.adjust_lr)},
-              {"method", word_of(o.method)},
-              {"assign", o.assign},
-              {"schedule", word_of(o.schedule)},
-              {"warmup", o.warmup},
-              {"steps", steps},
-              {"batch_size", o.batch_size},
-              {"seed", o.seed},
-              {"dtype", word_of(o.dtype)}};
+  Json json{{"model", o.model},
+            {"data", o.data},
+            {"optimizer", word_of(o.optimizer)},
+            {"lr", learning_rate(o)},
+            {"adamw_lr", aux_learning_rate(o)},
+            {"weight_decay", weight_decay(o)},
+            {"momentum", momentum(o)},
+            {"momentum_warmup", o.momentum_warmup},
+            {"adjust_lr", word_of(o.adjust_lr)},
+            {"method", word_of(o.method)},
+            {"assign", o.assign},
+            {"schedule", word_of(o.schedule)},
+            {"warmup", o.warmup},
+            {"steps", steps},
+            {"batch_size", o.batch_size},
+            {"clip", o.clip},
+            {"seed", o.seed},
+            {"dtype", word_of(o.dtype)}};
+  if (!is_language_model(o.model)) return json;
+  json["layers"] = o.gpt.layers;
+  json["width"] = o.gpt.width;
+  json["heads"] = o.gpt.heads;
+  json["context"] = o.gpt.context;
+  json["tied"] = o.gpt.tied;
+  json["eval_every"] = o.eval_every;
+  return json;
 }
 
 Json options_json(const TrainOptions& o, std::int64_t steps) {
   Json json = numeric_options_json(o, steps);
   json["device"] = o.device;
   json["threads"] = torch::get_num_threads();
+  json["flush_denormals"] = o.flush_denormals;
   return json;
 }
 
@@ -83,6 +95,8 @@ std::string summary_json(const TrainOptions& options, const std::optional<muon::
   json["steps"] = steps;
   json["seconds"] = seconds;
   json["epochs"] = results_json(results);
+  if (is_language_model(options.model))
+    json["bits_per_byte"] = bits_per_byte(results.back().test.loss);
   return json_text(json) + "\n";
 }
 

@@ -2,6 +2,7 @@
 // checkpoints the same words.
 #pragma once
 
+#include "train/data/training_data.hpp"
 #include "train/train_options.hpp"
 
 #include <muon/plan/plan.hpp>
@@ -15,11 +16,7 @@
 
 namespace cli {
 
-struct Evaluation {
-  double loss = 0;
-  double accuracy = 0;
-};
-
+/// Of an epoch; for a text, of the steps between two evaluations.
 struct EpochResult {
   std::int64_t epoch, step;
   double train_loss;

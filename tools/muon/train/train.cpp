@@ -7,6 +7,7 @@
 #include "train/make_run.hpp"
 #include "train/position.hpp"
 #include "train/run_folder.hpp"
+#include "train/sample.hpp"
 #include "train/summary.hpp"
 #include "train/tracking.hpp"
 #include "train/trainer.hpp"
@@ -60,8 +61,8 @@ void write_results(const Run& run, const RunFolder& folder, const Position& posi
       summary_json(run.options, run.plan, position.step, seconds, position.results);
   write_file(summary, text);
   if (!run.options.summary.empty()) write_file(run.options.summary, text);
-  print("\n{} steps in {:.1f} s; test accuracy {:.2f} %\nmodel    {}\nsummary  {}\n", position.step,
-        seconds, 100 * position.results.back().test.accuracy, weights,
+  print("\n{} steps in {:.1f} s; {}\nmodel    {}\nsummary  {}\n", position.step, seconds,
+        run.data->text_of(position.results.back().test), weights,
         run.options.summary.empty() ? summary : fs::path(run.options.summary));
 }
 
@@ -88,6 +89,7 @@ int train(const TrainOptions& options) {
     save_and_say(run, folder, position, tracking, signal);
   } else {
     write_results(run, folder, position, trainer.seconds());
+    if (options.sample) print_sample(run, *options.sample, stop);
   }
   const int status = signal == 0 ? 0 : 128 + signal;
   tracking.finish(status);

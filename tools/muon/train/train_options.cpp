@@ -3,6 +3,7 @@
 #include "cli/checks.hpp"
 #include "cli/choice_option.hpp"
 #include "train/make_optimizer.hpp"
+#include "train/model_options.hpp"
 #include "train/models/model.hpp"
 
 #include <CLI/CLI.hpp>
@@ -18,11 +19,10 @@ void add_what_to_train(CLI::App& command, TrainOptions& o) {
   command.add_option("--model", o.model, "The network")
       ->check(CLI::IsMember(model_names()))
       ->capture_default_str();
-  command
-      .add_option("--data", o.data,
-                  "mnist (comes with the program), random (random inputs and labels), or a folder "
-                  "like MNIST's")
-      ->capture_default_str();
+  command.add_option("--data", o.data,
+                     "Images: mnist (comes with the program), random (random inputs and labels), "
+                     "or a folder like MNIST's. gpt: moby_dick (comes with the program), random, a "
+                     "text file, or a folder of them; gzipped or not [mnist; gpt: moby_dick]");
 }
 
 /// "[muon 0.02, adamw 0.001, sgd 0.1]": what `value` is for each optimizer when it is not given.
@@ -74,6 +74,11 @@ void add_optimizer(CLI::App& command, TrainOptions& o) {
                   "repeatable: 'fc2.*=adamw'")
       ->allow_extra_args(false)
       ->type_name("GLOB=WHAT");
+  command
+      .add_option("--clip", o.clip,
+                  "Scale the gradients down to this norm, that of all of them as one vector; 0: do "
+                  "not. --gradients and --track show them scaled [0; gpt: 1]")
+      ->check(check_at_least_zero);
 }
 
 void add_schedule(CLI::App& command, TrainOptions& o) {
@@ -81,18 +86,19 @@ void add_schedule(CLI::App& command, TrainOptions& o) {
   add_choice(command, "--schedule", o.schedule,
              "Learning rates over the run: constant, cosine to 0, or wsd (stable, then a line to 0 "
              "over the last fifth)");
-  command.add_option("--warmup", o.warmup, "Steps of linear warm-up before it")
-      ->check(check_count_or_zero)
-      ->capture_default_str();
+  command
+      .add_option("--warmup", o.warmup,
+                  "Steps of linear warm-up before it [0; gpt: 30, at most half of --steps]")
+      ->check(check_count_or_zero);
   command.add_option("--epochs", o.epochs, "Passes over the training images")
       ->check(check_count)
       ->capture_default_str();
-  command.add_option("--steps", o.steps, "Optimizer steps, instead of --epochs")
+  command.add_option("--steps", o.steps, "Optimizer steps, instead of --epochs [gpt: 300]")
       ->check(check_count)
       ->excludes("--epochs");
-  command.add_option("--batch-size", o.batch_size, "Images a step")
-      ->check(check_count)
-      ->capture_default_str();
+  command
+      .add_option("--batch-size", o.batch_size, "Images a step, or windows of text [128; gpt: 16]")
+      ->check(check_count);
   command
       .add_option("--seed", o.seed,
                   "Seed of weights and order. Same seed, same machine, --threads 1: the same "
@@ -103,7 +109,8 @@ void add_schedule(CLI::App& command, TrainOptions& o) {
 
 void add_machine(CLI::App& command, TrainOptions& o) {
   command.option_defaults()->group("Machine");
-  add_choice(command, "--dtype", o.dtype, "Of weights and activations");
+  add_choice(command, "--dtype", o.dtype,
+             "Of weights and activations; what would be denormal is zero, which is faster");
   command.add_option("--device", o.device, "cpu, cuda, or cuda:N")->capture_default_str();
   command.add_option("--threads", o.threads, "Processor threads; 0: one a processor, at most 8")
       ->check(CLI::Range(0, 1024).description("0 to 1024"))
@@ -169,7 +176,7 @@ void add_output(CLI::App& command, TrainOptions& o) {
   command
       .add_option("--gradients", o.gradients,
                   "Print each parameter's gradient shape and norm after every Nth step; without N, "
-                  "after the first of each epoch. "
+                  "after the first of each epoch, or of gpt after each validation. "
                   "Off unless given")
       ->expected(0, 1)
       ->default_str("0")
@@ -192,10 +199,15 @@ void add_train_options(CLI::App& command, TrainOptions& o) {
   command.footer(
       "A data folder holds train-images-idx3-ubyte, train-labels-idx1-ubyte, "
       "t10k-images-idx3-ubyte and\n"
-      "t10k-labels-idx1-ubyte, gzipped or not, such as Fashion-MNIST or KMNIST.\n\n"
+      "t10k-labels-idx1-ubyte, gzipped or not, such as Fashion-MNIST or KMNIST. A text is read as "
+      "bytes, and its\n"
+      "last tenth is held out; of a folder, the files are read in the order of their names.\n\n"
       "Examples:\n"
       "  muon train                                        small_net on MNIST, 5 epochs\n"
       "  muon train --model convnet --epochs 3\n"
+      "  muon train --model gpt --sample 'The whale '       a language model on Moby-Dick, 300 "
+      "steps\n"
+      "  muon train --model gpt --data FILE --layers 6 --width 192 --heads 6 --steps 1000\n"
       "  muon train --data random --steps 20 --gradients 1 random inputs and labels, with the "
       "norm of each gradient\n"
       "  muon train --plan-only --assign 'fc2.weight=muon' the plan alone, with a rule\n"
@@ -205,7 +217,9 @@ void add_train_options(CLI::App& command, TrainOptions& o) {
       "  muon train --schedule wsd --epochs 9 --resume DIR resume a run of fewer epochs, "
       "stopped before its decay, to make it longer\n"
       "  muon train --track tensorboard,wandb --watch gradients");
+  command.callback([&command, &o] { fit_to_model(command, o); });
   add_what_to_train(command, o);
+  add_language_model_options(command, o);
   add_optimizer(command, o);
   add_schedule(command, o);
   add_machine(command, o);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "cli/choices.hpp"
+#include "train/models/gpt.hpp"
 
 #include <cstdint>
 #include <optional>
@@ -14,6 +15,7 @@ class App;
 
 namespace cli {
 
+/// Defaults are those of the networks for images; fit_to_model has those of the language model.
 struct TrainOptions {
   std::string model = "small_net";
   std::string data = "mnist";
@@ -25,6 +27,7 @@ struct TrainOptions {
   muon::AdjustLr adjust_lr = muon::AdjustLr::original;
   MethodChoice method;
   std::vector<std::string> assign;
+  double clip = 0;  // 0: not
 
   ScheduleKind schedule = ScheduleKind::cosine;
   std::int64_t warmup = 0;
@@ -33,9 +36,15 @@ struct TrainOptions {
   std::int64_t batch_size = 128;
   std::int64_t seed = 0;
 
+  GptShape gpt;
+  std::int64_t eval_every = 50;
+  std::optional<std::string> sample;
+  double temperature = 0.8;
+
   c10::ScalarType dtype = c10::ScalarType::Float;
   std::string device = "cpu";
   int threads = 0;
+  bool flush_denormals = false;  // set where the processor can
 
   bool plan_only = false;
   std::optional<std::int64_t> gradients;  // every so many steps; 0: the first of each epoch

@@ -5,7 +5,6 @@
 #include "train/gradients.hpp"
 #include "train/make_optimizer.hpp"
 
-#include <ATen/CPUGeneratorImpl.h>
 #include <torch/torch.h>
 
 #include <algorithm>
@@ -16,29 +15,27 @@
 namespace cli {
 namespace {
 
-/// The order of the training images in an epoch: a function of seed and epoch alone, so that a run
-/// can go on inside one.
-torch::Tensor order_of(std::int64_t epoch, std::int64_t images, std::int64_t seed) {
-  auto generator = at::make_generator<at::CPUGeneratorImpl>(
-      static_cast<std::uint64_t>(seed) * 1000003 + static_cast<std::uint64_t>(epoch));
-  return torch::randperm(images, generator, torch::kInt64);
+namespace F = torch::nn::functional;
+
+/// A row of logits for each of the batch's targets: [n, classes] of images, [n time, classes] of
+/// windows of text.
+torch::Tensor logits_for(const Run& run, const Batch& batch) {
+  return run.model->forward(batch.inputs).flatten(0, -2);
 }
 
 Evaluation evaluate(const Run& run) {
   const torch::NoGradGuard no_grad;
-  const Split& test = run.data.test;
+  const auto summed = F::CrossEntropyFuncOptions().reduction(torch::kSum);
   Evaluation sum;
-  for (std::int64_t first = 0; first < test.size(); first += 1000) {
-    const torch::Tensor chosen = torch::arange(first, std::min(first + 1000, test.size()));
-    const torch::Tensor labels =
-        test.labels.index_select(0, chosen).to(run.tensor_options.device());
-    const torch::Tensor logits =
-        run.model->forward(run.data.batch(test, chosen, run.tensor_options)).to(torch::kFloat32);
-    const auto summed = torch::nn::functional::CrossEntropyFuncOptions().reduction(torch::kSum);
-    sum.loss += torch::nn::functional::cross_entropy(logits, labels, summed).item<double>();
-    sum.accuracy += logits.argmax(1).eq(labels).sum().item<double>();
+  double count = 0;
+  for (std::int64_t i = 0; i < run.data->held_out_batches(); ++i) {
+    const Batch batch = run.data->held_out_batch(i);
+    const torch::Tensor logits = logits_for(run, batch).to(torch::kFloat32);
+    const torch::Tensor targets = batch.targets.flatten();
+    sum.loss += F::cross_entropy(logits, targets, summed).item<double>();
+    sum.accuracy += logits.argmax(1).eq(targets).sum().item<double>();
+    count += static_cast<double>(targets.numel());
   }
-  const auto count = static_cast<double>(test.size());
   return {sum.loss / count, sum.accuracy / count};
 }
 
@@ -49,7 +46,7 @@ Trainer::Trainer(Run& run, const RunFolder& folder, Position& position, Tracking
       folder_(folder),
       position_(position),
       tracking_(tracking),
-      progress_(position.step, run.steps, run.options.batch_size) {}
+      progress_(position.step, run.steps, run.data->batch_content()) {}
 
 int Trainer::train(const StopSignal& stop) {
   while (position_.step < run_.steps || position_.batches > 0) {
@@ -66,10 +63,9 @@ int Trainer::train(const StopSignal& stop) {
 bool Trainer::train_epoch(const StopSignal& stop) {
   const TrainOptions& o = run_.options;
   const double before = progress_.seconds();
-  const torch::Tensor order = order_of(position_.epoch, run_.data.train.size(), o.seed);
   while (position_.batches < run_.steps_an_epoch && position_.step < run_.steps) {
-    const std::int64_t first = position_.batches * o.batch_size;
-    position_.loss_sum += train_batch(order.slice(0, first, first + o.batch_size));
+    position_.loss_sum +=
+        train_batch(run_.data->training_batch(position_.epoch, position_.batches));
     ++position_.batches;
     after_batch();
     if (stop.received() != 0) return false;
@@ -86,16 +82,16 @@ void Trainer::after_batch() {
     progress_.clear();
     print_gradients(*run_.model, position_.step);
   }
-  if (progress_.due(position_.step))
-    progress_.show(label(), position_.step, position_.loss(), learning_rates(*run_.optimizer));
+  if (progress_.due(position_.step)) {
+    progress_.show(run_.data->has_epochs() ? label() + "  " + step_label() : step_label(),
+                   position_.step, position_.loss(), learning_rates(*run_.optimizer));
+  }
   run_.scheduler->step();
 }
 
 /// One step. Returns its loss.
-torch::Tensor Trainer::train_batch(const torch::Tensor& chosen) {
+torch::Tensor Trainer::train_batch(const Batch& batch) {
   const TrainOptions& o = run_.options;
-  const torch::Tensor labels =
-      run_.data.train.labels.index_select(0, chosen).to(run_.tensor_options.device());
   if (o.momentum_warmup > 0) {
     const double last = momentum(o);
     muon::set_momentum(*run_.optimizer,
@@ -103,10 +99,9 @@ torch::Tensor Trainer::train_batch(const torch::Tensor& chosen) {
                                                        std::min(0.85, last), last));
   }
   run_.optimizer->zero_grad();
-  const torch::Tensor logits =
-      run_.model->forward(run_.data.batch(run_.data.train, chosen, run_.tensor_options));
-  const torch::Tensor loss = torch::nn::functional::cross_entropy(logits, labels);
+  const torch::Tensor loss = F::cross_entropy(logits_for(run_, batch), batch.targets.flatten());
   loss.backward();
+  if (o.clip > 0) clip_gradients(*run_.optimizer, o.clip);
   tracking_.before_step(position_.step + 1, *run_.optimizer);
   run_.optimizer->step();
   ++position_.step;
@@ -121,18 +116,23 @@ void Trainer::finish_epoch(double seconds_before) {
   progress_.resume();
   progress_.clear();
   if (!std::isfinite(result.train_loss))
-    throw std::runtime_error(
-        message("the training loss of epoch {} is not finite; lower --lr", position_.epoch));
-  print("{}  train loss {:.4f}  test loss {:.4f}  test accuracy {:.2f} %  {:.1f} s\n", label(),
-        result.train_loss, result.test.loss, 100 * result.test.accuracy, result.seconds);
+    throw std::runtime_error(message("{}: the training loss is not finite; lower --lr", label()));
+  print("{}  train loss {:.4f}  {}  {:.1f} s\n", label(), result.train_loss,
+        run_.data->text_of(result.test), result.seconds);
   std::fflush(stdout);
   position_.results.push_back(result);
   tracking_.epoch(result);
 }
 
+/// What ends with an evaluation: "epoch 2/5", or "step 50/300" of a text.
 std::string Trainer::label() const {
+  if (!run_.data->has_epochs()) return step_label();
   if (run_.options.steps) return message("epoch {}", position_.epoch);
   return message("epoch {}/{}", position_.epoch, run_.options.epochs);
+}
+
+std::string Trainer::step_label() const {
+  return message("step {}/{}", position_.step, run_.steps);
 }
 
 }  // namespace cli

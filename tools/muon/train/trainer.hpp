@@ -11,7 +11,7 @@
 namespace cli {
 
 /// Trains from a position to the end of the run, shows progress, saves checkpoints, and evaluates
-/// after each epoch. Refers to what it is made from.
+/// after each epoch, or every --eval-every steps. Refers to what it is made from.
 class Trainer {
  public:
   Trainer(Run& run, const RunFolder& folder, Position& position, Tracking& tracking);
@@ -29,9 +29,10 @@ class Trainer {
  private:
   bool train_epoch(const StopSignal& stop);
   void after_batch();
-  torch::Tensor train_batch(const torch::Tensor& chosen);
+  torch::Tensor train_batch(const Batch& batch);
   void finish_epoch(double seconds_before);
   std::string label() const;
+  std::string step_label() const;
 
   Run& run_;
   const RunFolder& folder_;

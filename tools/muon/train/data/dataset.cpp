@@ -1,6 +1,7 @@
 #include "train/data/dataset.hpp"
 
 #include "cli/print.hpp"
+#include "train/data/built_in.hpp"
 #include "train/data/idx.hpp"
 
 #include <filesystem>
@@ -31,15 +32,6 @@ Split read_split(const fs::path& folder, const std::string& prefix) {
                 split.images.size(0), labels, split.labels.size(0)));
   }
   return split;
-}
-
-/// Beside an installed program, else where the sources are.
-fs::path mnist_folder() {
-  std::error_code error;
-  const fs::path program = fs::read_symlink("/proc/self/exe", error);
-  const fs::path installed = program.parent_path().parent_path() / "share/muon/mnist";
-  if (!error && fs::exists(installed, error)) return installed;
-  return fs::path(MUON_SOURCE_DATA) / "mnist";
 }
 
 Dataset random_dataset(std::int64_t seed) {
@@ -94,8 +86,9 @@ torch::Tensor Dataset::batch(const Split& split, const torch::Tensor& indices,
 }
 
 Dataset load_dataset(const std::string& name, std::int64_t seed) {
-  Dataset data = name == "random" ? random_dataset(seed)
-                                  : read_folder(name == "mnist" ? mnist_folder() : fs::path(name));
+  Dataset data = name == "random"
+                     ? random_dataset(seed)
+                     : read_folder(name == "mnist" ? built_in_folder("mnist") : fs::path(name));
   measure(data);
   return data;
 }

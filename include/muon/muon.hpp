@@ -10,6 +10,7 @@
 #include <muon/plan/param_group.hpp>
 #include <muon/plan/parameter.hpp>
 #include <muon/plan/plan.hpp>
+#include <muon/plan/recipe.hpp>
 
 #include <muon/optim/learning_rate.hpp>
 #include <muon/optim/muon.hpp>

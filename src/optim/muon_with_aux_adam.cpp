@@ -1,6 +1,7 @@
 #include <muon/optim/muon_with_aux_adam.hpp>
 
 #include <muon/plan/plan.hpp>
+#include <muon/plan/recipe.hpp>
 
 #include <torch/optim/adamw.h>
 
@@ -13,11 +14,17 @@ std::unique_ptr<torch::optim::OptimizerOptions> keller_jordan() {
 
 }  // namespace
 
-MuonWithAuxAdam::MuonWithAuxAdam(const torch::nn::Module& model, double lr)
-    : MuonWithAuxAdam(make_plan(model, default_rules(default_muon(lr), keller_jordan_adam()))) {}
+MuonWithAuxAdam::MuonWithAuxAdam(const torch::nn::Module& model, double lr, double adamw_lr)
+    : MuonWithAuxAdam(model, Recipe{.lr = lr, .adamw_lr = adamw_lr}) {}
 
-MuonWithAuxAdam::MuonWithAuxAdam(const torch::jit::Module& model, double lr)
-    : MuonWithAuxAdam(make_plan(model, default_rules(default_muon(lr), keller_jordan_adam()))) {}
+MuonWithAuxAdam::MuonWithAuxAdam(const torch::jit::Module& model, double lr, double adamw_lr)
+    : MuonWithAuxAdam(model, Recipe{.lr = lr, .adamw_lr = adamw_lr}) {}
+
+MuonWithAuxAdam::MuonWithAuxAdam(const torch::nn::Module& model, const Recipe& recipe)
+    : MuonWithAuxAdam(make_plan(model, default_rules(recipe))) {}
+
+MuonWithAuxAdam::MuonWithAuxAdam(const torch::jit::Module& model, const Recipe& recipe)
+    : MuonWithAuxAdam(make_plan(model, default_rules(recipe))) {}
 
 MuonWithAuxAdam::MuonWithAuxAdam(const torch::nn::Module& model, const MuonOptions& muon,
                                  const torch::optim::AdamWOptions& adamw)

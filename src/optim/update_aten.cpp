@@ -72,8 +72,7 @@ void orthogonalize_(const std::vector<at::Tensor>& momenta,
     }
   }
   for (const auto& [key, bucket] : buckets) {
-    const double factor =
-        lr_factor(std::get<4>(key)->adjust_lr_fn(), std::get<0>(key), std::get<1>(key));
+    const double factor = lr_factor(*std::get<4>(key), std::get<0>(key), std::get<1>(key));
     std::vector<at::Tensor> batch;
     std::int64_t values = 0;
     for (const at::Tensor& block : bucket.blocks) {

@@ -48,7 +48,7 @@ void add_jobs(const MuonUpdate& update, Method method, const at::Tensor& paramet
     const std::int64_t rows = block.transposed ? block.cols : block.rows;
     const std::int64_t cols = block.transposed ? block.rows : block.cols;
     PolarJob<T> job;
-    job.alpha = -options.lr() * lr_factor(options.adjust_lr_fn(), block.rows, block.cols);
+    job.alpha = -options.lr() * lr_factor(options, block.rows, block.cols);
     job.beta = 1 - options.lr() * options.weight_decay();
     job.options = update.orthogonalize;
     job.method = method;

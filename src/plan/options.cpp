@@ -37,10 +37,24 @@ class Checks {
     throw std::invalid_argument(
         fmt::format("[{}] {} is out of range; got {}; {}", where_, name, value, advice));
   }
+  template <typename T>
+  [[noreturn]] void without_effect(const char* name, T value, const char* advice) const {
+    throw std::invalid_argument(
+        fmt::format("[{}] {} has no effect here; got {}; {}", where_, name, value, advice));
+  }
 
  private:
   std::string_view where_;
 };
+
+void check_match_rms_scale(const MuonOptions& options, const Checks& check) {
+  const double scale = options.match_rms_scale();
+  if (!(std::isfinite(scale) && scale > 0))
+    check.refuse("match_rms_scale", scale, "give a finite number above 0");
+  if (scale != default_match_rms_scale && options.adjust_lr_fn() != AdjustLr::match_rms_adamw)
+    check.without_effect("match_rms_scale", scale,
+                         "set adjust_lr_fn(AdjustLr::match_rms_adamw) as well, whose scale it is");
+}
 
 }  // namespace
 
@@ -81,7 +95,7 @@ bool operator==(const MuonOptions& a, const MuonOptions& b) {
   const auto all = [](const MuonOptions& o) {
     return std::tie(o.lr_, o.weight_decay_, o.momentum_, o.nesterov_, o.ns_coefficients_, o.eps_,
                     o.ns_steps_, o.adjust_lr_fn_, o.method_, o.norm_bound_, o.norm_eps_,
-                    o.compute_dtype_);
+                    o.compute_dtype_, o.match_rms_scale_);
   };
   return all(a) == all(b);
 }
@@ -99,6 +113,7 @@ void check_options(const MuonOptions& options, std::string_view where) {
   check.at_least_zero("weight_decay", options.weight_decay());
   check.below_one("momentum", options.momentum());
   check.at_least_zero("eps", options.eps());
+  check_match_rms_scale(options, check);
   const auto& coefficients = options.ns_coefficients();
   if (options.ns_steps() < 0 || options.ns_steps() >= 100)
     check.refuse("ns_steps", options.ns_steps(), "give 0 to 99");
@@ -128,16 +143,20 @@ void check_options(const torch::optim::AdamWOptions& options, std::string_view w
   check.below_one("betas[1]", std::get<1>(options.betas()));
 }
 
-double lr_factor(AdjustLr rule, std::int64_t rows, std::int64_t cols) {
+double lr_factor(AdjustLr rule, std::int64_t rows, std::int64_t cols, double match_rms_scale) {
   if (rows == 0 || cols == 0) return 0;
   const auto outputs = static_cast<double>(rows);
   const auto inputs = static_cast<double>(cols);
   switch (rule) {
-    case AdjustLr::match_rms_adamw: return 0.2 * std::sqrt(std::max(outputs, inputs));
+    case AdjustLr::match_rms_adamw: return match_rms_scale * std::sqrt(std::max(outputs, inputs));
     case AdjustLr::spectral_unclamped: return std::sqrt(outputs / inputs);
     case AdjustLr::original: break;
   }
   return std::sqrt(std::max(1.0, outputs / inputs));
+}
+
+double lr_factor(const MuonOptions& options, std::int64_t rows, std::int64_t cols) {
+  return lr_factor(options.adjust_lr_fn(), rows, cols, options.match_rms_scale());
 }
 
 std::string_view to_string(AdjustLr rule) { return name_of(rule); }

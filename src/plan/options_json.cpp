@@ -58,6 +58,8 @@ void set(MuonOptions& o, const std::string& key, const Json& value) {
     o.norm_eps(enum_of<NormEps>(value));
   } else if (key == "compute_dtype") {
     o.compute_dtype(enum_of<ComputeDtype>(value));
+  } else if (key == "match_rms_scale") {
+    o.match_rms_scale(value.get<double>());
   } else {
     throw std::runtime_error("it is unknown");
   }
@@ -119,6 +121,7 @@ nlohmann::ordered_json options_json(const OptimizerOptions& options) {
     json["norm_bound"] = to_string(o->norm_bound());
     json["norm_eps"] = to_string(o->norm_eps());
     json["compute_dtype"] = to_string(o->compute_dtype());
+    json["match_rms_scale"] = o->match_rms_scale();
   } else if (const auto* adamw = dynamic_cast<const AdamWOptions*>(&options)) {
     json["lr"] = adamw->lr();
     json["betas"] = {std::get<0>(adamw->betas()), std::get<1>(adamw->betas())};

@@ -121,7 +121,7 @@ class PlanBuilder {
   std::size_t first_match(const Parameter& p) {
     std::size_t winner = rules_.size();
     for (std::size_t r = 0; r < rules_.size(); ++r) {
-      if (!rules_[r].matches_(p)) continue;
+      if ((rules_[r].first_ && matched_[r] > 0) || !rules_[r].matches_(p)) continue;
       ++matched_[r];
       winner = std::min(winner, r);
     }

@@ -45,7 +45,7 @@ std::vector<double> effective_rates(const Assignment& a) {
   std::vector<double> rates;
   if (const auto* options = muon_options(a)) {
     for (const MatrixShape& s : matrices(a))
-      rates.push_back(options->lr() * lr_factor(options->adjust_lr_fn(), s.rows, s.cols));
+      rates.push_back(options->lr() * lr_factor(*options, s.rows, s.cols));
   }
   return rates;
 }

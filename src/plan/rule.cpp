@@ -1,4 +1,5 @@
 // Rules: conditions on parameters, and the built-in list.
+#include <muon/plan/recipe.hpp>
 #include <muon/plan/rule.hpp>
 
 #include "plan/role.hpp"
@@ -53,6 +54,12 @@ bool has_side_of_one(const Parameter& p) {
   }
 }
 
+template <class Options>
+Options with_rate(Options options, const std::optional<double>& lr) {
+  if (lr) options.lr(*lr);
+  return options;
+}
+
 }  // namespace
 
 Rule::Rule(std::string label, Predicate matches)
@@ -85,6 +92,11 @@ Rule Rule::view(MatrixView view) && {
   return std::move(*this);
 }
 
+Rule Rule::first() && {
+  first_ = true;
+  return std::move(*this);
+}
+
 Rule Rule::optional() && {
   optional_ = true;
   return std::move(*this);
@@ -96,6 +108,7 @@ Rule Rule::use(const torch::optim::AdamWOptions& options) const& {
 }
 Rule Rule::freeze() const& { return Rule(*this).freeze(); }
 Rule Rule::view(MatrixView view) const& { return Rule(*this).view(std::move(view)); }
+Rule Rule::first() const& { return Rule(*this).first(); }
 Rule Rule::optional() const& { return Rule(*this).optional(); }
 
 Rule by_name(std::string glob) {
@@ -133,34 +146,48 @@ Rule otherwise() {
   return Rule("otherwise", [](const Parameter&) { return true; }).optional();
 }
 
-std::vector<Rule> default_rules() { return default_rules(default_muon(), keller_jordan_adam()); }
+std::vector<Rule> default_rules() { return default_rules(Recipe()); }
 
 std::vector<Rule> default_rules(const MuonOptions& muon, const torch::optim::AdamWOptions& adamw) {
+  return default_rules(Recipe{.muon = muon, .adamw = adamw});
+}
+
+std::vector<Rule> default_rules(const Recipe& recipe) {
+  const auto muon = with_rate(recipe.muon, recipe.lr);
+  const auto adamw = with_rate(recipe.adamw, recipe.adamw_lr);
+  const auto embedding = with_rate(recipe.embedding.value_or(adamw), recipe.embedding_lr);
+  const auto head = with_rate(recipe.head.value_or(adamw), recipe.head_lr);
+  const auto vectors = with_rate(recipe.vectors.value_or(adamw), recipe.vector_lr);
+  const auto has_role = [](Role role) {
+    return [role](const Parameter& p) { return p.role == role; };
+  };
   const auto vector_like = [](const Parameter& p) {
     return p.shape.size() < 2 || p.role == Role::gain || p.role == Role::bias;
   };
-  return {
-      where("embedding", [](const Parameter& p) { return p.role == Role::embedding; })
-          .use(adamw)
-          .optional(),
-      where("output head", [](const Parameter& p) { return p.role == Role::output_head; })
-          .use(adamw)
-          .optional(),
-      where("gain, bias or vector", vector_like).use(adamw).optional(),
-      where("no values", [](const Parameter& p) { return !has_values(p); }).use(adamw).optional(),
-      where("depthwise convolution", is_depthwise).use(adamw).optional(),
-      where("matrix with a side of 1", has_side_of_one).use(adamw).optional(),
-      where("other matrices", [](const Parameter&) { return true; }).use(muon).optional(),
-  };
+  std::vector<Rule> rules{where("embedding", has_role(Role::embedding)).use(embedding),
+                          where("output head", has_role(Role::output_head)).use(head),
+                          where("gain, bias or vector", vector_like).use(vectors)};
+  if (recipe.first_convolution_to_adamw)
+    rules.push_back(where("first convolution", has_role(Role::convolution)).first().use(adamw));
+  rules.push_back(where("no values", [](const Parameter& p) { return !has_values(p); }).use(adamw));
+  rules.push_back(where("depthwise convolution", is_depthwise).use(adamw));
+  rules.push_back(where("matrix with a side of 1", has_side_of_one).use(adamw));
+  rules.push_back(where("other matrices", [](const Parameter&) { return true; }).use(muon));
+  for (Rule& rule : rules) rule = std::move(rule).optional();
+  return rules;
 }
 
 std::vector<Rule> with_default_rules(std::vector<Rule> first) {
-  return with_default_rules(std::move(first), default_muon(), keller_jordan_adam());
+  return with_default_rules(std::move(first), Recipe());
 }
 
 std::vector<Rule> with_default_rules(std::vector<Rule> first, const MuonOptions& muon,
                                      const torch::optim::AdamWOptions& adamw) {
-  for (Rule& rule : default_rules(muon, adamw)) first.push_back(std::move(rule));
+  return with_default_rules(std::move(first), Recipe{.muon = muon, .adamw = adamw});
+}
+
+std::vector<Rule> with_default_rules(std::vector<Rule> first, const Recipe& recipe) {
+  for (Rule& rule : default_rules(recipe)) first.push_back(std::move(rule));
   return first;
 }
 

@@ -209,6 +209,27 @@ TEST(Golden, TorchOptimMuon) {
   }
 }
 
+/// A recipe that keeps AdamW's rate and decay, against PyTorch's own way to do it.
+TEST(Golden, DropInIsTorchOptimMuon) {
+  std::size_t replayed = 0;
+  for (const Case& one : cases_of("torch_optim_muon")) {
+    const Json& options = one.at("options");
+    if (options.value("adjust_lr_fn", Json()) != "match_rms_adamw") continue;
+    SCOPED_TRACE(one.name() + ": " + one.at("ns_dtype").dump());
+    const auto adamw = torch::optim::AdamWOptions(options.at("lr").get<double>())
+                           .weight_decay(muon::MuonOptions().weight_decay());  // the case has none
+    auto ours = parameters(one.at("initial"), param_dtype(one));
+    muon::MuonOptions recipe = muon::drop_in(adamw).muon;
+    recipe.method(muon::Method::newton_schulz).compute_dtype(compute_dtype(one));
+    EXPECT_EQ(recipe,
+              muon_options(one, "options", muon::MuonOptions().compute_dtype(compute_dtype(one))));
+    muon::Muon optimizer(ours, recipe);
+    replay(one, optimizer, ours, param_dtype(one));
+    ++replayed;
+  }
+  EXPECT_GE(replayed, 3u);  // one for each type of the products
+}
+
 TEST(Golden, MuonWithAuxAdam) {
   for (const Case& one : cases_of("muon_with_aux_adam")) {
     SCOPED_TRACE(one.name() + ": " + one.at("ns_dtype").dump() + " " +

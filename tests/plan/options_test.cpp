@@ -49,6 +49,7 @@ TEST(MuonOptions, DefaultsArePyTorchs) {  // torch.optim.Muon, 2.14
   EXPECT_EQ(options.adjust_lr_fn(), AdjustLr::original);
   EXPECT_EQ(options.norm_eps(), NormEps::clamp);
   EXPECT_EQ(options.compute_dtype(), ComputeDtype::automatic);
+  EXPECT_EQ(options.match_rms_scale(), 0.2);
 }
 
 TEST(MuonOptions, KellerJordansAreHis) {
@@ -105,7 +106,8 @@ TEST(MuonOptions, EqualityLooksAtEveryOption) {
                                         MuonOptions().norm_eps(NormEps::add),
                                         MuonOptions().compute_dtype(ComputeDtype::float64),
                                         MuonOptions().method(muon::Method::dwh2),
-                                        MuonOptions().norm_bound(muon::NormBound::schatten4)};
+                                        MuonOptions().norm_bound(muon::NormBound::schatten4),
+                                        MuonOptions().match_rms_scale(0.18)};
   EXPECT_EQ(MuonOptions(), MuonOptions());
   for (std::size_t i = 0; i < others.size(); ++i) EXPECT_FALSE(others[i] == MuonOptions()) << i;
 }
@@ -191,6 +193,15 @@ TEST(MuonOptionsRange, RefusesEachBadValueByName) {
                  "ns_coefficients");
 }
 
+TEST(MuonOptionsRange, AScaleOfAdamWsUpdatesIsPositiveAndHasAnEffect) {
+  const auto with = [](double scale) {
+    return MuonOptions().adjust_lr_fn(AdjustLr::match_rms_adamw).match_rms_scale(scale);
+  };
+  for (const double bad : {0.0, -0.2, nan, infinity}) expect_refused(with(bad), "match_rms_scale");
+  expect_refused(MuonOptions().match_rms_scale(0.18), "match_rms_adamw");
+  EXPECT_NO_THROW(muon::check_options(with(0.18), ""));
+}
+
 TEST(MuonOptionsRange, AcceptsItsEnds) {
   EXPECT_NO_THROW(
       muon::check_options(MuonOptions(0).weight_decay(0).momentum(0).eps(0).ns_steps(0), ""));
@@ -223,6 +234,12 @@ TEST(LrFactor, OriginalGrowsWithTallMatricesOnly) {
 TEST(LrFactor, MatchRmsAdamwGrowsWithTheLongerSide) {
   EXPECT_DOUBLE_EQ(muon::lr_factor(AdjustLr::match_rms_adamw, 400, 100), 4);
   EXPECT_DOUBLE_EQ(muon::lr_factor(AdjustLr::match_rms_adamw, 100, 400), 4);
+}
+
+TEST(LrFactor, TheScaleOfMatchRmsAdamwIsAnOption) {
+  const auto options = MuonOptions().adjust_lr_fn(AdjustLr::match_rms_adamw).match_rms_scale(0.18);
+  EXPECT_DOUBLE_EQ(muon::lr_factor(options, 100, 400), 3.6);
+  EXPECT_DOUBLE_EQ(muon::lr_factor(MuonOptions(), 400, 100), 2);
 }
 
 TEST(LrFactor, SpectralUnclampedShrinksForWideMatrices) {

@@ -205,6 +205,15 @@ TEST(PlanRules, AnOptionalRuleMayMatchNothing) {
       Net(), {by_name("nothing").optional().use(to_adamw), otherwise().use(to_adamw)}));
 }
 
+TEST(PlanRules, FirstTakesOneParameterOnly) {
+  EXPECT_EQ(muons({by_dim(2).first().use(to_adamw), by_name("blocks.*").first().use(to_adamw),
+                   by_name("blocks.1.*.weight").use(to_muon), otherwise().use(to_adamw)}),
+            (Names{"blocks.1.qkv.weight", "blocks.1.fc.weight"}));
+  const Plan plan =
+      make_plan(Net(), {by_name("blocks.*").first().use(to_muon), otherwise().use(to_adamw)});
+  EXPECT_EQ(under(plan, Algorithm::muon), (Names{"blocks.0.qkv.weight"}));
+}
+
 TEST(PlanRules, DefaultsComeAfterOnesOwn) {
   std::vector<Rule> rules{by_name("blocks.0.fc.weight").use(to_adamw)};
   for (const Rule& rule : muon::default_rules()) rules.push_back(rule);

@@ -74,6 +74,26 @@ INSTANTIATE_TEST_SUITE_P(Checkpoint, EveryKind,
                                          Kind{"muon", muon_only}),
                          [](const auto& entry) { return entry.param.name; });
 
+TEST(Checkpoint, TheScaleOfAdamWsUpdatesIsKept) {
+  const auto with = [](double scale) {
+    return [scale](Net& net) {
+      return std::make_unique<muon::MuonWithAuxAdam>(
+          *net, muon::drop_in(torch::optim::AdamWOptions(1e-3), scale));
+    };
+  };
+  Folder folder;
+  Session from(with(0.18)), to(with(0.2), 2);
+  from.train_to(3);
+  const fs::path file = muon::save_checkpoint(folder / "a.safetensors", from.parts());
+  EXPECT_THAT(error_of([&] { muon::load_checkpoint(file, to.parts()); }),
+              HasSubstr("match_rms_scale of group 0 (muon) is 0.18 there and 0.2 here"));
+  std::stringstream archive;
+  torch::save(*from.optimizer, archive);
+  torch::load(*to.optimizer, archive);
+  const auto& options = to.optimizer->param_groups()[0].options();
+  EXPECT_EQ(static_cast<const muon::MuonOptions&>(options).match_rms_scale(), 0.18);
+}
+
 TEST(Checkpoint, GroupsMayComeInAnotherOrder) {
   Folder folder;
   Session first(mixed);

@@ -301,6 +301,25 @@ TEST(Python, NoneOfAdjustLrIsPythonsDefault) {
             muon::AdjustLr::original);
 }
 
+/// torch.optim.Muon has one scale of `match_rms_adamw`.
+TEST(Python, AScaleOfOnesOwnIsNotPythons) {
+  Folder folder;
+  const ParametersImpl p;
+  const auto options = [](double scale) {
+    return muon::MuonOptions(0.3)
+        .adjust_lr_fn(muon::AdjustLr::match_rms_adamw)
+        .match_rms_scale(scale);
+  };
+  muon::Muon pythons({p["first"]}, options(0.2)), own({p["first"]}, options(0.15));
+  EXPECT_THAT(error_of([&] { muon::save_python_optimizer(folder / "a.pt", own); }),
+              AllOf(HasSubstr("match_rms_scale of 0.15"), HasSubstr("0.2 alone"),
+                    HasSubstr("lr 0.225 and weight_decay 0.133333")));
+  EXPECT_FALSE(fs::exists(folder / "a.pt"));
+  muon::save_python_optimizer(folder / "a.pt", pythons);
+  muon::load_python_optimizer(folder / "a.pt", own);
+  EXPECT_EQ(static_cast<muon::MuonOptions&>(own.param_groups()[0].options()), options(0.2));
+}
+
 TEST(Python, NamesAreNeverIgnoredNorUsedTwice) {
   const ParametersImpl p;
   muon::Muon unnamed({p["third"], p["second"], p["first"]}, 0.3);

@@ -17,6 +17,7 @@ struct Module;
 namespace muon {
 
 class Plan;
+struct Recipe;
 
 /// Muon for the hidden matrices and AdamW for everything else, in one object: Keller Jordan's
 /// MuonWithAuxAdam, with the factor of a convolution read from its flattened matrix. The one-line
@@ -26,6 +27,8 @@ class Plan;
 ///
 ///     muon::MuonWithAuxAdam optimizer(*model);        // as torch::optim::AdamW(model->parameters())
 ///     muon::MuonWithAuxAdam optimizer(*model, 0.02);  // with Muon's learning rate
+///     muon::MuonWithAuxAdam optimizer(*model, {.lr = 0.02, .adamw_lr = 3e-4, .head_lr = 1e-3});
+///     muon::MuonWithAuxAdam optimizer(*model, muon::drop_in(adamw));  // AdamW's rate and decay
 ///     muon::MuonWithAuxAdam optimizer(muon::make_plan(*model, rules));
 ///
 /// The AdamW update is decoupled decay, bias-corrected moments, `eps` added to the root:
@@ -43,12 +46,20 @@ class Plan;
 /// Source   https://github.com/KellerJordan/Muon
 class MUON_API MuonWithAuxAdam : public GroupedOptimizer {
  public:
-  /// The built-in plan, `make_plan(model)`: default_muon(lr) and keller_jordan_adam().
-  explicit MuonWithAuxAdam(const torch::nn::Module& model, double lr = 0.02);
-  explicit MuonWithAuxAdam(const torch::jit::Module& model, double lr = 0.02);
+  /// The built-in plan, `make_plan(model)`: default_muon(lr) and keller_jordan_adam(adamw_lr).
+  explicit MuonWithAuxAdam(const torch::nn::Module& model, double lr = 0.02,
+                           double adamw_lr = 3e-4);
+  explicit MuonWithAuxAdam(const torch::jit::Module& model, double lr = 0.02,
+                           double adamw_lr = 3e-4);
+  /// The built-in plan with other options, `make_plan(model, default_rules(recipe))`.
+  MuonWithAuxAdam(const torch::nn::Module& model, const Recipe& recipe);
+  MuonWithAuxAdam(const torch::jit::Module& model, const Recipe& recipe);
   /// The built-in plan with these options for its two kinds of group.
   MuonWithAuxAdam(const torch::nn::Module& model, const MuonOptions& muon,
                   const torch::optim::AdamWOptions& adamw);
+  /// A number beside options would be PyTorch's options with that rate: give two of a kind.
+  MuonWithAuxAdam(const torch::nn::Module&, double, const torch::optim::AdamWOptions&) = delete;
+  MuonWithAuxAdam(const torch::nn::Module&, const MuonOptions&, double) = delete;
   /// With Groups::single, all parameters are in one group and keep their own algorithms and
   /// options.
   explicit MuonWithAuxAdam(const Plan& plan, Groups show = Groups::by_options);

@@ -31,16 +31,21 @@ enum class AdjustLr {
   /// sqrt(max(1, rows / cols)). K. Jordan, https://kellerjordan.github.io/posts/muon/. Goes with lr
   /// near 0.02.
   original,
-  /// 0.2 sqrt(max(rows, cols)): an update as large as AdamW's, so AdamW's lr and decay can be kept.
-  /// Moonshot, https://arxiv.org/abs/2502.16982
+  /// c sqrt(max(rows, cols)): an update as large as AdamW's, so AdamW's lr and decay can be kept. c
+  /// is 0.2 in PyTorch and `match_rms_scale` here. Moonshot, https://arxiv.org/abs/2502.16982
   match_rms_adamw,
   /// sqrt(rows / cols). Scion, https://arxiv.org/abs/2502.07529; in PyTorch from 2.14.
   spectral_unclamped,
 };
 MUON_API std::string_view to_string(AdjustLr rule);
 
+/// Moonshot's c of AdjustLr::match_rms_adamw, the only one that torch.optim.Muon has.
+inline constexpr double default_match_rms_scale = 0.2;
+
 /// The factor by which `rule` multiplies lr. Dimensionless; 0 for a matrix without entries.
-MUON_API double lr_factor(AdjustLr rule, std::int64_t rows, std::int64_t cols);
+/// `match_rms_scale` is the c of AdjustLr::match_rms_adamw.
+MUON_API double lr_factor(AdjustLr rule, std::int64_t rows, std::int64_t cols,
+                          double match_rms_scale = default_match_rms_scale);
 
 /// Options of one group. Names, order and defaults are those of Python's torch.optim.Muon (2.14);
 /// below the line is what it lacks. Checked when a group is added and again at every step, since
@@ -84,6 +89,10 @@ class MUON_API MuonOptions : public torch::optim::OptimizerCloneableOptions<Muon
   TORCH_ARG(NormBound, norm_bound) = NormBound::frobenius;
   TORCH_ARG(NormEps, norm_eps) = NormEps::clamp;
   TORCH_ARG(ComputeDtype, compute_dtype) = ComputeDtype::automatic;
+  /// The c of AdjustLr::match_rms_adamw: the root mean square of an update before lr. > 0; other
+  /// rules have no use for another value than 0.2, and refuse it. Moonshot has 0.2, DeepSeek-V4
+  /// 0.18; sqrt((1 - beta1) / (1 + beta1)) is that of Adam's updates where gradients are noise.
+  TORCH_ARG(double, match_rms_scale) = default_match_rms_scale;
 
  public:
   /// Sets the coefficients and, with them, the number of steps.
@@ -101,6 +110,9 @@ class MUON_API MuonOptions : public torch::optim::OptimizerCloneableOptions<Muon
   void set_lr(double lr) override { this->lr(lr); }
   friend MUON_API bool operator==(const MuonOptions& left, const MuonOptions& right);
 };
+
+/// The factor by which these options multiply lr for a matrix of rows x cols.
+MUON_API double lr_factor(const MuonOptions& options, std::int64_t rows, std::int64_t cols);
 
 /// The algorithm that options of this type are for.
 /// Errors   std::invalid_argument for a type that is neither MuonOptions nor

@@ -21,15 +21,17 @@
 
 namespace muon {
 
+struct Recipe;
+
 /// A condition on parameters and what to do with those that meet it. Made by the `by_...` functions
 /// below.
 ///
 ///     muon::by_name("*embed*").use(muon::keller_jordan_adam(3e-3))
 ///     muon::by_name("attn.qkv.weight").view(muon::MatrixView::matrix().chunk_rows(36)).use(muon::keller_jordan_muon())
 ///
-/// Safety   A value. `use`, `freeze`, `view` and `optional` leave the rule alone and return the
-///          changed one, so their result must be kept: `rule = rule.optional();`. On a temporary
-///          they move instead of copying, and a chain costs no copies.
+/// Safety   A value. `use`, `freeze`, `view`, `first` and `optional` leave the rule alone and return
+///          the changed one, so their result must be kept: `rule = rule.optional();`. On a
+///          temporary they move instead of copying, and a chain costs no copies.
 class MUON_API Rule {
  public:
   using Predicate = std::function<bool(const Parameter&)>;
@@ -54,6 +56,10 @@ class MUON_API Rule {
   [[nodiscard]] Rule view(MatrixView view) const&;
   [[nodiscard]] Rule view(MatrixView view) &&;
 
+  /// Only the first parameter that meets the condition, in the model's order.
+  [[nodiscard]] Rule first() const&;
+  [[nodiscard]] Rule first() &&;
+
   /// The rule may match nothing. Without this, a rule that decides no parameter is an error: it is
   /// most often a misspelt name.
   [[nodiscard]] Rule optional() const&;
@@ -67,6 +73,7 @@ class MUON_API Rule {
   std::optional<Algorithm> algorithm_;
   std::shared_ptr<const torch::optim::OptimizerOptions> options_;
   std::optional<MatrixView> view_;
+  bool first_ = false;
   bool optional_ = false;
 };
 
@@ -87,12 +94,18 @@ class MUON_API Rule {
 /// The built-in rules: embeddings, output head, everything below two dimensions, parameters without
 /// values, depthwise convolutions and matrices with a side of 1 -> AdamW; the other matrices ->
 /// Muon. They decide every real parameter that `describe` finds. The options are `default_muon()`
-/// and `keller_jordan_adam()` unless given.
+/// and `keller_jordan_adam()` unless given; a Recipe (recipe.hpp) has them by role.
 ///
 /// Source   K. Jordan, "Muon", 2024, https://kellerjordan.github.io/posts/muon/ (what Muon is for)
 [[nodiscard]] MUON_API std::vector<Rule> default_rules();
 [[nodiscard]] MUON_API std::vector<Rule> default_rules(const MuonOptions& muon,
                                                        const torch::optim::AdamWOptions& adamw);
+[[nodiscard]] MUON_API std::vector<Rule> default_rules(const Recipe& recipe);
+/// A number would be PyTorch's options with that rate. Two rates are a Recipe:
+/// `default_rules({.lr = 0.02, .adamw_lr = 3e-4})`.
+std::vector<Rule> default_rules(double, const torch::optim::AdamWOptions&) = delete;
+std::vector<Rule> default_rules(const MuonOptions&, double) = delete;
+std::vector<Rule> default_rules(double, double) = delete;
 
 /// `first`, then the built-in rules: to change a few parameters only.
 ///     auto rules = muon::with_default_rules(
@@ -100,5 +113,11 @@ class MUON_API Rule {
 [[nodiscard]] MUON_API std::vector<Rule> with_default_rules(std::vector<Rule> first);
 [[nodiscard]] MUON_API std::vector<Rule> with_default_rules(
     std::vector<Rule> first, const MuonOptions& muon, const torch::optim::AdamWOptions& adamw);
+[[nodiscard]] MUON_API std::vector<Rule> with_default_rules(std::vector<Rule> first,
+                                                            const Recipe& recipe);
+std::vector<Rule> with_default_rules(std::vector<Rule>, double,
+                                     const torch::optim::AdamWOptions&) = delete;
+std::vector<Rule> with_default_rules(std::vector<Rule>, const MuonOptions&, double) = delete;
+std::vector<Rule> with_default_rules(std::vector<Rule>, double, double) = delete;
 
 }  // namespace muon

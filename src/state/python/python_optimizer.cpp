@@ -187,6 +187,9 @@ std::optional<Json> PythonOptimizer::json_of(const Value& value) const {
 }
 
 Json PythonOptimizer::options_of(std::size_t group, Json ours) const {
+  // a scale of our own does not go with the rule of torch.optim.Muon
+  if (get(*groups_[group].dict, "adjust_lr_fn") != nullptr)
+    ours.erase("match_rms_scale");  // what is missing is the default
   for (const auto& [key, value] : ours.items()) {
     const Value* const theirs = get(*groups_[group].dict, key);
     // PyTorch's default

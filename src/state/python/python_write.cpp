@@ -119,6 +119,14 @@ Dict muon_group(const MuonOptions& o, Style style) {
         "[python_state] the group has coefficients for each step; torch.optim.Muon has one triple "
         "for all");
   }
+  if (o.match_rms_scale() != default_match_rms_scale) {
+    throw std::invalid_argument(
+        fmt::format("[python_state] the group has a match_rms_scale of {}; torch.optim.Muon has {} "
+                    "alone, with which lr {:.6g} and weight_decay {:.6g} make the same steps",
+                    o.match_rms_scale(), default_match_rms_scale,
+                    o.lr() * o.match_rms_scale() / default_match_rms_scale,
+                    o.weight_decay() * default_match_rms_scale / o.match_rms_scale()));
+  }
   const NewtonSchulzStep& step = o.ns_coefficients().front();
   return group.set("nesterov", o.nesterov())
       .set("ns_coefficients", tuple_of({step.a, step.b, step.c}))

@@ -14,6 +14,7 @@
 #include <torch/torch.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <filesystem>
 #include <thread>
 #include <utility>
@@ -23,14 +24,20 @@ namespace {
 
 namespace fs = std::filesystem;
 
+/// OMP_NUM_THREADS counts, as in any program with OpenMP: whoever sets it shares the machine, where
+/// threads without a processor of their own make a step ten times slower. LibTorch's own choice is
+/// one thread for two processors in some versions.
+int default_threads() {
+  if (std::getenv("OMP_NUM_THREADS") != nullptr) return torch::get_num_threads();
+  return std::clamp(static_cast<int>(std::thread::hardware_concurrency()), 1, 8);
+}
+
 /// Before the threads are there, since they take over how this one treats denormal numbers. At a
 /// high learning rate many values pass through that range, in which processors are slow: runs are
-/// up to 1.5 times faster without. LibTorch's own choice is one thread for two processors in some
-/// versions.
+/// up to 1.5 times faster without.
 void set_processors(TrainOptions& o) {
   o.flush_denormals = at::globalContext().setFlushDenormal(true);
-  const int processors = static_cast<int>(std::thread::hardware_concurrency());
-  torch::set_num_threads(o.threads > 0 ? o.threads : std::clamp(processors, 1, 8));
+  torch::set_num_threads(o.threads > 0 ? o.threads : default_threads());
 }
 
 /// A summary inside the run's folder is checked with that.

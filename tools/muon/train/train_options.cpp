@@ -112,7 +112,9 @@ void add_machine(CLI::App& command, TrainOptions& o) {
   add_choice(command, "--dtype", o.dtype,
              "Of weights and activations; what would be denormal is zero, which is faster");
   command.add_option("--device", o.device, "cpu, cuda, or cuda:N")->capture_default_str();
-  command.add_option("--threads", o.threads, "Processor threads; 0: one a processor, at most 8")
+  command
+      .add_option("--threads", o.threads,
+                  "Processor threads; 0: OMP_NUM_THREADS, or one a processor, at most 8")
       ->check(CLI::Range(0, 1024).description("0 to 1024"))
       ->capture_default_str();
 }

@@ -32,18 +32,18 @@ struct MUON_API Recipe {
   using MuonHalf = WholeOptions<MuonOptions>;
   using AdamWHalf = WholeOptions<torch::optim::AdamWOptions>;
 
-  MuonHalf muon = default_muon();          ///< the hidden matrices
-  AdamWHalf adamw = keller_jordan_adam();  ///< all else
-  std::optional<AdamWHalf> embedding;      ///< embeddings, instead of `adamw`
-  std::optional<AdamWHalf> head;           ///< the output head
-  std::optional<AdamWHalf> vectors;        ///< gains, biases and whatever has no two dimensions
+  MuonHalf muon = default_muon();           ///< the hidden matrices
+  AdamWHalf adamw = keller_jordan_adam();   ///< all else
+  std::optional<AdamWHalf> embedding = {};  ///< embeddings, instead of `adamw`
+  std::optional<AdamWHalf> head = {};       ///< the output head
+  std::optional<AdamWHalf> vectors = {};    ///< gains, biases and whatever has no two dimensions
 
   // Learning rates, each instead of the one in the options of its part.
-  std::optional<double> lr;        ///< of `muon`
-  std::optional<double> adamw_lr;  ///< of `adamw`
-  std::optional<double> embedding_lr;
-  std::optional<double> head_lr;
-  std::optional<double> vector_lr;
+  std::optional<double> lr = {};        ///< of `muon`
+  std::optional<double> adamw_lr = {};  ///< of `adamw`
+  std::optional<double> embedding_lr = {};
+  std::optional<double> head_lr = {};
+  std::optional<double> vector_lr = {};
 
   /// The first convolution, in the model's order, goes to AdamW, where Keller Jordan leaves it: its
   /// input is an image, and nothing that another layer has made.

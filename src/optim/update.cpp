@@ -17,7 +17,7 @@
 namespace muon {
 
 void match_dtype_and_device_(at::Tensor& state, const at::Tensor& like) {
-  // a state that is made under InferenceMode can be written after it too
+  // so that a state created under InferenceMode can also be written later
   const c10::InferenceMode normal_tensors(false);
   const c10::NoGradGuard no_grad;  // InferenceMode(false) turns gradients on
   if (!state.defined()) {
@@ -35,7 +35,7 @@ std::vector<std::size_t> nonfinite(const std::vector<at::Tensor>& tensors) {
       devices[tensors[i].device().str()].push_back(i);
   }
   for (const auto& [device, indices] : devices) {
-    std::vector<at::Tensor> finite;  // the largest magnitude: one read, and NaN wins
+    std::vector<at::Tensor> finite;  // by the largest magnitude: one read, and NaN propagates
     for (const std::size_t i : indices) {
       finite.push_back(at::isfinite(
           at::linalg_vector_norm(tensors[i], std::numeric_limits<double>::infinity())));

@@ -25,12 +25,12 @@ namespace kernels {
 class Workspace;
 }
 
-/// Zeros like `like` if `state` is undefined, and moved to its dtype and device if they differ:
-/// module->to() moves a parameter and keeps its identity, and so its state.
+/// Makes `state` zeros like `like` if it is undefined, and converts it to the dtype and device of
+/// `like` if they differ: module->to() moves a parameter but keeps its identity, and so its state.
 void match_dtype_and_device_(at::Tensor& state, const at::Tensor& like);
 
 /// Returns the indices of the tensors that hold NaN or infinity. Reads each tensor once; on a
-/// device all of them are read before the one wait.
+/// device, all of them are read before the only synchronization.
 std::vector<std::size_t> nonfinite(const std::vector<at::Tensor>& tensors);
 
 struct MuonUpdate {
@@ -64,8 +64,8 @@ class PreparedUpdate {
 ///          https://arxiv.org/abs/1904.09237
 class Step {
  public:
-  /// Errors   std::bad_alloc, c10::Error for a device out of memory; nothing has been changed then
-  ///          but the dtype and device of states that follow a moved parameter.
+  /// Errors   std::bad_alloc, c10::Error for a device out of memory; nothing has changed then
+  ///          except the dtype and device of states that follow a moved parameter.
   Step(const std::vector<MuonUpdate>& muon, const std::vector<AdamWUpdate>& adamw,
        kernels::Workspace& workspace);
   void apply();

@@ -19,8 +19,8 @@
 namespace muon {
 namespace {
 
-/// A batch is cut when it holds this many values, so that the work space stays within some hundred
-/// MiB whatever the model.
+/// A batch ends when it holds this many values, so that the work space stays within some hundred
+/// MiB for any model.
 constexpr std::int64_t batch_values = std::int64_t{1} << 24;
 
 /// LibTorch 1.13 has no lerp of float16 on a CPU, so it is computed in float32.
@@ -104,7 +104,7 @@ class MuonAten : public PreparedUpdate {
   void apply() override {
     for (std::size_t i = 0; i < updates_.size(); ++i) {
       MuonUpdate& u = updates_[i];
-      // in InferenceMode both normal tensors and those that were made under it can be written
+      // in InferenceMode, both normal and inference tensors can be written
       const c10::InferenceMode write_any(c10::InferenceMode::is_enabled() ||
                                          u.buffer.is_inference() || u.parameter.is_inference());
       const c10::NoGradGuard no_grad;  // InferenceMode(false) turns gradients on
@@ -119,7 +119,7 @@ class MuonAten : public PreparedUpdate {
  private:
   std::vector<MuonUpdate> updates_;
   std::vector<at::Tensor> factors_;
-  // the buffers after the step, where they cannot be moved in place
+  // the buffers after the step, where they cannot be updated in place
   std::vector<at::Tensor> moved_;
 };
 
@@ -142,7 +142,7 @@ void adamw_aten(const AdamWUpdate& update) {
 }
 
 #ifdef MUON_HAS_FUSED_ADAMW
-/// LibTorch's kernel refuses tensors that do not lie in memory alike.
+/// LibTorch's fused kernel refuses tensors of different memory layouts.
 bool same_layout(const AdamWUpdate& u) {
   const auto alike = [&](const at::Tensor& t) { return t.strides() == u.parameter.strides(); };
   return u.parameter.is_non_overlapping_and_dense() && alike(u.gradient) &&
@@ -150,7 +150,7 @@ bool same_layout(const AdamWUpdate& u) {
          (!u.options->amsgrad() || alike(u.state->max_exp_avg_sq()));
 }
 
-/// What LibTorch's one kernel takes: many tensors of one group, device and step.
+/// The arguments of LibTorch's fused kernel: many tensors of one group, device and step.
 struct FusedAdamW {
   const torch::optim::AdamWOptions* options;
   std::vector<at::Tensor> parameters, gradients, averages, squares, largest, steps;

@@ -9,7 +9,7 @@
 
 namespace muon {
 
-/// Computes all orthogonal factors, into memory of the size of the parameters.
+/// Computes all orthogonal factors, which takes memory of the size of the parameters.
 std::unique_ptr<PreparedUpdate> prepare_muon_aten(std::vector<MuonUpdate> updates);
 
 /// LibTorch's fused kernel where it has one; else operation by operation, whose temporaries are as

@@ -24,7 +24,7 @@ namespace {
 
 bool is_kernel_type(at::ScalarType type) { return type == at::kFloat || type == at::kDouble; }
 
-/// The longest side of the update's matrices, and the longest way from row to row.
+/// The longest side of the update's matrices or distance between their rows.
 std::int64_t longest(const MuonUpdate& update) {
   std::int64_t most = 0;
   for (const MatrixBlock& block : *update.blocks)
@@ -74,7 +74,7 @@ class MuonCpu : public PreparedUpdate {
   MuonCpu(const std::vector<MuonUpdate>& updates, kernels::Workspace& workspace)
       : workspace_(workspace) {
     StagingArea area(std::is_same_v<T, double> ? at::kDouble : at::kFloat);
-    std::vector<std::size_t> ends;  // of the batches
+    std::vector<std::size_t> ends;  // of batches
     for (const MuonUpdate& update : updates) {
       tensors_.push_back(
           {area.add(update.parameter), area.add(update.gradient), area.add(update.buffer)});
@@ -243,7 +243,7 @@ class AdamWCpuOfBothTypes : public PreparedUpdate {
   std::optional<AdamWCpu<double>> doubles_;
 };
 
-/// The number of values that are copied at most before they are looked at.
+/// The number of values that are copied at most before they are checked.
 constexpr std::int64_t nonfinite_values = std::int64_t{1} << 24;
 
 at::Tensor contiguous_copy(const at::Tensor& tensor, at::ScalarType type) {
@@ -290,8 +290,8 @@ std::vector<std::size_t> nonfinite_cpu(const std::vector<at::Tensor>& tensors) {
 
 bool supported_by_kernels(const MuonUpdate& update) {
   const Backend backend = backend_of(update);
-  // the kernels move the momentum in the type of the products, which would lose digits of a float64
-  // momentum
+  // the kernels update the momentum in the type of the products, which would lose digits of a
+  // float64 momentum
   const bool loses_digits =
       update.parameter.scalar_type() == at::kDouble && backend.dtype != at::kDouble;
   return backend.uses_kernels() && !loses_digits;

@@ -8,7 +8,7 @@
 
 namespace muon {
 
-/// Considers the CPU tensors only.
+/// As `nonfinite`, for CPU tensors only.
 std::vector<std::size_t> nonfinite_cpu(const std::vector<at::Tensor>& tensors);
 
 /// Whether `prepare_muon_cpu` takes the update.

@@ -1,5 +1,5 @@
-// May Muon have this parameter? The plan asks before anything is made, the optimizer for every
-// group it is given.
+// Whether Muon can update a parameter. A plan checks it before anything is created, an optimizer
+// for every group it is given.
 #pragma once
 
 #include <muon/matrix/matrix_view.hpp>

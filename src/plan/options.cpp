@@ -15,8 +15,8 @@ namespace muon {
 namespace {
 
 // AdamWOptions has lr, two betas, eps, weight_decay and amsgrad, in this order; MuonOptions has lr
-// and guard words in their places, so that a write through a cast is found and does not change
-// another option.
+// and guard words in their places, so that a write through a cast is detected and changes no other
+// option.
 static_assert(sizeof(torch::optim::AdamWOptions) ==
               sizeof(torch::optim::OptimizerOptions) + 6 * sizeof(double));
 constexpr std::uint64_t guard_word = 0x6d756f6e2e637070;  // "muon.cpp"

@@ -1,4 +1,4 @@
-// Options of a group as JSON and back: in plans, checkpoints and archives the same words.
+// Conversion of a group's options to and from JSON, for plans, checkpoints and archives.
 #pragma once
 
 #include <muon/plan/options.hpp>
@@ -10,11 +10,11 @@
 
 namespace muon {
 
-/// An object with every option.
+/// A JSON object with every option.
 nlohmann::ordered_json options_json(const torch::optim::OptimizerOptions& options);
 
-/// What `options_json` wrote. A field that is missing keeps its default, so that files of before
-/// the field was made can be read.
+/// Reads what `options_json` wrote. A missing field keeps its default, so that files from before
+/// the field existed can be read.
 /// Errors   std::runtime_error naming the field: of another type, out of range, or unknown.
 std::unique_ptr<torch::optim::OptimizerOptions> options_from_json(Algorithm algorithm,
                                                                   const nlohmann::json& json);

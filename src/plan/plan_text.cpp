@@ -39,7 +39,7 @@ std::string matrices_text(const Assignment& a) {
   return parts.empty() ? "-" : fmt::format("{}", fmt::join(parts, ", "));
 }
 
-/// One rate for each group of equal matrices.
+/// One learning rate for each group of equal matrices.
 std::vector<double> effective_rates(const Assignment& a) {
   if (const auto* options = adamw_options(a)) return {options->lr()};
   std::vector<double> rates;
@@ -65,7 +65,7 @@ std::string why(const Assignment& a) {
                      list_names ? fmt::format("; also {}", fmt::join(p.aliases, ", ")) : "");
 }
 
-/// As the table for people calls it.
+/// The name in the table for people.
 std::string_view title_of(Algorithm algorithm) {
   switch (algorithm) {
     case Algorithm::muon: return "Muon";
@@ -159,7 +159,7 @@ std::string Plan::table() const {
                          "weight decay", "why"}};
   for (const Assignment& a : assignments_) {
     rows.push_back(row_of(a));
-    // a name from a file may hold anything
+    // a name from a file may hold any bytes
     for (std::string& cell : rows.back()) cell = printable(cell);
   }
   std::array<std::size_t, std::tuple_size_v<Row>> widths{};
@@ -207,7 +207,7 @@ std::string Plan::json() const {
     json["totals"][std::string(to_string(algorithm))] =
         OrderedJson{{"parameters", sum.parameters}, {"values", sum.values}};
   }
-  // a name may hold any bytes; JSON may not
+  // a name may hold any bytes, but JSON must be UTF-8
   return json.dump(2, ' ', false, OrderedJson::error_handler_t::replace);
 }
 

@@ -14,7 +14,7 @@
 namespace muon {
 namespace {
 
-/// `*` any text, `?` any one character. Iterative, so a long name cannot make it slow.
+/// `*` matches any text, `?` any one character. Iterative, so that long names are not slow.
 bool glob_matches(std::string_view glob, std::string_view text) {
   std::size_t g = 0, t = 0, star = std::string_view::npos, mark = 0;
   while (t < text.size()) {
@@ -36,8 +36,7 @@ bool glob_matches(std::string_view glob, std::string_view text) {
 }
 
 /// One input channel for each group: every filter sees one channel, so there is no matrix between
-/// channels. Where the module is not known to be a convolution, one input channel is taken for the
-/// same.
+/// channels. If the module's type is unknown, one input channel counts as depthwise too.
 bool is_depthwise(const Parameter& p) {
   if (p.role != Role::convolution || p.shape.size() < 3 || p.shape[1] != 1) return false;
   return p.groups > 1 || !p.module_type.starts_with("Conv");

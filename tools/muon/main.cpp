@@ -1,7 +1,7 @@
-// muon: the command line. One file a subcommand; this one only dispatches.
+// muon: the command line. Each subcommand has its own folder; this file only dispatches.
 //
-// Exit status: 0 done, 1 it failed, 2 the command line was wrong, 128 + n stopped by signal n and
-// saved.
+// Exit status: 0 for success, 1 for failure, 2 for a wrong command line, 128 + n after saving and
+// stopping for signal n.
 #include "cli/print.hpp"
 #include "cli/usage_error.hpp"
 #include "inspect/inspect.hpp"
@@ -22,7 +22,7 @@
 #include <string_view>
 
 int main(int argc, char** argv) {
-  std::signal(SIGXFSZ, SIG_IGN);  // a file that may not grow is an error with a name, not the end
+  std::signal(SIGXFSZ, SIG_IGN);  // too large a file is an error with its name
   CLI::App app("Trains networks with the Muon optimizer, and shows what it optimizes.", "muon");
   app.set_version_flag("--version",
                        fmt::format("muon {} (LibTorch {})", MUON_VERSION_STRING, TORCH_VERSION));

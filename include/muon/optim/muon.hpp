@@ -18,7 +18,7 @@ namespace muon {
 
 class Plan;
 
-/// Muon: momentum, then each matrix replaced by (nearly) the orthogonal matrix next to it, then a
+/// Muon: momentum, then each matrix replaced by (nearly) its closest orthogonal matrix, then a
 /// step.
 ///
 ///     buffer    <- momentum buffer + (1 - momentum) gradient

@@ -65,7 +65,7 @@ class MUON_API MuonWithAuxAdam : public GroupedOptimizer {
   explicit MuonWithAuxAdam(const Plan& plan, Groups show = Groups::by_options);
   /// Bare tensors have no names and no owners to decide by: pass the model, `*model`.
   MuonWithAuxAdam(const std::vector<torch::Tensor>& parameters, double lr) = delete;
-  /// Groups made by hand. Each needs options: their type says whether it is Muon's or AdamW's.
+  /// Groups made by hand. Each needs options, whose type says whether it is Muon's or AdamW's.
   explicit MuonWithAuxAdam(const std::vector<ParamGroup>& groups);
   template <class Group,
             std::enable_if_t<std::is_same_v<Group, torch::optim::OptimizerParamGroup>, int> = 0>

@@ -1,6 +1,7 @@
 // muon/plan/options.hpp: the options of a Muon parameter group.
 //
-// Setters chain, as everywhere in LibTorch; TORCH_ARG makes for each name a setter and a getter:
+// Setters chain, as everywhere in LibTorch; TORCH_ARG generates a setter and a getter for each
+// name:
 //     auto options = muon::MuonOptions(0.02).momentum(0.95).weight_decay(0.01);
 //     double rate = options.lr();
 #pragma once
@@ -21,10 +22,10 @@ struct AdamWOptions;
 
 namespace muon {
 
-/// What updates a parameter. `frozen` is for plans: nothing does.
+/// What updates a parameter. `frozen` occurs in plans only: nothing does.
 enum class Algorithm { muon, adamw, frozen };
 /// "muon", "adamw" or "frozen".
-MUON_API std::string_view to_string(Algorithm algorithm);
+[[nodiscard]] MUON_API std::string_view to_string(Algorithm algorithm);
 
 /// How the learning rate is scaled to a matrix of rows x cols (outputs x inputs). PyTorch's names.
 enum class AdjustLr {
@@ -37,19 +38,19 @@ enum class AdjustLr {
   /// sqrt(rows / cols). Scion, https://arxiv.org/abs/2502.07529; in PyTorch from 2.14.
   spectral_unclamped,
 };
-MUON_API std::string_view to_string(AdjustLr rule);
+[[nodiscard]] MUON_API std::string_view to_string(AdjustLr rule);
 
 /// Moonshot's c of AdjustLr::match_rms_adamw, the only one that torch.optim.Muon has.
 inline constexpr double default_match_rms_scale = 0.2;
 
 /// The factor by which `rule` multiplies lr. Dimensionless; 0 for a matrix without entries.
 /// `match_rms_scale` is the c of AdjustLr::match_rms_adamw.
-MUON_API double lr_factor(AdjustLr rule, std::int64_t rows, std::int64_t cols,
-                          double match_rms_scale = default_match_rms_scale);
+[[nodiscard]] MUON_API double lr_factor(AdjustLr rule, std::int64_t rows, std::int64_t cols,
+                                        double match_rms_scale = default_match_rms_scale);
 
-/// Options of one group. Names, order and defaults are those of Python's torch.optim.Muon (2.14);
-/// below the line is what it lacks. Checked when a group is added and again at every step, since
-/// schedulers write to them.
+/// Options of one group. Names, order and defaults are those of Python's torch.optim.Muon (2.14),
+/// which lacks the options below the line. Checked when a group is added and again at every step,
+/// since schedulers write to them.
 class MUON_API MuonOptions : public torch::optim::OptimizerCloneableOptions<MuonOptions> {
  public:
   MuonOptions(double lr = 1e-3);  // implicit, as LibTorch's: muon::Muon optimizer(parameters, 0.02)
@@ -59,15 +60,15 @@ class MUON_API MuonOptions : public torch::optim::OptimizerCloneableOptions<Muon
   double lr() const { return lr_; }
 
  private:
-  double lr_;  // first, where torch::optim::AdamWOptions has its own; see written_through_cast
+  double lr_;  // first, as in torch::optim::AdamWOptions; see written_through_cast
   std::array<std::uint64_t, 5> guard_;
   double written_lr_;
 
  public:
   /// Decoupled: each step multiplies the parameter by 1 - lr * weight_decay. >= 0.
   TORCH_ARG(double, weight_decay) = 0.1;
-  /// Of the moving average of gradients, buffer = momentum * buffer + (1 - momentum) * gradient. 0
-  /// <= momentum < 1.
+  /// Decay of the moving average of gradients: buffer = momentum * buffer + (1 - momentum) *
+  /// gradient. At least 0 and below 1.
   TORCH_ARG(double, momentum) = 0.95;
   /// Look one step ahead: orthogonalize momentum * buffer + (1 - momentum) * gradient instead of
   /// buffer.
@@ -89,22 +90,22 @@ class MUON_API MuonOptions : public torch::optim::OptimizerCloneableOptions<Muon
   TORCH_ARG(NormBound, norm_bound) = NormBound::frobenius;
   TORCH_ARG(NormEps, norm_eps) = NormEps::clamp;
   TORCH_ARG(ComputeDtype, compute_dtype) = ComputeDtype::automatic;
-  /// The c of AdjustLr::match_rms_adamw: the root mean square of an update before lr. > 0; other
-  /// rules have no use for another value than 0.2, and refuse it. Moonshot has 0.2, DeepSeek-V4
-  /// 0.18; sqrt((1 - beta1) / (1 + beta1)) is that of Adam's updates where gradients are noise.
+  /// The c of AdjustLr::match_rms_adamw: the root mean square of an update before lr. > 0; with
+  /// other rules it has no effect, and must be 0.2. Moonshot uses 0.2, DeepSeek-V4 0.18; Adam's
+  /// updates have sqrt((1 - beta1) / (1 + beta1)) where gradients are noise.
   TORCH_ARG(double, match_rms_scale) = default_match_rms_scale;
 
  public:
   /// Sets the coefficients and, with them, the number of steps.
   MuonOptions& ns_preset(const std::vector<NewtonSchulzStep>& steps);
 
-  /// What `orthogonalize` is called with.
-  OrthogonalizeOptions orthogonalize_options() const;
+  /// The options that `orthogonalize` is called with.
+  [[nodiscard]] OrthogonalizeOptions orthogonalize_options() const;
 
-  /// Whether somebody has written to these options through
+  /// Whether these options were written through
   /// `static_cast<torch::optim::AdamWOptions&>(group.options())`, which is undefined for a Muon
   /// group. `check_options` refuses such options, so the next step does.
-  bool written_through_cast() const;
+  [[nodiscard]] bool written_through_cast() const;
 
   double get_lr() const override { return lr(); }
   void set_lr(double lr) override { this->lr(lr); }
@@ -112,12 +113,13 @@ class MUON_API MuonOptions : public torch::optim::OptimizerCloneableOptions<Muon
 };
 
 /// The factor by which these options multiply lr for a matrix of rows x cols.
-MUON_API double lr_factor(const MuonOptions& options, std::int64_t rows, std::int64_t cols);
+[[nodiscard]] MUON_API double lr_factor(const MuonOptions& options, std::int64_t rows,
+                                        std::int64_t cols);
 
 /// The algorithm that options of this type are for.
 /// Errors   std::invalid_argument for a type that is neither MuonOptions nor
 ///          torch::optim::AdamWOptions.
-MUON_API Algorithm algorithm_of(const torch::optim::OptimizerOptions& options);
+[[nodiscard]] MUON_API Algorithm algorithm_of(const torch::optim::OptimizerOptions& options);
 
 /// Throws std::invalid_argument, beginning with `where`, if an option is out of its range, or if
 /// MuonOptions were written through a cast to torch::optim::AdamWOptions.
@@ -127,12 +129,12 @@ MUON_API void check_options(const torch::optim::AdamWOptions& options, std::stri
 /// The groups of Keller Jordan's MuonWithAuxAdam: lr 0.02, momentum 0.95, no decay; and Adam with
 /// lr 3e-4, betas (0.9, 0.95), eps 1e-10, no decay.
 /// Source   https://github.com/KellerJordan/Muon
-MUON_API MuonOptions keller_jordan_muon(double lr = 0.02);
-MUON_API torch::optim::AdamWOptions keller_jordan_adam(double lr = 3e-4);
+[[nodiscard]] MUON_API MuonOptions keller_jordan_muon(double lr = 0.02);
+[[nodiscard]] MUON_API torch::optim::AdamWOptions keller_jordan_adam(double lr = 3e-4);
 
-/// What the built-in plan gives to Muon: Keller Jordan's, with Method::automatic. On a CPU that is
-/// dwh2, which is faster, nearer to orthogonal and trains no worse (docs/performance.md);
+/// The options of Muon in the built-in plan: Keller Jordan's, with Method::automatic. On a CPU that
+/// is dwh2, which is faster, closer to orthogonal, and trains no worse (docs/performance.md);
 /// `keller_jordan_muon()` gives the reference's numbers.
-MUON_API MuonOptions default_muon(double lr = 0.02);
+[[nodiscard]] MUON_API MuonOptions default_muon(double lr = 0.02);
 
 }  // namespace muon

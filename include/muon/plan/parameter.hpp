@@ -1,7 +1,7 @@
 // muon/plan/parameter.hpp: what a model's parameters are.
 //
-// `describe` reads a model and finds out what each trainable parameter is for. Nothing is decided
-// here about optimizers; rules (rule.hpp) do that, from these descriptions.
+// `describe` reads a model and finds the role of each trainable parameter. Rules (rule.hpp) then
+// choose an optimizer from these descriptions.
 #pragma once
 
 #include <muon/export.hpp>
@@ -44,7 +44,7 @@ enum class Evidence {
   module_type,  ///< the type of the module that owns the parameter
   name,         ///< the parameter's name
   position,     ///< only its place: the last layer of the model
-  shape,        ///< nothing but its number of dimensions
+  shape,        ///< nothing but the number of dimensions
 };
 
 /// One trainable parameter: one tensor, however many names it has.
@@ -61,7 +61,7 @@ struct Parameter {
   Evidence evidence = Evidence::shape;
   /// the evidence in words: "module type: weight of Linear", "position only: the last Linear"
   std::string reason;
-  /// to be reviewed: only position or shape decided a matrix's role, or its name is ambiguous
+  /// please review: only position or shape decided a matrix's role, or its name is ambiguous
   bool low_confidence = false;
   MatrixView view;  ///< which matrices it holds; meaningful from two dimensions on
 };
@@ -80,7 +80,7 @@ struct Parameter {
 /// Errors   std::invalid_argument naming every parameter whose module (Linear, Embedding, Bilinear,
 ///          convolution, LayerNorm, GroupNorm, BatchNorm, in_proj of MultiheadAttention) holds
 ///          another tensor than the one registered: LibTorch's `head->weight = embed->weight`
-///          changes the member alone, and an optimizer would go on training the old tensor.
+///          changes the member alone, and an optimizer would keep training the old tensor.
 ///          docs/concepts.md, "Tied weights", says how to tie.
 /// Safety   Does not change the model. The descriptions share the parameters' tensors.
 ///

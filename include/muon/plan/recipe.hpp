@@ -1,7 +1,7 @@
-// muon/plan/recipe.hpp: options for the built-in rules (rule.hpp), by what a parameter is for.
+// muon/plan/recipe.hpp: options for the built-in rules (rule.hpp) by the role of a parameter.
 //
-// It needs the whole of torch::optim::AdamWOptions, and with them LibTorch's modules; other headers
-// only declare a Recipe.
+// It needs the definition of torch::optim::AdamWOptions, which brings in LibTorch's modules; other
+// headers only declare a Recipe.
 #pragma once
 
 #include <muon/export.hpp>
@@ -21,8 +21,8 @@ struct WholeOptions : Options {
   WholeOptions(double lr) = delete;
 };
 
-/// What the built-in rules give to each part of a model. Whatever is left open is as in the one line
-/// `MuonWithAuxAdam(*model)`.
+/// The options that the built-in rules give to each part of a model. Defaults are those of the one
+/// line `MuonWithAuxAdam(*model)`.
 ///
 /// Example  muon::MuonWithAuxAdam optimizer(*model, {.lr = 0.04, .adamw_lr = 3e-3});
 ///          muon::MuonWithAuxAdam optimizer(
@@ -36,17 +36,17 @@ struct MUON_API Recipe {
   AdamWHalf adamw = keller_jordan_adam();   ///< all else
   std::optional<AdamWHalf> embedding = {};  ///< embeddings, instead of `adamw`
   std::optional<AdamWHalf> head = {};       ///< the output head
-  std::optional<AdamWHalf> vectors = {};    ///< gains, biases and whatever has no two dimensions
+  std::optional<AdamWHalf> vectors = {};    ///< gains, biases and all else below two dimensions
 
-  // Learning rates, each instead of the one in the options of its part.
+  // Learning rates, which override those in the options above.
   std::optional<double> lr = {};        ///< of `muon`
   std::optional<double> adamw_lr = {};  ///< of `adamw`
   std::optional<double> embedding_lr = {};
   std::optional<double> head_lr = {};
   std::optional<double> vector_lr = {};
 
-  /// The first convolution, in the model's order, goes to AdamW, where Keller Jordan leaves it: its
-  /// input is an image, and nothing that another layer has made.
+  /// The first convolution, in the model's order, goes to AdamW, as in Keller Jordan's code: its
+  /// input is an image and not another layer's output.
   bool first_convolution_to_adamw = false;
 };
 

@@ -36,7 +36,7 @@ class MUON_API Rule {
  public:
   using Predicate = std::function<bool(const Parameter&)>;
 
-  /// Tables and errors call the rule by its `label`.
+  /// Tables and errors identify the rule by its `label`.
   /// Errors   std::invalid_argument for an empty predicate.
   Rule(std::string label, Predicate matches);
 
@@ -61,7 +61,7 @@ class MUON_API Rule {
   [[nodiscard]] Rule first() &&;
 
   /// The rule may match nothing. Without this, a rule that decides no parameter is an error: it is
-  /// most often a misspelt name.
+  /// most often a misspelled name.
   [[nodiscard]] Rule optional() const&;
   [[nodiscard]] Rule optional() &&;
 

@@ -65,7 +65,7 @@ Algorithm PythonOptimizer::algorithm_of_group(const Value& dict) const {
 
 std::vector<PythonOptimizer::Parameter> PythonOptimizer::parameters(Algorithm algorithm) const {
   std::vector<Parameter> result;
-  std::size_t count = 0;  // over all groups: options_.names goes by it
+  std::size_t count = 0;  // over all groups: the index into options_.names
   for (std::size_t g = 0; g < groups_.size(); ++g) {
     const Value& params = *get(*groups_[g].dict, "params");
     const Value* const names = get(*groups_[g].dict, "param_names");
@@ -122,7 +122,7 @@ at::Tensor PythonOptimizer::steps(const Value& step, const std::string& name) co
   const bool tensor = step.is(Kind::tensor);
   if (tensor || step.is_number()) {
     const at::Tensor count = tensor ? file_.tensor(step) : at::full({}, step.number(), at::kDouble);
-    if (count.numel() == 1) return count.reshape({});  // what it may be, the restore says
+    if (count.numel() == 1) return count.reshape({});  // restoring checks its value
   }
   file_.fail_unchanged(fmt::format("the step of '{}' is no number", name));
 }
@@ -187,9 +187,9 @@ std::optional<Json> PythonOptimizer::json_of(const Value& value) const {
 }
 
 Json PythonOptimizer::options_of(std::size_t group, Json ours) const {
-  // a scale of our own does not go with the rule of torch.optim.Muon
+  // a scale of this library does not go with the rule of torch.optim.Muon
   if (get(*groups_[group].dict, "adjust_lr_fn") != nullptr)
-    ours.erase("match_rms_scale");  // what is missing is the default
+    ours.erase("match_rms_scale");  // a missing option is the default
   for (const auto& [key, value] : ours.items()) {
     const Value* const theirs = get(*groups_[group].dict, key);
     // PyTorch's default

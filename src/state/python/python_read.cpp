@@ -30,7 +30,7 @@ using Json = nlohmann::ordered_json;
 using Sizes = std::vector<std::int64_t>;
 using Theirs = std::vector<PythonOptimizer::Parameter>;
 
-/// One parameter of ours.
+/// One parameter of the optimizer here.
 struct Place {
   std::size_t group, index;
 };
@@ -114,7 +114,7 @@ class Matcher {
     return true;
   }
 
-  /// As Keller Jordan's classes sort: within every group.
+  /// The order of Keller Jordan's classes: sorted within each group.
   std::vector<Place> sorted_by_size(const OptimizerState& state, const Theirs& theirs,
                                     std::vector<Place> ours) const {
     for (std::size_t begin = 0, end = 0; begin < ours.size(); begin = end) {

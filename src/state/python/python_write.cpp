@@ -61,7 +61,7 @@ void write(const std::filesystem::path& file, const IValue& value) {
     pickler.pushIValue(value);
     pickler.stop();
     AtomicFile out(file);
-    // the writer's destructor writes again, and an exception may not leave it
+    // the writer's destructor writes again, and must not throw
     std::exception_ptr failure;
     caffe2::serialize::PyTorchStreamWriter zip([&](const void* bytes, std::size_t count) {
       try {
@@ -89,7 +89,8 @@ void write(const std::filesystem::path& file, const IValue& value) {
   }
 }
 
-/// With a storage of its own size: the pickler stores the whole storage of a view.
+/// A copy if the storage is larger than the tensor, since the pickler stores the whole storage of a
+/// view.
 at::Tensor stored(const at::Tensor& tensor) {
   const at::Tensor packed = safetensors::packed(tensor);
   const bool whole =
@@ -165,7 +166,7 @@ Dict parameter_state(const ParameterState& parameter, Style style) {
     } else if (style == Style::muon_with_aux_adam) {
       state.set(key, tensor.item<std::int64_t>());
     } else {
-      state.set(key, tensor.to(at::kFloat));  // as torch.optim.AdamW keeps it
+      state.set(key, tensor.to(at::kFloat));  // as in torch.optim.AdamW
     }
   }
   return state;

@@ -16,15 +16,15 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// A run's folder has checkpoints too: what was tracked goes first, and the folder checkpoints/
-/// names the other.
+/// A run's folder has checkpoints too. Tracked data takes precedence; the folder checkpoints/
+/// selects the others.
 bool is_run(const std::string& path) {
   if (path.ends_with(".safetensors") || muon::latest_checkpoint(path)) return false;
   try {
     muon::track::History{path};
     return true;
   } catch (const std::runtime_error&) {
-    // what is neither is told with the words of the one that it looks like
+    // if it is neither, report the error for the format that it resembles
     return fs::is_regular_file(path) && (path.ends_with(".wandb") || path.ends_with(".jsonl") ||
                                          path.find("tfevents") != path.npos);
   }

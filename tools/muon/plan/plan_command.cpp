@@ -36,7 +36,7 @@ void print_skipped(const muon::ModelFile& file) {
         file.skipped.size() > most ? ", ..." : "");
 }
 
-/// What the options leave open is the references', since the plan may be for Python.
+/// Defaults are those of the reference implementations, since the plan may be for Python.
 muon::MuonOptions muon_options(const PlanOptions& o) {
   muon::MuonOptions muon = muon::keller_jordan_muon();
   return muon.lr(o.lr.value_or(muon.lr()))
@@ -104,7 +104,7 @@ void plan(const PlanOptions& o) {
   std::optional<muon::Plan> made;
   try {
     made.emplace(file.parameters, rules_for(o.assign, muon_options(o), adamw_options(o)));
-    // the built-in rules fit every file, so it is an --assign
+    // the built-in rules fit every file, so the error is in an --assign
   } catch (const std::invalid_argument& error) {
     throw UsageError(error.what());
   }

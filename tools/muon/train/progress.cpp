@@ -15,7 +15,7 @@ double seconds_of(std::chrono::steady_clock::duration span) {
   return std::chrono::duration<double>(span).count();
 }
 
-/// Of the terminal, in characters; 80 where it does not say.
+/// The width of the terminal in characters; 80 if unknown.
 std::size_t terminal_width() {
   winsize size{};
   return ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;

@@ -18,17 +18,16 @@ class Progress {
   /// `total` steps, of which the first `first` are done.
   Progress(std::int64_t first, std::int64_t total, const BatchContent& batch);
 
-  /// Is it time to show something? Then give `show` the figures, which may cost a synchronization
-  /// to get.
+  /// Whether it is time to call `show`, whose figures may cost a synchronization.
   bool due(std::int64_t step) const;
   /// `place` is how far it is: "epoch 1/5  step 20/2345".
   void show(const std::string& place, std::int64_t step, double loss,
             const std::string& learning_rates);
 
-  /// Takes the bar away, so that a line can be printed.
+  /// Erases the bar, so that a line can be printed.
   void clear();
 
-  /// Time that is not training, such as evaluation, does not count for the speed.
+  /// Excludes time such as evaluation from the speed.
   void pause();
   void resume();
 

@@ -1,5 +1,4 @@
-// What a run tells of itself: its options, and its result per epoch. In the summary and in
-// checkpoints the same words.
+// A run's options and its results per epoch, in the form that summaries and checkpoints share.
 #pragma once
 
 #include "train/data/training_data.hpp"
@@ -33,7 +32,7 @@ std::vector<EpochResult> results_from_json(const nlohmann::json& json);
 /// `steps` in all.
 nlohmann::ordered_json options_json(const TrainOptions& options, std::int64_t steps);
 
-/// The options on which the numbers depend; a run that goes on must have the same.
+/// The options on which the numbers depend; a resumed run must have the same.
 nlohmann::ordered_json numeric_options_json(const TrainOptions& options, std::int64_t steps);
 
 std::string summary_json(const TrainOptions& options, const std::optional<muon::Plan>& plan,

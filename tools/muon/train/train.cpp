@@ -34,14 +34,14 @@ void print_plan(const Run& run) {
   std::fflush(stdout);
 }
 
-/// Says how to go on, after a signal.
+/// Prints how to resume after a signal.
 void save_and_say(const Run& run, const RunFolder& folder, const Position& position,
                   const Tracking& tracking, int signal) {
   if (run.options.optimizer == OptimizerKind::sgd) {
     print("\nstopped by {} after step {}; --optimizer sgd has no checkpoints\n",
           StopSignal::name(signal), position.step);
     std::error_code ignored;
-    if (folder.made) fs::remove(folder.path, ignored);  // if nothing is in it
+    if (folder.made) fs::remove(folder.path, ignored);  // if it is empty
     return;
   }
   const fs::path file = save(run, folder, position, tracking.id());
@@ -75,10 +75,10 @@ int train(const TrainOptions& options) {
   make_trainable(run);
   RunFolder folder = find_run_folder(run.options);
   Position position(run.tensor_options.device());
-  std::string track_id;  // of the run before it was stopped
+  std::string track_id;  // of the run that was stopped
   if (folder.resume_from) track_id = resume(run, folder, position);
   make_run_folder(folder, run.steps);
-  Tracking tracking;  // after the run, so that it ends before what it watches
+  Tracking tracking;  // declared after the run, so that it is destroyed before what it watches
   tracking.start(run.options, run.plan, folder, *run.model, run.steps, position.step, track_id);
 
   const StopSignal stop;

@@ -44,7 +44,7 @@ struct TrainOptions {
   c10::ScalarType dtype = c10::ScalarType::Float;
   std::string device = "cpu";
   int threads = 0;
-  bool flush_denormals = false;  // set where the processor can
+  bool flush_denormals = false;  // set if the processor supports it
 
   bool plan_only = false;
   std::optional<std::int64_t> gradients;  // every so many steps; 0: the first of each epoch
@@ -53,12 +53,12 @@ struct TrainOptions {
   std::int64_t save_every = 0;  // steps; 0: only when stopped
   int keep = 3;
   std::string resume;   // a checkpoint, a folder, or "latest"; empty: from the start
-  bool extend = false;  // to another length, although that changes the learning rate in the middle
+  bool extend = false;  // to another length, even if the learning rate then jumps
   std::vector<TrackFormat> track;
   std::optional<muon::track::Log> watch;
   std::int64_t log_every = 10;
   std::string project, name;
-  std::string program = "muon";  // and its arguments, as given, to say how to go on
+  std::string program = "muon";  // and its arguments, as given, to print how to resume
   std::vector<std::string> arguments;
   std::string summary;
 };

@@ -51,7 +51,7 @@ Trainer::Trainer(Run& run, const RunFolder& folder, Position& position, Tracking
 int Trainer::train(const StopSignal& stop) {
   while (position_.step < run_.steps || position_.batches > 0) {
     if (!train_epoch(stop)) return stop.received();
-    // a run of --steps may end inside an epoch, and go on there later
+    // a run of --steps may end inside an epoch, and resume there later
     if (position_.batches < run_.steps_an_epoch) break;
     position_.end_epoch();
   }
@@ -59,7 +59,7 @@ int Trainer::train(const StopSignal& stop) {
   return 0;
 }
 
-/// What is left of the epoch; false if a signal came.
+/// Trains for the rest of the epoch; returns false after a signal.
 bool Trainer::train_epoch(const StopSignal& stop) {
   const TrainOptions& o = run_.options;
   const double before = progress_.seconds();
@@ -89,7 +89,7 @@ void Trainer::after_batch() {
   run_.scheduler->step();
 }
 
-/// One step. Returns its loss.
+/// Takes one step and returns its loss.
 torch::Tensor Trainer::train_batch(const Batch& batch) {
   const TrainOptions& o = run_.options;
   if (o.momentum_warmup > 0) {

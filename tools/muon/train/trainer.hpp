@@ -11,19 +11,19 @@
 namespace cli {
 
 /// Trains from a position to the end of the run, shows progress, saves checkpoints, and evaluates
-/// after each epoch, or every --eval-every steps. Refers to what it is made from.
+/// after each epoch, or every --eval-every steps. Refers to its constructor's arguments.
 class Trainer {
  public:
   Trainer(Run& run, const RunFolder& folder, Position& position, Tracking& tracking);
 
-  /// A SIGINT or SIGTERM ends it after the step at work.
+  /// A SIGINT or SIGTERM ends it after the current step.
   /// Returns  0, or that signal.
   /// Errors   std::runtime_error: a training that diverged, a checkpoint that cannot be written.
   int train(const StopSignal& stop);
 
-  /// In this process, evaluation included.
+  /// In this process, including evaluation.
   double seconds() const { return progress_.seconds(); }
-  /// Takes the bar away, so that a line can be printed.
+  /// Erases the progress bar, so that a line can be printed.
   void clear_progress() { progress_.clear(); }
 
  private:

@@ -15,7 +15,7 @@ namespace fs = std::filesystem;
 /// The file with or without .gz.
 fs::path find_file(const fs::path& folder, const std::string& name) {
   const fs::path plain = folder / name, zipped = folder / (name + ".gz");
-  std::error_code error;  // an unreadable folder shows when the file is opened
+  std::error_code error;  // an unreadable folder is reported when the file is opened
   if (fs::exists(plain, error) || error) return plain;
   if (fs::exists(zipped, error)) return zipped;
   throw std::runtime_error(message(

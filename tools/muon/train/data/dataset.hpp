@@ -30,7 +30,7 @@ struct Dataset {
                       const torch::TensorOptions& options) const;
 };
 
-/// "mnist", "random" (1,024 images of noise and labels by chance; `seed` decides them), or a folder
+/// "mnist", "random" (1,024 images of noise with random labels, determined by `seed`), or a folder
 /// with MNIST's four files.
 /// Errors   std::runtime_error naming the file: missing, damaged, or images and labels that do not
 ///          belong together.

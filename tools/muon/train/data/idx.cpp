@@ -36,7 +36,7 @@ torch::Tensor read_idx(const std::filesystem::path& file, std::int64_t dimension
       reader.fail("has sizes that cannot be right: more than a terabyte");
     total *= sizes.back();
   }
-  // grown as the data comes, so a wrong size in a short file costs nothing
+  // grows as data is read, so that a wrong size in a short file costs nothing
   std::vector<unsigned char> bytes;
   constexpr std::int64_t portion = 1 << 22;
   while (static_cast<std::int64_t>(bytes.size()) < total) {

@@ -5,10 +5,11 @@
 #include <fmt/format.h>
 #include <torch/optim/adamw.h>
 
-#include <functional>
+#include <exception>
 #include <stdexcept>
+#include <string>
 #include <tuple>
-#include <utility>
+#include <vector>
 
 namespace muon {
 namespace {

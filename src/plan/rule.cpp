@@ -8,6 +8,7 @@
 #include <torch/optim/adamw.h>
 
 #include <algorithm>
+#include <cstddef>
 #include <stdexcept>
 #include <utility>
 

@@ -10,6 +10,7 @@
 
 #include <filesystem>
 #include <stdexcept>
+#include <system_error>
 
 namespace cli {
 namespace {

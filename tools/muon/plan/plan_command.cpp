@@ -12,10 +12,11 @@
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
 #include <torch/optim/adamw.h>
 
-#include <algorithm>
+#include <cstddef>
 #include <optional>
 #include <stdexcept>
 

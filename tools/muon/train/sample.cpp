@@ -6,6 +6,8 @@
 #include <torch/torch.h>
 
 #include <algorithm>
+#include <cstddef>
+#include <cstdint>
 
 namespace cli {
 namespace {

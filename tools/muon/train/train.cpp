@@ -14,9 +14,12 @@
 
 #include <torch/torch.h>
 
+#include <cstdint>
 #include <cstdio>
 #include <filesystem>
 #include <sstream>
+#include <string>
+#include <system_error>
 
 namespace cli {
 namespace {

@@ -8,6 +8,8 @@
 #include "train/run_folder.hpp"
 #include "train/tracking.hpp"
 
+#include <string>
+
 namespace cli {
 
 /// Trains from a position to the end of the run, shows progress, saves checkpoints, and evaluates

@@ -4,8 +4,10 @@
 #include "train/data/built_in.hpp"
 #include "train/data/idx.hpp"
 
+#include <cmath>
 #include <filesystem>
 #include <stdexcept>
+#include <system_error>
 
 namespace cli {
 namespace {

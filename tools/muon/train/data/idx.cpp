@@ -4,6 +4,8 @@
 #include "train/data/gz_file.hpp"
 
 #include <algorithm>
+#include <cstddef>
+#include <cstdint>
 #include <vector>
 
 namespace cli {

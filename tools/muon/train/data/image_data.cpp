@@ -3,6 +3,8 @@
 #include "cli/print.hpp"
 
 #include <algorithm>
+#include <cstdint>
+#include <string>
 #include <utility>
 
 namespace cli {

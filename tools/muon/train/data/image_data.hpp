@@ -4,6 +4,9 @@
 #include "train/data/dataset.hpp"
 #include "train/data/training_data.hpp"
 
+#include <cstdint>
+#include <string>
+
 namespace cli {
 
 class ImageData : public TrainingData {

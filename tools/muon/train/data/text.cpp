@@ -7,9 +7,12 @@
 #include "train/data/training_data.hpp"
 
 #include <algorithm>
+#include <cstddef>
 #include <cstring>
 #include <filesystem>
 #include <stdexcept>
+#include <system_error>
+#include <utility>
 
 namespace cli {
 namespace {

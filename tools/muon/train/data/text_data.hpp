@@ -4,6 +4,10 @@
 #include "train/data/text.hpp"
 #include "train/data/training_data.hpp"
 
+#include <cstdint>
+#include <string>
+#include <vector>
+
 namespace cli {
 
 /// Information is counted in bits, cross entropy in nats.

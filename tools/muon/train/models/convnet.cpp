@@ -2,6 +2,8 @@
 // convolutions.
 #include "train/models/model.hpp"
 
+#include <cstdint>
+#include <memory>
 #include <stdexcept>
 
 namespace cli {

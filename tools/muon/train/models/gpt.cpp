@@ -11,6 +11,8 @@
 #include "train/models/model.hpp"
 
 #include <cmath>
+#include <string>
+#include <vector>
 
 namespace cli {
 namespace {

@@ -1,6 +1,9 @@
 // 784-256-10 for 28 x 28 images: Linear, ReLU, Linear.
 #include "train/models/model.hpp"
 
+#include <cstdint>
+#include <memory>
+
 namespace cli {
 namespace {
 

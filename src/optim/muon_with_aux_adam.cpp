@@ -14,9 +14,18 @@ std::unique_ptr<torch::optim::OptimizerOptions> keller_jordan() {
 
 }  // namespace
 
+MuonWithAuxAdam::MuonWithAuxAdam(const torch::nn::Module& model)
+    : MuonWithAuxAdam(model, Recipe{}) {}
+MuonWithAuxAdam::MuonWithAuxAdam(const torch::jit::Module& model)
+    : MuonWithAuxAdam(model, Recipe{}) {}
+
+MuonWithAuxAdam::MuonWithAuxAdam(const torch::nn::Module& model, double lr)
+    : MuonWithAuxAdam(model, Recipe{.lr = lr}) {}
+MuonWithAuxAdam::MuonWithAuxAdam(const torch::jit::Module& model, double lr)
+    : MuonWithAuxAdam(model, Recipe{.lr = lr}) {}
+
 MuonWithAuxAdam::MuonWithAuxAdam(const torch::nn::Module& model, double lr, double adamw_lr)
     : MuonWithAuxAdam(model, Recipe{.lr = lr, .adamw_lr = adamw_lr}) {}
-
 MuonWithAuxAdam::MuonWithAuxAdam(const torch::jit::Module& model, double lr, double adamw_lr)
     : MuonWithAuxAdam(model, Recipe{.lr = lr, .adamw_lr = adamw_lr}) {}
 

@@ -173,13 +173,16 @@ MuonOptions keller_jordan_muon(double lr) {
   return MuonOptions(lr).weight_decay(0).norm_eps(NormEps::add);
 }
 
-MuonOptions default_muon(double lr) { return keller_jordan_muon(lr).method(Method::automatic); }
-
 torch::optim::AdamWOptions keller_jordan_adam(double lr) {
   return torch::optim::AdamWOptions(lr)
       .betas(std::make_tuple(0.9, 0.95))
       .eps(1e-10)
       .weight_decay(0);
 }
+
+MuonOptions default_muon() { return default_muon(0.02); }
+MuonOptions default_muon(double lr) { return keller_jordan_muon(lr).method(Method::automatic); }
+torch::optim::AdamWOptions default_adamw() { return default_adamw(3e-3); }
+torch::optim::AdamWOptions default_adamw(double lr) { return keller_jordan_adam(lr); }
 
 }  // namespace muon

@@ -101,7 +101,7 @@ TEST(Recipe, IsTheOneLineWhereItIsOpen) {
   const MuonWithAuxAdam open(*model, muon::Recipe{}), line(*model);
   for (const MuonWithAuxAdam* optimizer : {&open, &line}) {
     EXPECT_EQ(muon_of(*optimizer, "body.weight"), muon::default_muon());
-    EXPECT_EQ(adamw_of(*optimizer, "head.weight"), muon::keller_jordan_adam());
+    EXPECT_EQ(adamw_of(*optimizer, "head.weight"), muon::default_adamw());
     EXPECT_EQ(optimizer->param_groups().size(), 2u);
   }
 }

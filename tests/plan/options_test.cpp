@@ -56,12 +56,18 @@ TEST(MuonOptions, KellerJordansAreHis) {
   EXPECT_EQ(muon::keller_jordan_muon(),
             MuonOptions(0.02).weight_decay(0).momentum(0.95).norm_eps(NormEps::add));
   EXPECT_EQ(muon::keller_jordan_muon(0.5).lr(), 0.5);
-  EXPECT_EQ(muon::default_muon(0.5), muon::keller_jordan_muon(0.5).method(muon::Method::automatic));
   const auto adam = muon::keller_jordan_adam();
   EXPECT_EQ(adam.lr(), 3e-4);
   EXPECT_EQ(adam.betas(), std::make_tuple(0.9, 0.95));
   EXPECT_EQ(adam.eps(), 1e-10);
   EXPECT_EQ(adam.weight_decay(), 0);
+}
+
+TEST(MuonOptions, TheDefaultsAreHisWithTheMethodAndTheRateThatTrainBetter) {
+  EXPECT_EQ(muon::default_muon(0.5), muon::keller_jordan_muon(0.5).method(muon::Method::automatic));
+  EXPECT_EQ(muon::default_muon(), muon::default_muon(0.02));
+  EXPECT_EQ(muon::default_adamw(0.5), muon::keller_jordan_adam(0.5));
+  EXPECT_EQ(muon::default_adamw(), muon::default_adamw(3e-3));
 }
 
 TEST(MuonOptions, SettersChainAndGettersReadThem) {

@@ -230,12 +230,12 @@ TEST(DefaultRules, GiveHiddenMatricesToMuonAndTheRestToAdamW) {
   EXPECT_EQ(under(plan, Algorithm::adamw).size(), 9u);
 }
 
-TEST(DefaultRules, AreKellerJordansOptions) {
+TEST(DefaultRules, HaveTheDefaultOptions) {
   const Plan plan = make_plan(Net());
   EXPECT_EQ(static_cast<const MuonOptions&>(*find(plan, "blocks.0.fc.weight").options),
             muon::default_muon());
   EXPECT_EQ(static_cast<const AdamWOptions&>(*find(plan, "norm.weight").options),
-            muon::keller_jordan_adam());
+            muon::default_adamw());
 }
 
 TEST(DefaultRules, KeepDegenerateShapesFromMuon) {

@@ -98,7 +98,7 @@ TEST_F(Train, TheDefaultsAreThoseOfTheLibrary) {
   for (const Json& parameter : plan.at("parameters")) {
     const Json& options = parameter.at("options");
     if (parameter.at("name").get<std::string>() != "fc1.weight") {
-      expect_adamw(options, muon::keller_jordan_adam());
+      expect_adamw(options, muon::default_adamw());
       continue;
     }
     EXPECT_EQ(options.at("lr"), expected.lr());
@@ -112,7 +112,7 @@ TEST_F(Train, TheDefaultsAreThoseOfTheLibrary) {
     expect_adamw(parameter.at("options"), torch::optim::AdamWOptions());
   const std::string help = shell("$muon train --help").out;
   EXPECT_THAT(help, HasSubstr("[muon 0.02, adamw 0.001, sgd 0.1]"));
-  EXPECT_THAT(help, HasSubstr("beside Muon [0.0003]"));
+  EXPECT_THAT(help, HasSubstr("beside Muon [0.003]"));
 }
 
 TEST_F(Train, SummaryHoldsPlanOptionsAndEpochs) {

@@ -27,7 +27,7 @@ struct Recipe;
 ///
 ///     muon::MuonWithAuxAdam optimizer(*model);        // as torch::optim::AdamW(model->parameters())
 ///     muon::MuonWithAuxAdam optimizer(*model, 0.02);  // with Muon's learning rate
-///     muon::MuonWithAuxAdam optimizer(*model, {.lr = 0.02, .adamw_lr = 3e-4, .head_lr = 1e-3});
+///     muon::MuonWithAuxAdam optimizer(*model, {.lr = 0.02, .adamw_lr = 3e-3, .head_lr = 1e-3});
 ///     muon::MuonWithAuxAdam optimizer(*model, muon::drop_in(adamw));  // AdamW's rate and decay
 ///     muon::MuonWithAuxAdam optimizer(muon::make_plan(*model, rules));
 ///
@@ -46,11 +46,14 @@ struct Recipe;
 /// Source   https://github.com/KellerJordan/Muon
 class MUON_API MuonWithAuxAdam : public GroupedOptimizer {
  public:
-  /// The built-in plan, `make_plan(model)`: default_muon(lr) and keller_jordan_adam(adamw_lr).
-  explicit MuonWithAuxAdam(const torch::nn::Module& model, double lr = 0.02,
-                           double adamw_lr = 3e-4);
-  explicit MuonWithAuxAdam(const torch::jit::Module& model, double lr = 0.02,
-                           double adamw_lr = 3e-4);
+  /// The built-in plan, `make_plan(model)`: default_muon() and default_adamw(), with these learning
+  /// rates if they are given.
+  explicit MuonWithAuxAdam(const torch::nn::Module& model);
+  explicit MuonWithAuxAdam(const torch::jit::Module& model);
+  MuonWithAuxAdam(const torch::nn::Module& model, double lr);
+  MuonWithAuxAdam(const torch::jit::Module& model, double lr);
+  MuonWithAuxAdam(const torch::nn::Module& model, double lr, double adamw_lr);
+  MuonWithAuxAdam(const torch::jit::Module& model, double lr, double adamw_lr);
   /// The built-in plan with other options, `make_plan(model, default_rules(recipe))`.
   MuonWithAuxAdam(const torch::nn::Module& model, const Recipe& recipe);
   MuonWithAuxAdam(const torch::jit::Module& model, const Recipe& recipe);

@@ -134,7 +134,13 @@ MUON_API void check_options(const torch::optim::AdamWOptions& options, std::stri
 
 /// The options of Muon in the built-in plan: Keller Jordan's, with Method::automatic. On a CPU that
 /// is dwh2, which is faster, closer to orthogonal, and trains no worse (docs/performance.md);
-/// `keller_jordan_muon()` gives the reference's numbers.
-[[nodiscard]] MUON_API MuonOptions default_muon(double lr = 0.02);
+/// `keller_jordan_muon()` gives the reference's numbers. lr is 0.02 unless given.
+[[nodiscard]] MUON_API MuonOptions default_muon();
+[[nodiscard]] MUON_API MuonOptions default_muon(double lr);
+/// The options of AdamW in the built-in plan: Keller Jordan's, with ten times his learning rate,
+/// 3e-3 unless given. Embeddings and head hold back a language model that trains with 3e-4
+/// (docs/evidence.md).
+[[nodiscard]] MUON_API torch::optim::AdamWOptions default_adamw();
+[[nodiscard]] MUON_API torch::optim::AdamWOptions default_adamw(double lr);
 
 }  // namespace muon

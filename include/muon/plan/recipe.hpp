@@ -33,7 +33,7 @@ struct MUON_API Recipe {
   using AdamWHalf = WholeOptions<torch::optim::AdamWOptions>;
 
   MuonHalf muon = default_muon();           ///< the hidden matrices
-  AdamWHalf adamw = keller_jordan_adam();   ///< all else
+  AdamWHalf adamw = default_adamw();        ///< all else
   std::optional<AdamWHalf> embedding = {};  ///< embeddings, instead of `adamw`
   std::optional<AdamWHalf> head = {};       ///< the output head
   std::optional<AdamWHalf> vectors = {};    ///< gains, biases and all else below two dimensions

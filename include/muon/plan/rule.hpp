@@ -94,7 +94,7 @@ class MUON_API Rule {
 /// The built-in rules: embeddings, output head, everything below two dimensions, parameters without
 /// values, depthwise convolutions and matrices with a side of 1 -> AdamW; the other matrices ->
 /// Muon. They decide every real parameter that `describe` finds. The options are `default_muon()`
-/// and `keller_jordan_adam()` unless given; a Recipe (recipe.hpp) has them by role.
+/// and `default_adamw()` unless given; a Recipe (recipe.hpp) has them by role.
 ///
 /// Source   K. Jordan, "Muon", 2024, https://kellerjordan.github.io/posts/muon/ (what Muon is for)
 [[nodiscard]] MUON_API std::vector<Rule> default_rules();

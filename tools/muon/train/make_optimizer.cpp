@@ -33,8 +33,7 @@ muon::MuonOptions muon_options(const TrainOptions& options) {
 
 torch::optim::AdamWOptions adamw_options(const TrainOptions& options) {
   const bool own = is_own(options, OptimizerKind::adamw);
-  torch::optim::AdamWOptions adamw =
-      own ? torch::optim::AdamWOptions() : muon::keller_jordan_adam();
+  torch::optim::AdamWOptions adamw = own ? torch::optim::AdamWOptions() : muon::default_adamw();
   adamw.lr((own ? options.lr : options.adamw_lr).value_or(adamw.lr()));
   adamw.weight_decay(options.weight_decay.value_or(adamw.weight_decay()));
   return adamw;
@@ -74,7 +73,7 @@ double momentum(const TrainOptions& options) {
 }
 
 double aux_learning_rate(const TrainOptions& options) {
-  return options.adamw_lr.value_or(muon::keller_jordan_adam().lr());
+  return options.adamw_lr.value_or(muon::default_adamw().lr());
 }
 
 std::optional<muon::Plan> plan_for(const TrainOptions& options, const Model& model) {

@@ -1,7 +1,6 @@
 // From the options to an optimizer: the plan, the optimizer it makes, and its schedule. The
-// defaults are the library's: muon::default_muon and muon::keller_jordan_adam for --optimizer muon,
-// as in the one line muon::MuonWithAuxAdam(*model); torch::optim::AdamWOptions for --optimizer
-// adamw.
+// defaults are the library's: muon::default_muon and muon::default_adamw for --optimizer muon, as in
+// the one line muon::MuonWithAuxAdam(*model); torch::optim::AdamWOptions for --optimizer adamw.
 #pragma once
 
 #include "train/models/model.hpp"

@@ -139,10 +139,9 @@ struct Walk {
         replaced.push_back(name);
         continue;
       }
-      if (!entry.value().requires_grad()) continue;
       registrations.push_back({name, owner.type, owner.groups, entry.value(),
                                entry.value().sizes().vec(), ends.count(path) > 0,
-                               entry.value().unsafeGetTensorImpl()});
+                               entry.value().unsafeGetTensorImpl(), entry.value().requires_grad()});
     }
   }
 };

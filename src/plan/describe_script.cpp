@@ -37,12 +37,12 @@ std::vector<Parameter> describe(const torch::jit::Module& model) {
       if (!last.empty()) ends.insert(entry.name.empty() ? last : entry.name + "." + last);
     }
     for (const auto& parameter : module.named_parameters(/*recurse=*/false)) {
-      if (!parameter.value.requires_grad()) continue;
       const std::string name =
           entry.name.empty() ? parameter.name : entry.name + "." + parameter.name;
       registrations.push_back({name, type_of(module), groups_of(module), parameter.value,
                                parameter.value.sizes().vec(), ends.count(entry.name) > 0,
-                               parameter.value.unsafeGetTensorImpl()});
+                               parameter.value.unsafeGetTensorImpl(),
+                               parameter.value.requires_grad()});
     }
   }
   return assign_roles(registrations);

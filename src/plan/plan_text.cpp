@@ -196,7 +196,7 @@ std::string Plan::table() const {
         "review\n";
   }
   if (!any([](const Parameter& p) {
-        return p.role == Role::output_head || p.evidence == Evidence::tie;
+        return p.model_has_head || p.role == Role::output_head || p.evidence == Evidence::tie;
       })) {
     text += "No output head was found. If the model has one, give it a rule of its own.\n";
   }

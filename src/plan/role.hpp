@@ -20,10 +20,12 @@ struct Registration {
   bool ends_sequence = false;
   /// Equal for all registrations of one tensor; null for a tensor with a single name.
   const void* identity = nullptr;
+  /// A frozen parameter is part of the model by which the others are judged, and not described.
+  bool trainable = true;
 };
 
 /// Joins registrations of one tensor, finds each parameter's role with its evidence, and its matrix
-/// view.
+/// view. Registrations with module types are in the order of the model's layers.
 std::vector<Parameter> assign_roles(const std::vector<Registration>& registrations);
 
 /// Without values (a size of 0) there is nothing to optimize, and no view needs to fit.

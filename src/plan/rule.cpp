@@ -43,15 +43,33 @@ bool is_depthwise(const Parameter& p) {
   return p.groups > 1 || !p.module_type.starts_with("Conv");
 }
 
-bool has_side_of_one(const Parameter& p) {
+/// Whether the condition holds for one of the parameter's matrices.
+template <typename Condition>
+bool any_matrix(const Parameter& p, const Condition& condition) {
   if (p.shape.size() < 2) return false;
   try {
     const auto shapes = p.view.shapes(p.shape);
-    return std::any_of(shapes.begin(), shapes.end(),
-                       [](const MatrixShape& s) { return s.rows <= 1 || s.cols <= 1; });
+    return std::any_of(shapes.begin(), shapes.end(), condition);
   } catch (const std::invalid_argument&) {
     return false;  // the view does not fit; the plan reports that with the parameter's name
   }
+}
+
+// timm's bounds. Matrices outside of them are mostly tables, tokens, coordinates or bottlenecks, and
+// the orthogonal factor of a matrix that is nearly a vector is nearly a normalized one.
+constexpr std::int64_t least_side = 4;
+constexpr std::int64_t most_aspect = 128;
+
+bool is_stack_of_one(const Parameter& p) { return p.shape.size() >= 3 && p.shape.front() == 1; }
+
+bool has_short_side(const Parameter& p) {
+  return any_matrix(p, [](const MatrixShape& s) { return std::min(s.rows, s.cols) < least_side; });
+}
+
+bool is_too_long(const Parameter& p) {
+  return any_matrix(p, [](const MatrixShape& s) {
+    return std::max(s.rows, s.cols) > most_aspect * std::min(s.rows, s.cols);
+  });
 }
 
 template <class Options>
@@ -164,6 +182,9 @@ std::vector<Rule> default_rules(const Recipe& recipe) {
   const auto vector_like = [](const Parameter& p) {
     return p.shape.size() < 2 || p.role == Role::gain || p.role == Role::bias;
   };
+  const auto no_matrix = [](const Parameter& p) {  // by name; of a bare shape it is not known
+    return p.role == Role::other && p.evidence == Evidence::name;
+  };
   std::vector<Rule> rules{where("embedding", has_role(Role::embedding)).use(embedding),
                           where("output head", has_role(Role::output_head)).use(head),
                           where("gain, bias or vector", vector_like).use(vectors)};
@@ -171,7 +192,10 @@ std::vector<Rule> default_rules(const Recipe& recipe) {
     rules.push_back(where("first convolution", has_role(Role::convolution)).first().use(adamw));
   rules.push_back(where("no values", [](const Parameter& p) { return !has_values(p); }).use(adamw));
   rules.push_back(where("depthwise convolution", is_depthwise).use(adamw));
-  rules.push_back(where("matrix with a side of 1", has_side_of_one).use(adamw));
+  rules.push_back(where("no matrix by its name", no_matrix).use(adamw));
+  rules.push_back(where("leading dimension of 1", is_stack_of_one).use(adamw));
+  rules.push_back(where("matrix with a side below 4", has_short_side).use(adamw));
+  rules.push_back(where("aspect ratio above 128", is_too_long).use(adamw));
   rules.push_back(where("other matrices", [](const Parameter&) { return true; }).use(muon));
   for (Rule& rule : rules) rule = std::move(rule).optional();
   return rules;

@@ -60,11 +60,24 @@ TEST(Fused, GroupedHeadsAreMarked) {
   const Parameter p = in_attention("qkv", 8, 16);
   EXPECT_EQ(p.view, MatrixView::matrix().split_rows({8, 4, 4}));
   EXPECT_TRUE(p.low_confidence);
-  expect_mention(p, "split as if queries were as wide as the model");
+  expect_mention(p, "split by the width of the output projection");
+  expect_mention(in_file("blocks.0.attn.qkv.weight", {16, 8}),
+                 "split as if queries were as wide as the model");
   for (const std::int64_t rows : {8, 11, 32}) {  // none, or no way to cut them
     EXPECT_EQ(in_attention("qkv", 8, rows).view, MatrixView::matrix());
     EXPECT_TRUE(in_attention("qkv", 8, rows).low_confidence) << rows;
   }
+}
+
+TEST(Fused, TheOutputProjectionTellsTheWidthOfTheQueries) {
+  const auto view = [](std::int64_t rows, std::int64_t queries) {
+    const auto found = muon::describe_names(
+        {{"attn.qkv.weight", "F32", {rows, 8}, {}}, {"attn.out.weight", "F32", {8, queries}, {}}});
+    return found.parameters.front().view;
+  };
+  EXPECT_EQ(view(48, 16), thirds);  // heads that are together wider than the model
+  EXPECT_EQ(view(12, 4), thirds);
+  EXPECT_EQ(view(24, 16), MatrixView::matrix().split_rows({16, 4, 4}));
 }
 
 TEST(Fused, OtherLayersOfTheSameNamesStayWhole) {

@@ -332,6 +332,39 @@ TEST(DescribeEmpty, IsNotTakenForTheHead) {
   EXPECT_EQ(find(describe(*model), "2.weight").role, Role::output_head);
 }
 
+// ---- names where no type tells ----
+
+TEST(DescribeNamesOfUsers, AnExpertsBiasIsABias) {
+  auto experts = std::make_shared<nn::Module>("Experts");
+  experts->register_parameter("weight", torch::ones({4, 8, 16}));
+  experts->register_parameter("bias", torch::ones({4, 8}));
+  expect_role(described(std::make_shared<CoupledImpl>(at::IntArrayRef{4, 8}, "bias"), "bias"),
+              Role::bias, Evidence::name);
+  nn::Module model;
+  model.register_module("experts", experts);
+  const muon::Plan plan = muon::make_plan(model);
+  for (const muon::Assignment& a : plan.assignments()) {
+    const bool bias = a.parameter.name == "experts.bias";
+    EXPECT_EQ(a.algorithm, bias ? muon::Algorithm::adamw : muon::Algorithm::muon)
+        << a.parameter.name;
+  }
+}
+
+TEST(DescribeTie, ATableUnderAUsersOwnersIsOneByItsHeadsName) {
+  const torch::Tensor table = torch::ones({6, 4});
+  auto tokens = std::make_shared<nn::Module>("Tokens"), head = std::make_shared<nn::Module>("Head");
+  tokens->register_parameter("weight", table);
+  head->register_parameter("weight", table);
+  nn::Module model;
+  model.register_module("tok", tokens);
+  model.register_module("up", nn::Linear(4, 8));
+  model.register_module("down", nn::Linear(8, 4));
+  model.register_module("head", head);
+  const auto parameters = describe(model);
+  expect_role(find(parameters, "tok.weight"), Role::embedding, Evidence::tie);
+  expect_role(find(parameters, "down.weight"), Role::hidden_matrix, Evidence::module_type);
+}
+
 // ---- TorchScript ----
 
 torch::jit::Module script(const std::string& type) {
@@ -387,6 +420,19 @@ TEST(DescribeScript, KnowsAModuleReadFromAFile) {
   script_net().save(file);
   const auto net = torch::jit::load(file);
   expect_script_net(describe(net));
+}
+
+/// As torch::save writes a model of a user's: modules without their types.
+TEST(DescribeScript, WithoutTypesNamesTell) {
+  auto net = script("Net");
+  for (const auto& [name, rows, columns] : {std::tuple("fc1", 16, 8), std::tuple("fc2", 5, 16)}) {
+    auto layer = script("Module");
+    layer.register_parameter("weight", trainable({rows, columns}), false);
+    net.register_module(name, layer);
+  }
+  const auto parameters = describe(net);
+  expect_role(find(parameters, "fc1.weight"), Role::hidden_matrix, Evidence::name);
+  EXPECT_EQ(find(parameters, "fc2.weight").role, Role::output_head);
 }
 
 TEST(DescribeScript, ALoadedModuleTrains) {

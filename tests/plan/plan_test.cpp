@@ -243,12 +243,18 @@ TEST(DefaultRules, KeepDegenerateShapesFromMuon) {
   model.register_module("to_one", nn::Linear(nn::LinearOptions(4, 1).bias(false)));
   model.register_module("from_one", nn::Linear(nn::LinearOptions(1, 4).bias(false)));
   model.register_module("depthwise", nn::Conv2d(nn::Conv2dOptions(4, 8, 3).groups(4).bias(false)));
-  model.register_module("grouped", nn::Conv2d(nn::Conv2dOptions(4, 4, 3).groups(2).bias(false)));
+  model.register_module("grouped", nn::Conv2d(nn::Conv2dOptions(8, 8, 3).groups(2).bias(false)));
+  model.register_module("in_threes", nn::Conv2d(nn::Conv2dOptions(6, 6, 3).groups(2).bias(false)));
+  model.register_module("from_three", nn::Linear(nn::LinearOptions(3, 16).bias(false)));
+  model.register_module("long", nn::Linear(nn::LinearOptions(4, 513).bias(false)));
+  model.register_module("not_too_long", nn::Linear(nn::LinearOptions(4, 512).bias(false)));
   model.register_module("gray", nn::Conv2d(nn::Conv2dOptions(1, 8, 3).bias(false)));
   model.register_module("norm", nn::LayerNorm(nn::LayerNormOptions({3, 4})));
   model.register_parameter("empty", torch::zeros({0, 4}));
+  model.register_parameter("slots", torch::zeros({1, 8, 8}));
   model.register_module("lm_head", nn::Linear(nn::LinearOptions(4, 4).bias(false)));
-  EXPECT_EQ(under(make_plan(model), Algorithm::muon), (Names{"grouped.weight", "gray.weight"}));
+  EXPECT_EQ(under(make_plan(model), Algorithm::muon),
+            (Names{"grouped.weight", "not_too_long.weight", "gray.weight"}));
 }
 
 // ---- errors ----

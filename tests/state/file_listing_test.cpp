@@ -226,7 +226,7 @@ TEST(FileListing, TotalsEndAtTheLargestNumber) {
   for (int i = 0; i < 64; ++i) {
     tensors.emplace_back(fmt::format("layers.{}.fc1.weight", i),
                          pickling::tensor(std::to_string(i),
-                                          {std::int64_t{1} << 18, std::int64_t{1} << 40}, {0, 0}));
+                                          {std::int64_t{1} << 29, std::int64_t{1} << 29}, {0, 0}));
   }
   pickling::write_torch_file(folder / "a.pt", pickling::document(pickling::dict(tensors)));
   const muon::Plan plan = plan_of(folder / "a.pt");

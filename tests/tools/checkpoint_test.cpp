@@ -188,6 +188,20 @@ TEST_F(PlanFile, PrintsNoControlCharactersOfForeignText) {
   }
 }
 
+TEST_F(PlanFile, PythonKeepsTheDoubtsAsComments) {
+  muon::write_safetensors("m.safetensors", {{"blocks.0.mixing", torch::zeros({8, 8})},
+                                            {"blocks.0.experts.up_bias", torch::zeros({4, 32})},
+                                            {"blocks.0.up.weight", torch::zeros({32, 8})},
+                                            {"fc.weight", torch::zeros({50, 8})}});
+  const Result python = shell("$muon plan m.safetensors --python");
+  EXPECT_THAT(python.out,
+              AllOf(HasSubstr("\"blocks.0.mixing\",  # ? shape only: [8, 8]\n"),
+                    HasSubstr("\"blocks.0.up.weight\",\n"),
+                    HasSubstr("\"fc.weight\",  # ? name: 'fc'"), HasSubstr("please review")));
+  const auto adamw = python.out.find("adamw_names = ");
+  EXPECT_LT(adamw, python.out.find("experts.up_bias"));
+}
+
 TEST_F(PlanFile, PythonReadsEveryNameAsItIs) {
   const std::string bad = "a\x1b\xc2\x9b\x7f\xe2\x80\xae\xc3\xb6'\"\\.weight";
   muon::write_safetensors("m.safetensors", {{bad, torch::zeros({4, 4})}});

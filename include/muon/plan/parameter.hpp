@@ -44,7 +44,7 @@ enum class Evidence {
   module_type,  ///< the type of the module that owns the parameter
   name,         ///< the parameter's name
   position,     ///< only its place: the last layer of the model
-  shape,        ///< nothing but the number of dimensions
+  shape,        ///< nothing but its sizes, and those of the layers around
 };
 
 /// One trainable parameter: one tensor, however many names it has.
@@ -64,9 +64,13 @@ struct Parameter {
   /// please review: only position or shape decided a matrix's role, or its name is ambiguous
   bool low_confidence = false;
   MatrixView view;  ///< which matrices it holds; meaningful from two dimensions on
+  /// An output head was found in the model: this parameter, another, or a frozen one, which is not
+  /// described.
+  bool model_has_head = false;
 };
 
-/// Describes every trainable parameter (requires_grad) of a model, in order of registration.
+/// Describes every trainable parameter (requires_grad) of a model, in order of registration. Frozen
+/// layers count where a parameter is judged by its place among the others.
 ///
 /// Views    Linear: one matrix. A weight that is called like a fused one (qkv, Wqkv, c_attn,
 ///          query_key_value, in_proj, ...) and has three times as many rows as columns: three row

@@ -92,11 +92,14 @@ class MUON_API Rule {
 [[nodiscard]] MUON_API Rule otherwise();
 
 /// The built-in rules: embeddings, output head, everything below two dimensions, parameters without
-/// values, depthwise convolutions and matrices with a side of 1 -> AdamW; the other matrices ->
-/// Muon. They decide every real parameter that `describe` finds. The options are `default_muon()`
-/// and `default_adamw()` unless given; a Recipe (recipe.hpp) has them by role.
+/// values, depthwise convolutions, a stack of one, matrices with a side below 4 or with one side
+/// more than 128 times the other -> AdamW; the other matrices -> Muon. They decide every real
+/// parameter that `describe` finds. The options are `default_muon()` and `default_adamw()`
+/// unless given; a Recipe (recipe.hpp) has them by role.
 ///
-/// Source   K. Jordan, "Muon", 2024, https://kellerjordan.github.io/posts/muon/ (what Muon is for)
+/// Source   K. Jordan, "Muon", 2024, https://kellerjordan.github.io/posts/muon/ (what Muon is for);
+///          the bounds of the shapes: timm.optim.Muon,
+///          https://github.com/huggingface/pytorch-image-models/blob/main/timm/optim/muon.py
 [[nodiscard]] MUON_API std::vector<Rule> default_rules();
 [[nodiscard]] MUON_API std::vector<Rule> default_rules(const MuonOptions& muon,
                                                        const torch::optim::AdamWOptions& adamw);

@@ -1,9 +1,13 @@
 #include "plan/python_groups.hpp"
 
+#include "cli/print.hpp"
+
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 #include <torch/optim/adamw.h>
 
+#include <algorithm>
+#include <string>
 #include <vector>
 
 namespace cli {
@@ -35,17 +39,36 @@ Lists sorted(const muon::Plan& plan) {
   return lists;
 }
 
+/// What torch.optim.Muon does not do, and what the plan is not sure of; each a comment of its own.
+std::string remarks(const muon::Assignment& a) {
+  const muon::Parameter& p = a.parameter;
+  const bool whole = p.view == muon::MatrixView::matrix() || a.algorithm != muon::Algorithm::muon ||
+                     p.shape.size() != 2;
+  std::string text;
+  if (!whole) {
+    text +=
+        fmt::format("  # holds {}: torch.optim.Muon takes it as one matrix", p.view.to_string());
+  }
+  // a reason quotes names, which may hold anything; a comment ends with its line
+  if (p.low_confidence) text += fmt::format("  # ? {}", printable(p.reason));
+  return text;
+}
+
 std::string names(const char* variable, const std::vector<const muon::Assignment*>& list) {
   std::string text = fmt::format("{} = [\n", variable);
-  for (const muon::Assignment* a : list) {
-    const bool whole = a->parameter.view == muon::MatrixView::matrix() ||
-                       a->algorithm != muon::Algorithm::muon || a->parameter.shape.size() != 2;
-    text += fmt::format("    {},{}\n", quoted(a->parameter.name),
-                        whole ? ""
-                              : fmt::format("  # holds {}: torch.optim.Muon takes it as one matrix",
-                                            a->parameter.view.to_string()));
-  }
+  for (const muon::Assignment* a : list)
+    text += fmt::format("    {},{}\n", quoted(a->parameter.name), remarks(*a));
   return text + "]\n";
+}
+
+/// Says what the question marks of the lists mean.
+std::string legend(const muon::Plan& plan) {
+  const auto& all = plan.assignments();
+  const bool any = std::any_of(
+      all.begin(), all.end(), [](const muon::Assignment& a) { return a.parameter.low_confidence; });
+  return any ? "# ?  low confidence: decided by position or shape alone, or by an ambiguous name; "
+               "please review\n"
+             : "";
 }
 
 }  // namespace
@@ -56,6 +79,7 @@ std::string python_groups(const muon::Plan& plan, const std::string& source) {
       "# Who optimizes what in {}, by muon plan. `model` is your torch.nn.Module.\nimport "
       "torch\n\n",
       quoted(source));
+  text += legend(plan);
   text += names("muon_names", lists.muon);
   text += names("adamw_names", lists.adamw);
   if (!lists.not_two_dimensional.empty()) {

@@ -20,8 +20,9 @@ namespace fs = std::filesystem;
 
 struct FamilyRow {
   muon::NamedTensor tensor;
-  char who = 'e';            // a: AdamW, m: Muon, e: either, b: anything but Muon
-  bool known_wrong = false;  // "a!", "m!"
+  char who = 'e';             // a: AdamW, m: Muon, e: either, b: anything but Muon
+  bool known_wrong = false;   // "a!", "m!"
+  bool known_silent = false;  // "a!!": to Muon without a mark
 };
 
 struct Family {
@@ -55,7 +56,8 @@ std::vector<Family> read_families(const fs::path& file) {
         std::string("ameb").find(who.front()) == std::string::npos)
       throw std::runtime_error(file.string() + ": not a row of a family: " + line);
     row.who = who.front();
-    row.known_wrong = who.size() == 2 && who.back() == '!';
+    row.known_wrong = who.find('!') != std::string::npos;
+    row.known_silent = who.find("!!") != std::string::npos;
     read_shape(shape, row.tensor);
     families.back().rows.push_back(row);
   }
@@ -99,6 +101,8 @@ void check_family(const Family& family, Count& count) {
     ++count.rows;
     count.wrong += verdict.is_wrong;
     count.silent += verdict.is_silent;
+    EXPECT_FALSE(verdict.is_silent && !row.known_silent)
+        << family.name << ": " << row.tensor.name << " goes to Muon without a mark";
     EXPECT_FALSE(verdict.is_wrong && !row.known_wrong)
         << family.name << ": " << row.tensor.name << " should be '" << row.who << "', but is "
         << verdict.text;
@@ -113,14 +117,13 @@ TEST_P(Families, AreSortedAsTheyShouldBe) {
     check_family(family, count);
   std::cout << GetParam() << ": " << count.rows << " parameters, " << count.wrong << " wrong, "
             << count.silent << " to Muon without a mark\n";
-  EXPECT_EQ(count.silent, 0);
   EXPECT_LE(count.wrong, 3 * count.rows / 100) << "more than 3 % are wrong";
 }
 
 INSTANTIATE_TEST_SUITE_P(
     Files, Families, testing::Values("public_models.txt", "more_models.txt", "unseen.txt"),
-    [](const auto& info) {
-      return std::string(info.param).substr(0, std::string(info.param).find('.'));
+    [](const auto& file) {
+      return std::string(file.param).substr(0, std::string(file.param).find('.'));
     });
 
 }  // namespace

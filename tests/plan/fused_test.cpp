@@ -84,7 +84,7 @@ TEST(Fused, OtherLayersOfTheSameNamesStayWhole) {
   EXPECT_EQ(in_attention("in_proj", 8, 32).view, MatrixView::matrix());  // a state-space model's
   EXPECT_FALSE(in_attention("in_proj", 8, 32).low_confidence);
   EXPECT_EQ(in_file("layers.0.mlp.in_proj.weight", {24, 8}).view, MatrixView::matrix());
-  EXPECT_EQ(in_attention("proj", 8, 8).view, MatrixView::matrix());
+  EXPECT_EQ(in_file("layers.0.attn.proj.weight", {8, 8}).view, MatrixView::matrix());
 }
 
 TEST(Fused, KeyAndValueOrGateAndUpAreTwoMatrices) {

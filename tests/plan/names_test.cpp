@@ -233,7 +233,9 @@ TEST(NamesBounds, AreSaidInTheReason) {
                                    std::pair("xyzw", "aspect ratio above 128"),
                                    std::pair("slots", "leading dimension of 1")}) {
     // "points" are coordinates by name already
-    if (std::string(name) != "points") EXPECT_EQ(rows.at(name).rule, rule);
+    if (std::string(name) != "points") {
+      EXPECT_EQ(rows.at(name).rule, rule);
+    }
     EXPECT_EQ(who_gets(rows, name), Who::adamw) << why(rows, name);
   }
   EXPECT_EQ(who_gets(rows, "blocks.0.up.weight"), Who::muon);  // exactly 128 times as high as wide

@@ -35,7 +35,8 @@ TEST_F(Train, HelpNamesEveryOption) {
        {"--model",    "--data",     "--optimizer", "--lr",        "--adamw-lr",   "--weight-decay",
         "--momentum", "--schedule", "--epochs",    "--steps",     "--batch-size", "--seed",
         "--dtype",    "--device",   "--threads",   "--gradients", "--plan-only",  "--assign",
-        "--summary",  "small_net",  "convnet",     "muon",        "adamw",        "sgd"}) {
+        "--summary",  "small_net",  "convnet",     "muon",        "adamw",        "sgd",
+        "gpt",        "--layers",   "--tied",      "--sample",    "--clip",       "denormal"}) {
     EXPECT_THAT(run.out, HasSubstr(option));
   }
 }

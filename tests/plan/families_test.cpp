@@ -8,6 +8,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <iostream>
 #include <map>
 #include <sstream>
 #include <stdexcept>
@@ -89,14 +90,18 @@ struct Count {
   int rows = 0, wrong = 0, silent = 0;
 };
 
-void check_family(const Family& family, Count& count) {
+/// The family's parameters under the names that a wrapper of the whole model gives them.
+void check_family(const Family& family, const std::string& wrapper, Count& count) {
   std::vector<muon::NamedTensor> tensors;
-  for (const FamilyRow& row : family.rows) tensors.push_back(row.tensor);
+  for (const FamilyRow& row : family.rows) {
+    tensors.push_back(row.tensor);
+    tensors.back().name = wrapper + row.tensor.name;
+  }
   const muon::Plan plan(muon::describe_names(tensors).parameters, muon::default_rules());
   std::map<std::string, const muon::Assignment*> found;
   for (const muon::Assignment& a : plan.assignments()) found[a.parameter.name] = &a;
   for (const FamilyRow& row : family.rows) {
-    const auto at = found.find(row.tensor.name);
+    const auto at = found.find(wrapper + row.tensor.name);
     const Verdict verdict = judge(row, at == found.end() ? nullptr : at->second);
     ++count.rows;
     count.wrong += verdict.is_wrong;
@@ -114,10 +119,18 @@ class Families : public testing::TestWithParam<const char*> {};
 TEST_P(Families, AreSortedAsTheyShouldBe) {
   Count count;
   for (const Family& family : read_families(fs::path(MUON_FAMILIES) / GetParam()))
-    check_family(family, count);
+    check_family(family, "", count);
   std::cout << GetParam() << ": " << count.rows << " parameters, " << count.wrong << " wrong, "
             << count.silent << " to Muon without a mark\n";
   EXPECT_LE(count.wrong, 3 * count.rows / 100) << "more than 3 % are wrong";
+}
+
+TEST_P(Families, AreSortedAlikeUnderAWrapper) {
+  for (const std::string wrapper : {"module.", "_orig_mod.", "model."}) {
+    Count count;
+    for (const Family& family : read_families(fs::path(MUON_FAMILIES) / GetParam()))
+      check_family(family, wrapper, count);
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(

@@ -18,25 +18,25 @@ struct EnumName {
 
 /// Specialized for each enumeration: an array of EnumName.
 template <class Enum>
-constexpr auto enum_names = nullptr;
+inline constexpr auto enum_names = nullptr;
 
 template <>
-constexpr auto enum_names<Method> =
+inline constexpr auto enum_names<Method> =
     std::to_array<EnumName<Method>>({{Method::automatic, "automatic"},
                                      {Method::newton_schulz, "newton_schulz"},
                                      {Method::dwh2, "dwh2"},
                                      {Method::zolotarev2, "zolotarev2"},
                                      {Method::zolotarev3, "zolotarev3"}});
 template <>
-constexpr auto enum_names<NormBound> =
+inline constexpr auto enum_names<NormBound> =
     std::to_array<EnumName<NormBound>>({{NormBound::frobenius, "frobenius"},
                                         {NormBound::schatten4, "schatten4"},
                                         {NormBound::schatten8, "schatten8"}});
 template <>
-constexpr auto enum_names<NormEps> = std::to_array<EnumName<NormEps>>({{NormEps::clamp, "clamp"},
-                                                                       {NormEps::add, "add"}});
+inline constexpr auto enum_names<NormEps> =
+    std::to_array<EnumName<NormEps>>({{NormEps::clamp, "clamp"}, {NormEps::add, "add"}});
 template <>
-constexpr auto enum_names<ComputeDtype> =
+inline constexpr auto enum_names<ComputeDtype> =
     std::to_array<EnumName<ComputeDtype>>({{ComputeDtype::automatic, "automatic"},
                                            {ComputeDtype::float32, "float32"},
                                            {ComputeDtype::float64, "float64"},

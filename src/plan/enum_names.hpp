@@ -10,12 +10,12 @@
 namespace muon {
 
 template <>
-constexpr auto enum_names<AdjustLr> =
+inline constexpr auto enum_names<AdjustLr> =
     std::to_array<EnumName<AdjustLr>>({{AdjustLr::original, "original"},
                                        {AdjustLr::match_rms_adamw, "match_rms_adamw"},
                                        {AdjustLr::spectral_unclamped, "spectral_unclamped"}});
 template <>
-constexpr auto enum_names<Algorithm> = std::to_array<EnumName<Algorithm>>(
+inline constexpr auto enum_names<Algorithm> = std::to_array<EnumName<Algorithm>>(
     {{Algorithm::muon, "muon"}, {Algorithm::adamw, "adamw"}, {Algorithm::frozen, "frozen"}});
 
 }  // namespace muon

@@ -63,7 +63,7 @@ TEST_F(TextFiles, BadOnesAreRefusedByName) {
   fs::create_directory("empty_files");
   std::ofstream("empty_files/a");
   std::ofstream("plain") << beer();
-  ASSERT_EQ(shell("gzip -c plain | head -c 100 >torn.gz; mkfifo pipe").status, 0);
+  ASSERT_EQ(shell("gzip -c plain | head -c 60 >torn.gz; mkfifo pipe").status, 0);
   expect_refused("nowhere", {"--data nowhere does not exist", "moby_dick"});
   expect_refused("empty", {"--data empty is empty"});
   expect_refused("folder", {"--data folder holds no files"});

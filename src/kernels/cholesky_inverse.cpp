@@ -10,9 +10,9 @@ namespace {
 
 constexpr std::int64_t block = 64;
 
-// These functions run on the stacks of OpenMP's threads, which OMP_STACKSIZE sets and which hold
-// BLAS's frames as well. So a function keeps one block and one row there, 32.5 KB of doubles, and a
-// stack of 64 KB is enough.
+// These functions run on the stacks of OpenMP's threads, which OMP_STACKSIZE sets and which also
+// hold BLAS's frames and all thread-local variables. So a function keeps one block and one row
+// there, 32.5 KB of doubles.
 static_assert(sizeof(double) * (block + 1) * block < 34 << 10);
 
 // GCC splits a vector of this size into as many as the instruction set needs.

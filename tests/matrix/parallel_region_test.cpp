@@ -99,14 +99,14 @@ std::size_t least_stack() {
   }
 }
 
-/// 64 KB beyond what every thread needs. OMP_STACKSIZE is read when a program starts, so this one is
-/// started once more.
+/// 56 KB beyond what every thread needs: less than two blocks of 64 x 64 doubles. OMP_STACKSIZE is
+/// read when a program starts, so this one is started once more.
 TEST(ParallelRegion, NeedsLittleStack) {
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
   GTEST_SKIP() << "a sanitizer needs more stack itself";
 #endif
   GTEST_FLAG_SET(death_test_style, "threadsafe");
-  const std::size_t size = least_stack() + (64 << 10);
+  const std::size_t size = least_stack() + (56 << 10);
   ::setenv("OMP_STACKSIZE", (std::to_string(size) + "B").c_str(), 1);
   EXPECT_EXIT(
       {

@@ -21,9 +21,9 @@ std::size_t GzFile::read(unsigned char* to, std::size_t size) {
                            static_cast<unsigned>(std::min<std::size_t>(size - done, 1u << 20)));
     int code = Z_OK;
     const char* reason = gzerror(gz_.get(), &code);
-    // zlib 1.3.2 reports an early end once, with the last bytes; older ones at every read after it
+    // zlib 1.3.2 reports an error once, with the last bytes; older ones at every read after them
     if (code == Z_BUF_ERROR) fail("is truncated: its compressed data ends early");
-    if (got < 0 || (got == 0 && code != Z_OK)) fail(message("is damaged: {}", reason));
+    if (got < 0 || code != Z_OK) fail(message("is damaged: {}", reason));
     if (got == 0) break;
     done += static_cast<std::size_t>(got);
   }

@@ -1,5 +1,4 @@
-// Any bytes as TensorBoard's event file: the same content however the file comes in pieces, or an
-// error. Build: -DFMT_HEADER_ONLY -Isrc -Iinclude src/track/formats/*.cpp -lz
+// Any bytes as TensorBoard's event file: the same content in whatever pieces it comes, or an error.
 #include "history_fuzz.hpp"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {

@@ -1,5 +1,4 @@
 // Any bytes as lines of JSON: the same content however the file comes in pieces, or an error.
-// Build: -DFMT_HEADER_ONLY -Isrc -Iinclude src/track/formats/*.cpp -lz
 #include "history_fuzz.hpp"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {

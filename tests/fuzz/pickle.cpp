@@ -1,6 +1,4 @@
 // Any bytes as a pickle: a document or an error, in time and memory in proportion to the bytes.
-// Build: -DFMT_HEADER_ONLY -Isrc src/state/formats/pickle.cpp src/state/formats/pickle_builder.cpp
-// src/state/formats/pickle_shape.cpp
 #include "state/formats/pickle.hpp"
 
 #include <cstddef>

@@ -1,5 +1,4 @@
 // Any bytes as a zip file: every entry that can be read lies within them.
-// Build: -DFMT_HEADER_ONLY -Isrc src/state/formats/zip_reader.cpp
 #include "state/formats/zip_reader.hpp"
 
 #include <cstddef>

@@ -1,5 +1,5 @@
 // Any bytes as a safetensors file: a header whose tensors lie within them, which written again
-// reads the same; or an error. Build: -DFMT_HEADER_ONLY -Isrc src/files/safetensors_header.cpp
+// reads the same; or an error.
 #include "files/safetensors_header.hpp"
 
 #include <cstddef>

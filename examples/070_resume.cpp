@@ -1,4 +1,4 @@
-// Stop a training, and go on in another process as if it had never stopped.
+// Stop a training, and resume it in another process as if it had never stopped.
 #include <muon/muon.hpp>
 
 #include <torch/torch.h>
@@ -47,7 +47,7 @@ int main() {
 
   Training second;  // with other weights, until the checkpoint is loaded
   second.step = muon::load_checkpoint(folder, second.parts()).step;
-  std::cout << "going on after step " << second.step << "\n";
+  std::cout << "resuming after step " << second.step << "\n";
   second.train_to(100);
 
   bool same = true;

@@ -194,7 +194,7 @@ Number norm_divisor(const Number& bound, const OrthogonalizeOptions& options) {
   return Math::one_where_zero(divisor);  // eps 0 and an all-zero matrix, which stays zero
 }
 
-/// Runs the method, and where a rational one cannot go on, `fallback`, the steps of Polar Express,
+/// Runs the method, and where a rational one fails, `fallback`, the steps of Polar Express,
 /// which need no inverse. `ratio` = longer side / shorter side.
 template <class Ops>
 void orthogonalize(Ops& op, Method method, std::span<const NewtonSchulzStep> steps,

@@ -84,7 +84,7 @@ TEST_F(Groups, ViewsBelongToTheParameters) {
 
 // ---- rebind ----
 
-TEST_F(Groups, ReboundParametersGoOnWithTheirState) {
+TEST_F(Groups, ReboundParametersKeepTheirState) {
   Net net;
   muon::MuonWithAuxAdam optimizer(*net);
   const auto twin = std::dynamic_pointer_cast<NetImpl>(net->clone());

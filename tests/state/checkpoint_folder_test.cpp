@@ -95,7 +95,7 @@ TEST(CheckpointFolder, FilesWithoutAnOrderGoByTimeAndBeforeTheOthers) {
   EXPECT_THAT(names_in(folder.path), testing::UnorderedElementsAre(name_of(7), name_of(8)));
 }
 
-/// To go on from an older file instead, without a word, would lose the steps between.
+/// To resume from an older file instead, without a word, would lose the steps between.
 TEST(CheckpointFolder, ADamagedNewestIsRefusedRatherThanSkipped) {
   const Folder folder;
   for (const std::int64_t step : {1, 2, 3}) save(folder.path, step);

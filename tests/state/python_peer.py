@@ -1,6 +1,6 @@
 """The Python side of the exchange of optimizer state.
 
-  python_peer.py start DIR     10 steps, then the files that C++ goes on from, and what 20 and 30 steps of Python alone give
+  python_peer.py start DIR     10 steps, then the files that C++ resumes from, and what 20 and 30 steps of Python alone give
   python_peer.py finish DIR    loads the files that C++ wrote after its 10 steps, does 10 more, compares with 30 in Python
   python_peer.py golden DIR    small files with everything torch.save does to tensors, for the reader's tests
 

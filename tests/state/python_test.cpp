@@ -82,8 +82,8 @@ struct Peer {
 
 /// Loads what the peer wrote into `folder` after 10 steps and takes 10 more; returns the
 /// parameters.
-std::shared_ptr<ParametersImpl> go_on(const Peer& peer, const fs::path& folder,
-                                      const fs::path& results) {
+std::shared_ptr<ParametersImpl> continue_training(const Peer& peer, const fs::path& folder,
+                                                  const fs::path& results) {
   auto parameters = std::make_shared<ParametersImpl>();
   const auto optimizer = peer.make(*parameters);
   muon::load_python_model(folder / (peer.kind + ".model.pt"), *parameters);
@@ -111,10 +111,10 @@ std::shared_ptr<ParametersImpl> go_on(const Peer& peer, const fs::path& folder,
 
 const std::vector<Peer> peers{{"muon_and_adamw"}, {"named"}, {"keller_jordan"}};
 
-TEST(Python, GoesOnFromStoredFilesAsPythonDid) {
+TEST(Python, ContinuesFromStoredFilesAsPythonDid) {
   Folder results;
   for (const Peer& peer : peers) {
-    const auto parameters = go_on(peer, stored_files, results.path);
+    const auto parameters = continue_training(peer, stored_files, results.path);
     for (const auto& [name, expected] : tensors_of(stored_files / (peer.kind + ".after20.pt"))) {
       const torch::Tensor got = (*parameters)[name].detach();
       EXPECT_LT(((got - expected).norm() / expected.norm()).item<double>(), tolerance)
@@ -134,7 +134,7 @@ TEST(Python, TenThereTenHereTenThereIsThirtyThere) {
         ("python3 -W ignore " MUON_PYTHON_PEER " " + command + " " + folder.path.string()).c_str());
   };
   ASSERT_EQ(python("start"), 0);
-  for (const Peer& peer : peers) go_on(peer, folder.path, folder.path);
+  for (const Peer& peer : peers) continue_training(peer, folder.path, folder.path);
   EXPECT_EQ(python("finish"), 0);
 }
 

@@ -73,7 +73,7 @@ struct Session {
     }
   }
 
-  /// From here on both draw the same random numbers, and go on to `last`.
+  /// From here on both draw the same random numbers, and train to `last`.
   static bool train_alike(Session& a, Session& b, std::int64_t last) {
     for (Session* session : {&a, &b}) {
       torch::manual_seed(3);

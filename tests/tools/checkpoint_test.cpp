@@ -1,4 +1,4 @@
-// muon train stopped and gone on with, muon plan and muon inspect, as a user runs them.
+// muon train stopped and resumed, muon plan and muon inspect, as a user runs them.
 #include "tools/program.hpp"
 
 #include <muon/muon.hpp>
@@ -43,7 +43,7 @@ TEST_F(Resume, StoppedAtAnyMomentAndGoneOnIsNeverStopped) {
         if (step <= 240 && training.read_until(after_step(step)))
           training.signal(stops % 2 == 0 ? SIGINT : SIGTERM);
         const Result result = training.finish();
-        const std::string next = line_after(result.out, "to go on");
+        const std::string next = line_after(result.out, "to resume");
         ASSERT_EQ(result.status, next.empty() ? 0 : 128 + (stops % 2 == 0 ? SIGINT : SIGTERM))
             << result.out;
         if (next.empty()) break;

@@ -144,7 +144,7 @@ TEST_F(Extend, FewerStepsThanAreDoneAreRefused) {
   EXPECT_FALSE(fs::exists("b"));
 }
 
-TEST_F(Extend, AStoppedExtensionGoesOnInItsFolder) {
+TEST_F(Extend, AStoppedExtensionResumesInItsFolder) {
   expect_done("--schedule constant --steps 300 --run-dir whole");
   expect_done("--schedule constant --steps 40 --save-every 40 --run-dir a");
   Running training(

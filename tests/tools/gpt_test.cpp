@@ -103,7 +103,7 @@ TEST_F(Gpt, StoppedAtAnyMomentAndGoneOnIsNeverStopped) {
     // a signal near the end might meet a program that is through
     if (step <= 40 && training.read_until(after_step(step))) training.signal(SIGINT);
     const Result result = training.finish();
-    next = line_after(result.out, "to go on");
+    next = line_after(result.out, "to resume");
     ASSERT_EQ(result.status, next.empty() ? 0 : 128 + SIGINT) << result.out;
     if (!next.empty())
       reached = std::stoi(result.out.substr(result.out.rfind(" after step ") + 12));
@@ -112,7 +112,7 @@ TEST_F(Gpt, StoppedAtAnyMomentAndGoneOnIsNeverStopped) {
   expect_equal("stopped", "whole");
 }
 
-TEST_F(Gpt, GoesOnLongerInsideAnEvaluationInterval) {
+TEST_F(Gpt, ResumesLongerInsideAnEvaluationInterval) {
   const std::string options = "--schedule constant --eval-every 20 --run-dir ";
   ASSERT_EQ(train(options + "whole --steps 60").status, 0);
   ASSERT_EQ(train(options + "a --steps 30 --save-every 30").status, 0);

@@ -150,7 +150,7 @@ TEST_F(Hostile, ErrorsTellNamesWithoutHarm) {
   }
 }
 
-TEST_F(Hostile, TheCommandToGoOnIsHarmlessAndWorks) {
+TEST_F(Hostile, TheCommandToResumeIsHarmlessAndWorks) {
   Running training(
       "$muon train --data random --threads 1 --steps 300 --gradients 1 --track jsonl --run-dir " +
       word(evil));
@@ -158,7 +158,7 @@ TEST_F(Hostile, TheCommandToGoOnIsHarmlessAndWorks) {
   training.signal(SIGINT);
   const Result stopped = training.finish();
   expect_harmless(stopped, "stopped");
-  const std::string next = line_after(stopped.out, "to go on");
+  const std::string next = line_after(stopped.out, "to resume");
   std::ofstream("next") << next;
   if (std::system("bash --version >/dev/null 2>&1") != 0)
     GTEST_SKIP() << "no bash here to paste the command into";

@@ -72,7 +72,7 @@ TEST_F(Track, TheNumbersOfTrainingAreTheSameWithAndWithout) {
   EXPECT_EQ(last_line(without.out), last_line(with.out));
 }
 
-TEST_F(Track, AResumedRunGoesOnUnderItsId) {
+TEST_F(Track, AResumedRunKeepsItsId) {
   const std::string endless = "train --data random --threads 1 --run-dir '" +
                               (folder / "r").string() +
                               "' --steps 100000 --gradients 1 --log-every 20 --track "
@@ -146,7 +146,7 @@ TEST_F(Track, WrongOptionsAreRefused) {
               HasSubstr("WANDB_MODE=disabled: nothing is written for wandb"));
 }
 
-TEST_F(Track, AFullDiskIsToldAndTrainingGoesOn) {
+TEST_F(Track, AFullDiskIsReportedAndTrainingContinues) {
   const Result run = muon("--version; ulimit -f 100; '" MUON_PROGRAM
                           "' train --data random --threads 1 --run-dir q --steps 60 "
                           "--log-every 1 --track jsonl --watch all --summary /dev/null");

@@ -160,7 +160,7 @@ struct Forks : Sink {
   bool ended = false;
 };
 
-TEST_F(Forking, AChildOfASinkDoesNotGoOnToTheNext) {
+TEST_F(Forking, AChildOfASinkDoesNotContinueToTheNext) {
   const auto forks = std::make_shared<Forks>();
   {
     auto run = init({.dir = folder, .sinks = {forks, jsonl(folder / "a.jsonl")}});

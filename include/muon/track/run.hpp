@@ -41,7 +41,7 @@ struct RunOptions {
   double system_metrics_interval = 0;
 };
 
-/// Data that was lost while training went on.
+/// Data that was lost while training continued.
 struct MUON_API Problem {
   std::string what;        ///< "wandb: rows not written"
   std::int64_t count = 0;  ///< how often it happened
@@ -62,8 +62,8 @@ struct MUON_API Problem {
 ///            row its last value counts; objects merge.
 /// Cost       logging 10 numbers takes 10 to 22 microseconds per sink: one write to the file, no
 ///            flush to the disk
-/// Problems   Training goes on whatever happens to a file. Rows that a sink could not write (a full
-///            disk) and values that came too late are counted and reported by `problems`.
+/// Problems   Training continues whatever happens to a file. Rows that a sink could not write (a
+///            full disk) and values that came too late are counted and reported by `problems`.
 ///            Everything written before stays readable.
 /// Threads    All calls may be made from several threads at once, except for moving and destroying
 ///            the run.

@@ -73,8 +73,8 @@ void add_language_model_options(CLI::App& command, TrainOptions& o) {
   CLI::Option* const sample =
       command
           .add_option("--sample", o.sample,
-                      "Let the trained model go on from TEXT, for 400 bytes; what a terminal would "
-                      "not show is printed as an escape")
+                      "Let the trained model continue TEXT by 400 bytes; what a terminal would not "
+                      "show is printed as an escape")
           ->type_name("TEXT");
   command.add_option("--temperature", o.temperature, "Of the sample; 0: always the likeliest byte")
       ->check(check_at_least_zero)

@@ -141,7 +141,7 @@ RunFolder find_run_folder(const TrainOptions& o) {
 void make_run_folder(RunFolder& folder, std::int64_t steps) {
   if (!folder.resume_from && muon::latest_checkpoint(folder.checkpoints)) {
     throw UsageError(
-        message("{} holds checkpoints of another run; go on with --resume, or give another folder",
+        message("{} holds checkpoints of another run; resume it with --resume, or give another folder",
                 folder.checkpoints));
   }
   std::error_code error;

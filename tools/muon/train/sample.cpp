@@ -37,7 +37,7 @@ void print_sample(const Run& run, const std::string& beginning, const StopSignal
   const torch::NoGradGuard no_grad;
   const TrainOptions& o = run.options;
   const at::Generator generator = generator_for(o.seed, 0);
-  std::string text = beginning.empty() ? "\n" : beginning;  // the model needs something to go on
+  std::string text = beginning.empty() ? "\n" : beginning;  // the model needs something to start from
   for (std::size_t i = 0; i < sample_length && stop.received() == 0; ++i) {
     const torch::Tensor bytes = window_before_end(text, o.gpt.context);
     const torch::Tensor logits = run.model->forward(bytes.to(run.tensor_options.device()));

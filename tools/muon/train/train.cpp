@@ -3,9 +3,9 @@
 #include "cli/output_file.hpp"
 #include "cli/print.hpp"
 #include "cli/stop_signal.hpp"
-#include "train/going_on.hpp"
 #include "train/make_run.hpp"
 #include "train/position.hpp"
+#include "train/resume.hpp"
 #include "train/run_folder.hpp"
 #include "train/sample.hpp"
 #include "train/summary.hpp"
@@ -49,7 +49,7 @@ void save_and_say(const Run& run, const RunFolder& folder, const Position& posit
   }
   const fs::path file = save(run, folder, position, tracking.id());
   const fs::path from = run.options.checkpoint.empty() ? folder.path : file;
-  print("\nstopped by {} after step {} of {}; saved in {}\nto go on   {}\n",
+  print("\nstopped by {} after step {} of {}; saved in {}\nto resume  {}\n",
         StopSignal::name(signal), position.step, run.steps, file,
         resume_command(run.options, from));
 }

@@ -119,7 +119,7 @@ void add_machine(CLI::App& command, TrainOptions& o) {
       ->capture_default_str();
 }
 
-void add_stopping_and_going_on(CLI::App& command, TrainOptions& o) {
+void add_stopping_and_resuming(CLI::App& command, TrainOptions& o) {
   command.option_defaults()->group("Stopping and resuming");
   command
       .add_option("--checkpoint", o.checkpoint,
@@ -225,7 +225,7 @@ void add_train_options(CLI::App& command, TrainOptions& o) {
   add_optimizer(command, o);
   add_schedule(command, o);
   add_machine(command, o);
-  add_stopping_and_going_on(command, o);
+  add_stopping_and_resuming(command, o);
   add_tracking(command, o);
   add_output(command, o);
 }

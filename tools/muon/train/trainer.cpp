@@ -1,9 +1,9 @@
 #include "train/trainer.hpp"
 
 #include "cli/print.hpp"
-#include "train/going_on.hpp"
 #include "train/gradients.hpp"
 #include "train/make_optimizer.hpp"
+#include "train/resume.hpp"
 
 #include <torch/torch.h>
 

@@ -40,7 +40,7 @@ class TrainingData {
   virtual bool has_epochs() const = 0;
 
   /// Epochs count from 1, their batches from 0. A function of these and the seed alone, so that a
-  /// run can go on anywhere.
+  /// run can resume anywhere.
   virtual Batch training_batch(std::int64_t epoch, std::int64_t number) = 0;
 
   virtual std::int64_t held_out_batches() const = 0;

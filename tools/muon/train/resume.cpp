@@ -1,4 +1,4 @@
-#include "train/going_on.hpp"
+#include "train/resume.hpp"
 
 #include "cli/json_text.hpp"
 #include "cli/print.hpp"

@@ -137,6 +137,10 @@ std::string GroupedOptimizer::Impl::label(const torch::Tensor& parameter, std::s
                                                       : place_text(index, group);
 }
 
+std::string GroupedOptimizer::Impl::label_in(const ParamGroup& group, std::size_t index) const {
+  return group.names.empty() ? place_text(index, order.size()) : group.names[index];
+}
+
 void GroupedOptimizer::Impl::check_kind(const OptimizerOptions& options, std::size_t group) const {
   const std::string prefix = fmt::format("{}, group {}", where, group);
   if (const auto* muon = dynamic_cast<const MuonOptions*>(&options))
@@ -178,18 +182,15 @@ void GroupedOptimizer::Impl::check_fit(const torch::Tensor& parameter, const std
     throw std::invalid_argument(fmt::format("[{}] '{}' {}", where, label, obstacle));
 }
 
-void GroupedOptimizer::Impl::add(const ParamGroup& group) {
-  const std::size_t number = order.size();
+/// Checks what the group says of itself; its parameters are checked one by one.
+void GroupedOptimizer::Impl::check_lists(const ParamGroup& group) const {
+  const std::size_t number = order.size(), count = group.params.size();
   if (group.options == nullptr && accepts == Accepts::muon_and_adamw) {
     throw std::invalid_argument(fmt::format(
         "[{}, group {}] has no options, and their type says which algorithm it is for; give it "
         "muon::MuonOptions or torch::optim::AdamWOptions",
         where, number));
   }
-  OptimizerParamGroup added(
-      group.params, group.options != nullptr ? group.options->clone() : self.defaults_->clone());
-  check_kind(added.options(), number);
-  const std::size_t count = group.params.size();
   if (group.views.size() > 1 && group.views.size() != count) {
     throw std::invalid_argument(fmt::format(
         "[{}, group {}] has {} views for {} parameters; give none, one for all, or one for each",
@@ -200,33 +201,51 @@ void GroupedOptimizer::Impl::add(const ParamGroup& group) {
         fmt::format("[{}, group {}] has {} names for {} parameters; give none, or one for each",
                     where, number, group.names.size(), count));
   }
+}
+
+/// Checks parameter `index` of a group that is to be added, with `options`.
+GroupedOptimizer::Impl::Member GroupedOptimizer::Impl::make_member(
+    const ParamGroup& group, std::size_t index, const OptimizerOptions& options) const {
+  const torch::Tensor& parameter = group.params[index];
+  const std::string called = label_in(group, index);
+  check_parameter(parameter, called);
+  Member member;
+  if (!group.names.empty()) member.name = group.names[index];
+  if (is_muon(options)) {
+    member.view = view_at(group, index);
+    check_fit(parameter, called, member.view);
+    member.blocks = member.view.blocks(parameter.sizes());
+  }
+  member.sizes = parameter.sizes().vec();
+  return member;
+}
+
+void GroupedOptimizer::Impl::refuse_duplicate(const torch::Tensor& parameter,
+                                              const std::string& label) const {
+  const auto known = members.find(parameter.unsafeGetTensorImpl());
+  throw std::invalid_argument(fmt::format(
+      "[{}] '{}' is in two groups, or twice in one; it would be updated twice a step. Tied "
+      "weights are one parameter: give them once",
+      where, known != members.end() && known->second.name ? *known->second.name : label));
+}
+
+void GroupedOptimizer::Impl::add(const ParamGroup& group) {
+  check_lists(group);
+  OptimizerParamGroup added(
+      group.params, group.options != nullptr ? group.options->clone() : self.defaults_->clone());
+  check_kind(added.options(), order.size());
   std::unordered_map<const c10::TensorImpl*, Member> new_members;
   std::vector<const c10::TensorImpl*> new_order;
-  for (std::size_t i = 0; i < count; ++i) {
-    const torch::Tensor& parameter = group.params[i];
-    const std::string called = group.names.empty() ? place_text(i, number) : group.names[i];
-    check_parameter(parameter, called);
-    Member member;
-    if (!group.names.empty()) member.name = group.names[i];
-    if (is_muon(added.options())) {
-      member.view = view_at(group, i);
-      check_fit(parameter, called, member.view);
-      member.blocks = member.view.blocks(parameter.sizes());
-    }
-    member.sizes = parameter.sizes().vec();
-    const c10::TensorImpl* const key = parameter.unsafeGetTensorImpl();
-    if (members.count(key) > 0 || !new_members.emplace(key, std::move(member)).second) {
-      const auto known = members.find(key);
-      throw std::invalid_argument(fmt::format(
-          "[{}] '{}' is in two groups, or twice in one; it would be updated twice a step. Tied "
-          "weights are one parameter: give them once",
-          where, known != members.end() && known->second.name ? *known->second.name : called));
-    }
+  for (std::size_t i = 0; i < group.params.size(); ++i) {
+    Member member = make_member(group, i, added.options());
+    const c10::TensorImpl* const key = group.params[i].unsafeGetTensorImpl();
+    if (members.count(key) > 0 || !new_members.emplace(key, std::move(member)).second)
+      refuse_duplicate(group.params[i], label_in(group, i));
     new_order.push_back(key);
   }
-  order.reserve(number + 1);
-  self.param_groups_.reserve(number + 1);
-  members.reserve(members.size() + count);
+  order.reserve(order.size() + 1);
+  self.param_groups_.reserve(self.param_groups_.size() + 1);
+  members.reserve(members.size() + new_members.size());
   // LibTorch's group has no move, so this copies and may throw
   self.param_groups_.push_back(std::move(added));
   members.merge(new_members);  // from here on nothing throws

@@ -61,15 +61,25 @@ struct GroupedOptimizer::Impl {
   std::vector<OptimizerGroup> groups();
   std::string place_of(const torch::Tensor& parameter) const;
   std::string label(const torch::Tensor& parameter, std::size_t index, std::size_t group) const;
+  /// The label of a parameter whose group is to be the next.
+  std::string label_in(const ParamGroup& group, std::size_t index) const;
 
   // what a group may hold
   void check_kind(const torch::optim::OptimizerOptions& options, std::size_t group) const;
   void check_parameter(const torch::Tensor& parameter, const std::string& label) const;
   void check_fit(const torch::Tensor& parameter, const std::string& label,
                  const MatrixView& view) const;
+  void check_lists(const ParamGroup& group) const;
+  Member make_member(const ParamGroup& group, std::size_t index,
+                     const torch::optim::OptimizerOptions& options) const;
+  [[noreturn]] void refuse_duplicate(const torch::Tensor& parameter,
+                                     const std::string& label) const;
   void add(const ParamGroup& group);
   void show_as_single();
   void take_rates_of_parts();
+  /// Why `tensor` cannot take the place of `parameter`, whose name is `name`; empty if it can.
+  std::string why_not_replaced(const torch::Tensor& parameter, const std::string& name,
+                               const torch::Tensor& tensor) const;
   void replace(const std::map<const c10::TensorImpl*, torch::Tensor>& replaced);
 
   // a step

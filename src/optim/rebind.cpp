@@ -34,6 +34,21 @@ void GroupedOptimizer::Impl::refresh_members(const OptimizerGroup& group) {
   }
 }
 
+std::string GroupedOptimizer::Impl::why_not_replaced(const torch::Tensor& parameter,
+                                                     const std::string& name,
+                                                     const torch::Tensor& tensor) const {
+  if (tensor.sizes() != parameter.sizes()) {
+    return fmt::format("'{}' has shape {} in the model and {} here", name,
+                       shape_text(tensor.sizes()), shape_text(parameter.sizes()));
+  }
+  try {
+    check_parameter(tensor, name);
+  } catch (const std::invalid_argument& error) {
+    return error.what();
+  }
+  return "";
+}
+
 void GroupedOptimizer::rebind(const torch::nn::Module& model) {
   impl_->check_unchanged();
   std::map<std::string, torch::Tensor> found;
@@ -41,33 +56,22 @@ void GroupedOptimizer::rebind(const torch::nn::Module& model) {
   std::vector<std::string> problems;
   std::map<const c10::TensorImpl*, torch::Tensor> replaced;
   std::set<const c10::TensorImpl*> taken;
+  const auto find = [&](const torch::Tensor& parameter) -> std::string {
+    const Impl::Member& member = impl_->members.at(parameter.unsafeGetTensorImpl());
+    if (!member.name) return fmt::format("{} has no name to look for", name_of(parameter));
+    const auto now = found.find(*member.name);
+    if (now == found.end()) return fmt::format("the model has no parameter '{}'", *member.name);
+    replaced[parameter.unsafeGetTensorImpl()] = now->second;
+    const std::string problem = impl_->why_not_replaced(parameter, *member.name, now->second);
+    if (problem.empty() && !taken.insert(now->second.unsafeGetTensorImpl()).second)
+      return fmt::format("'{}' is the same tensor as another parameter of the optimizer",
+                         *member.name);
+    return problem;
+  };
   for (const OptimizerGroup& group : impl_->groups()) {
     for (const torch::Tensor& parameter : *group.params) {
-      const Impl::Member& member = impl_->members.at(parameter.unsafeGetTensorImpl());
-      if (!member.name) {
-        problems.push_back(fmt::format("{} has no name to look for", name_of(parameter)));
-        continue;
-      }
-      const auto now = found.find(*member.name);
-      if (now == found.end()) {
-        problems.push_back(fmt::format("the model has no parameter '{}'", *member.name));
-        continue;
-      }
-      const torch::Tensor& tensor = now->second;
-      if (tensor.sizes() != parameter.sizes()) {
-        problems.push_back(fmt::format("'{}' has shape {} in the model and {} here", *member.name,
-                                       shape_text(tensor.sizes()), shape_text(parameter.sizes())));
-      } else if (!taken.insert(tensor.unsafeGetTensorImpl()).second) {
-        problems.push_back(fmt::format(
-            "'{}' is the same tensor as another parameter of the optimizer", *member.name));
-      } else {
-        try {
-          impl_->check_parameter(tensor, *member.name);
-        } catch (const std::invalid_argument& error) {
-          problems.push_back(error.what());
-        }
-      }
-      replaced[parameter.unsafeGetTensorImpl()] = tensor;
+      if (std::string problem = find(parameter); !problem.empty())
+        problems.push_back(std::move(problem));
     }
   }
   if (!problems.empty()) {

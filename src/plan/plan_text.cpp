@@ -158,12 +158,10 @@ OrderedJson assignment_json(const Assignment& a) {
 
 constexpr std::array<Algorithm, 3> algorithms{Algorithm::muon, Algorithm::adamw, Algorithm::frozen};
 
-}  // namespace
-
-std::string Plan::table() const {
+std::string rows_text(const Plan& plan) {
   std::vector<Row> rows{{"name", "shape", "matrices", "role", "optimizer", "lr", "effective lr",
                          "weight decay", "why"}};
-  for (const Assignment& a : assignments_) {
+  for (const Assignment& a : plan.assignments()) {
     rows.push_back(row_of(a));
     // a name from a file may hold any bytes
     for (std::string& cell : rows.back()) cell = printable(cell);
@@ -179,17 +177,27 @@ std::string Plan::table() const {
     line.erase(line.find_last_not_of(' ') + 1);
     text += line + "\n";
   }
-  text += "\n";
+  return text;
+}
+
+std::string totals_text(const Plan& plan) {
+  std::string text;
   for (const Algorithm algorithm : algorithms) {
-    const Total sum = total(*this, algorithm);
+    const Total sum = total(plan, algorithm);
     if (sum.parameters == 0 && algorithm == Algorithm::frozen) continue;
     text += fmt::format("{:<6} {:>5} parameter{} {:>14} values\n", title_of(algorithm),
                         sum.parameters, sum.parameters == 1 ? ", " : "s,", thousands(sum.values));
   }
+  return text;
+}
+
+/// What the reader of the table should check.
+std::string remarks_text(const Plan& plan) {
   const auto any = [&](const auto& condition) {
-    return std::any_of(assignments_.begin(), assignments_.end(),
+    return std::any_of(plan.assignments().begin(), plan.assignments().end(),
                        [&](const Assignment& a) { return condition(a.parameter); });
   };
+  std::string text;
   if (any([](const Parameter& p) { return p.low_confidence; })) {
     text +=
         "?  low confidence: decided by position or shape alone, or by an ambiguous name; please "
@@ -201,6 +209,12 @@ std::string Plan::table() const {
     text += "No output head was found. If the model has one, give it a rule of its own.\n";
   }
   return text;
+}
+
+}  // namespace
+
+std::string Plan::table() const {
+  return rows_text(*this) + "\n" + totals_text(*this) + remarks_text(*this);
 }
 
 std::string Plan::json() const {

@@ -10,6 +10,7 @@
 #include <cstdlib>
 #include <limits>
 #include <stdexcept>
+#include <utility>
 #include <vector>
 
 namespace muon::track {
@@ -144,6 +145,46 @@ double scaled_norm(const at::Tensor& values, const Range& range) {
   return (values * factor).norm(2, at::kDouble).item<double>() / factor;
 }
 
+// ---- the parts of tensor_stats ----
+
+/// The values that the tensor stores, in one row of float or double.
+at::Tensor stored_values(const at::Tensor& tensor) {
+  at::Tensor values = tensor.detach();
+  if (values.is_sparse()) values = values.coalesce().values();
+  return values.to(values.scalar_type() == at::kDouble ? at::kDouble : at::kFloat)
+      .reshape(-1)
+      .contiguous();
+}
+
+Range range_of_any(const at::Tensor& values) {
+  return values.numel() > 0 ? range_of(values) : Range();
+}
+
+double norm_of(const at::Tensor& values, const Range& range) {
+  if (!range.finite)
+    return std::isnan(range.norm) ? range.norm : std::numeric_limits<double>::infinity();
+  const bool squares_fit = range.norm > 1e-140 && range.norm < 1e140;
+  const bool all_zero = range.least == 0 && range.greatest == 0;
+  return squares_fit || all_zero ? range.norm : scaled_norm(values, range);
+}
+
+/// The histogram of finite values and of `zeros` zeros more.
+Histogram histogram_of(const at::Tensor& values, Range range, std::int64_t zeros,
+                       std::int64_t bins) {
+  const std::int64_t all = values.numel() + zeros;
+  if (all == 0) return {};
+  if (zeros > 0) {
+    range.least = std::min(range.least, 0.0);
+    range.greatest = std::max(range.greatest, 0.0);
+  }
+  if (range.least == range.greatest) return {{range.least, range.greatest}, {all}};
+  const Bins in_bins(range, bins);
+  Counts counts = values.numel() > 0 ? count_in_bins(values, range, in_bins, bins)
+                                     : Counts(static_cast<std::size_t>(bins), 0);
+  if (zeros > 0) counts[in_bins[0.0]] += zeros;
+  return {in_bins.edges(), std::move(counts)};
+}
+
 }  // namespace
 
 TensorStats tensor_stats(const at::Tensor& tensor, std::int64_t bins) {
@@ -152,41 +193,17 @@ TensorStats tensor_stats(const at::Tensor& tensor, std::int64_t bins) {
   if (!tensor.defined() || tensor.is_complex())
     throw std::invalid_argument("[track] a histogram needs a defined tensor of real values");
   const c10::NoGradGuard no_grad;
-  at::Tensor values = tensor.detach();
-  if (values.is_sparse()) values = values.coalesce().values();
+  at::Tensor values = stored_values(tensor);
   const std::int64_t zeros = tensor.numel() - values.numel();  // not stored in a sparse tensor
-  values = values.to(values.scalar_type() == at::kDouble ? at::kDouble : at::kFloat)
-               .reshape(-1)
-               .contiguous();
 
   TensorStats result;
-  Range range;
-  if (values.numel() > 0) range = range_of(values);
-  result.norm = range.norm;
-  if (range.finite && !(range.norm > 1e-140 && range.norm < 1e140) &&
-      (range.least != 0 || range.greatest != 0))
-    result.norm = scaled_norm(values, range);
+  Range range = range_of_any(values);
+  result.norm = norm_of(values, range);
   if (!range.finite) {
-    result.norm = std::isnan(range.norm) ? range.norm : std::numeric_limits<double>::infinity();
     values = values.masked_select(values.isfinite());
-    range = values.numel() > 0 ? range_of(values) : Range();
+    range = range_of_any(values);
   }
-  const std::int64_t all = values.numel() + zeros;
-  if (all == 0) return result;
-  if (zeros > 0) {
-    range.least = std::min(range.least, 0.0);
-    range.greatest = std::max(range.greatest, 0.0);
-  }
-  Histogram& histogram = result.histogram;
-  if (range.least == range.greatest) {
-    histogram = {{range.least, range.greatest}, {all}};
-    return result;
-  }
-  const Bins in_bins(range, bins);
-  histogram.edges = in_bins.edges();
-  histogram.counts = values.numel() > 0 ? count_in_bins(values, range, in_bins, bins)
-                                        : Counts(static_cast<std::size_t>(bins), 0);
-  if (zeros > 0) histogram.counts[in_bins[0.0]] += zeros;
+  result.histogram = histogram_of(values, range, zeros, bins);
   return result;
 }
 

@@ -18,8 +18,41 @@
 #include <csignal>
 #include <cstdio>
 #include <exception>
+#include <functional>
 #include <string>
 #include <string_view>
+
+namespace {
+
+/// What CLI11 says of a wrong command line, and where to read more. `first` is the first argument.
+std::string usage_text(const CLI::Error& error, std::string_view first) {
+  const bool known = first == "train" || first == "plan" || first == "inspect";
+  const std::string what =
+      known || first.empty() || first[0] == '-'
+          ? error.what()
+          : cli::message("there is no command '{}'; known: train, plan, inspect", first);
+  return cli::message("muon: {}\nRun 'muon {}--help' for what it takes.\n", cli::Lines{what},
+                      known ? fmt::format("{} ", first) : "");
+}
+
+/// Runs `command`, which returns an exit status, and reports its error if it fails.
+int run_and_report(const std::function<int()>& command) {
+  try {
+    const int status = command();
+    if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return status;
+    cli::print_error("muon: standard output could not be written\n");
+  } catch (const cli::UsageError& error) {
+    cli::print_error("muon: {}\n", cli::Lines{error.what()});
+    return 2;
+  } catch (const c10::Error& error) {
+    cli::print_error("muon: LibTorch: {}\n", cli::Lines{error.what_without_backtrace()});
+  } catch (const std::exception& error) {
+    cli::print_error("muon: {}\n", cli::Lines{error.what()});
+  }
+  return 1;
+}
+
+}  // namespace
 
 int main(int argc, char** argv) {
   std::signal(SIGXFSZ, SIG_IGN);  // too large a file is an error with its name
@@ -43,35 +76,17 @@ int main(int argc, char** argv) {
   train.arguments.assign(argv + std::min(argc, 2), argv + argc);
 
   app.failure_message([&](const CLI::App*, const CLI::Error& error) {
-    const std::string_view first = argc > 1 ? argv[1] : "";
-    const bool known = first == "train" || first == "plan" || first == "inspect";
-    const std::string what =
-        known || first.empty() || first[0] == '-'
-            ? error.what()
-            : cli::message("there is no command '{}'; known: train, plan, inspect", first);
-    return cli::message("muon: {}\nRun 'muon {}--help' for what it takes.\n", cli::Lines{what},
-                        known ? fmt::format("{} ", first) : "");
+    return usage_text(error, argc > 1 ? argv[1] : "");
   });
-
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : 2;
   }
-  try {
-    int status = 0;
-    if (train_command->parsed()) status = cli::train(train);
+  return run_and_report([&] {
+    if (train_command->parsed()) return cli::train(train);
     if (plan_command->parsed()) cli::plan(plan);
     if (inspect_command->parsed()) cli::inspect(inspect);
-    if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return status;
-    cli::print_error("muon: standard output could not be written\n");
-  } catch (const cli::UsageError& error) {
-    cli::print_error("muon: {}\n", cli::Lines{error.what()});
-    return 2;
-  } catch (const c10::Error& error) {
-    cli::print_error("muon: LibTorch: {}\n", cli::Lines{error.what_without_backtrace()});
-  } catch (const std::exception& error) {
-    cli::print_error("muon: {}\n", cli::Lines{error.what()});
-  }
-  return 1;
+    return 0;
+  });
 }

@@ -52,42 +52,55 @@ void Reader::consume(std::size_t count) {
   offset_ += count;
 }
 
+/// Consumes the file's header, if all of it has arrived.
+bool Reader::read_header() {
+  if (bytes_.rest().size() < file_header.size()) return false;
+  if (!bytes_.rest().starts_with(file_header))
+    throw std::runtime_error("is not a W&B log: it does not begin with \":W&B\" and version 0");
+  consume(file_header.size());
+  return true;
+}
+
+/// Appends a chunk with `length` bytes of data, all of which have arrived, to the record.
+void Reader::read_chunk(std::size_t length) {
+  const auto wrong = [&](const char* what) {
+    return std::runtime_error(fmt::format("at byte {} {}", offset_, what));
+  };
+  const char type = bytes_.rest()[6];
+  if (little_endian<4>(bytes_.rest()) != checksum(bytes_.rest().substr(6, 1 + length)))
+    throw wrong("a checksum is wrong");
+  const bool begins = type == whole || type == first;
+  if (type > last || type < zero || begins == begun_.has_value())
+    throw wrong("chunks are out of order");
+  if (begins) begun_.emplace();
+  *begun_ += bytes_.rest().substr(chunk_header, length);
+  consume(chunk_header + length);
+}
+
 std::optional<std::string> Reader::next() {
-  if (offset_ == 0) {
-    if (bytes_.rest().size() < file_header.size()) return std::nullopt;
-    if (!bytes_.rest().starts_with(file_header))
-      throw std::runtime_error("is not a W&B log: it does not begin with \":W&B\" and version 0");
-    consume(file_header.size());
-  }
+  if (offset_ == 0 && !read_header()) return std::nullopt;
   for (;;) {
     const std::size_t left = block - static_cast<std::size_t>(offset_ % block);
-    if (left < chunk_header) {
-      if (bytes_.rest().size() < left) return std::nullopt;
-      consume(left);
-      continue;
+    const std::size_t arrived = bytes_.rest().size();
+    std::size_t length = 0;
+    char type = zero;
+    if (left >= chunk_header) {
+      if (arrived < chunk_header) return std::nullopt;
+      length = static_cast<std::size_t>(little_endian<2>(bytes_.rest().substr(4)));
+      type = bytes_.rest()[6];
     }
-    if (bytes_.rest().size() < chunk_header) return std::nullopt;
-    const auto length = static_cast<std::size_t>(little_endian<2>(bytes_.rest().substr(4)));
-    const char type = bytes_.rest()[6];
-    const auto wrong = [&](const char* what) {
-      return std::runtime_error(fmt::format("at byte {} {}", offset_, what));
-    };
-    // zeros that a file system leaves after a power failure; they extend to the end of the block
+    // a block ends with zeros: too few for a chunk, or those that a file system leaves after a
+    // power failure
     if (type == zero && length == 0) {
-      if (bytes_.rest().size() < left) return std::nullopt;
+      if (arrived < left) return std::nullopt;
       consume(left);
       continue;
     }
-    if (chunk_header + length > left) throw wrong("a chunk crosses the end of its block");
-    if (bytes_.rest().size() < chunk_header + length) return std::nullopt;
-    if (little_endian<4>(bytes_.rest()) != checksum(bytes_.rest().substr(6, 1 + length)))
-      throw wrong("a checksum is wrong");
-    const bool begins = type == whole || type == first;
-    if (type > last || type < zero || begins == begun_.has_value())
-      throw wrong("chunks are out of order");
-    if (begins) begun_.emplace();
-    *begun_ += bytes_.rest().substr(chunk_header, length);
-    consume(chunk_header + length);
+    if (chunk_header + length > left)
+      throw std::runtime_error(
+          fmt::format("at byte {} a chunk crosses the end of its block", offset_));
+    if (arrived < chunk_header + length) return std::nullopt;
+    read_chunk(length);
     if (type == whole || type == last) {
       good_ = offset_;
       return std::exchange(begun_, std::nullopt);

@@ -40,6 +40,8 @@ class Reader {
 
  private:
   void consume(std::size_t count);
+  bool read_header();
+  void read_chunk(std::size_t length);
   FedBytes bytes_;
   std::uint64_t offset_ = 0, good_ = 0;  // in the file
   std::optional<std::string> begun_;

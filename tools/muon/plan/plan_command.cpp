@@ -51,6 +51,23 @@ torch::optim::AdamWOptions adamw_options(const PlanOptions& o) {
       .weight_decay(o.weight_decay.value_or(adamw.weight_decay()));
 }
 
+void add_optimizer_options(CLI::App& command, PlanOptions& o) {
+  const muon::MuonOptions muon = muon_options(o);
+  const torch::optim::AdamWOptions adamw = adamw_options(o);
+  command.add_option("--lr", o.lr, fmt::format("Learning rate of Muon [{}]", muon.lr()))
+      ->check(check_at_least_zero);
+  command
+      .add_option("--adamw-lr", o.adamw_lr, fmt::format("Learning rate of AdamW [{}]", adamw.lr()))
+      ->check(check_at_least_zero);
+  command
+      .add_option("--weight-decay", o.weight_decay,
+                  fmt::format("Weight decay of both, decoupled [Muon {}, AdamW {}]",
+                              muon.weight_decay(), adamw.weight_decay()))
+      ->check(check_at_least_zero);
+  add_choice(command, "--adjust-lr", o.adjust_lr,
+             "How Muon's lr is scaled to a matrix of rows x cols");
+}
+
 }  // namespace
 
 void add_plan_options(CLI::App& command, PlanOptions& o) {
@@ -76,20 +93,7 @@ void add_plan_options(CLI::App& command, PlanOptions& o) {
           "GLOB=muon|adamw|freeze for parameters by name, before the built-in rules; repeatable")
       ->allow_extra_args(false)
       ->type_name("GLOB=WHAT");
-  const muon::MuonOptions muon = muon_options(o);
-  const torch::optim::AdamWOptions adamw = adamw_options(o);
-  command.add_option("--lr", o.lr, fmt::format("Learning rate of Muon [{}]", muon.lr()))
-      ->check(check_at_least_zero);
-  command
-      .add_option("--adamw-lr", o.adamw_lr, fmt::format("Learning rate of AdamW [{}]", adamw.lr()))
-      ->check(check_at_least_zero);
-  command
-      .add_option("--weight-decay", o.weight_decay,
-                  fmt::format("Weight decay of both, decoupled [Muon {}, AdamW {}]",
-                              muon.weight_decay(), adamw.weight_decay()))
-      ->check(check_at_least_zero);
-  add_choice(command, "--adjust-lr", o.adjust_lr,
-             "How Muon's lr is scaled to a matrix of rows x cols");
+  add_optimizer_options(command, o);
   CLI::Option* const json =
       command.add_flag("--json", o.json, "One JSON object with every option, for programs");
   command

@@ -71,6 +71,37 @@ std::string legend(const muon::Plan& plan) {
              : "";
 }
 
+std::string muon_text(const Lists& lists) {
+  if (lists.muon.empty()) return "";
+  const auto& o = static_cast<const muon::MuonOptions&>(*lists.muon.front()->options);
+  const auto& step = o.ns_coefficients().front();
+  return fmt::format(
+      "muon = torch.optim.Muon(\n"
+      "    [(name, parameters[name]) for name in muon_names],\n"
+      "    lr={}, weight_decay={}, momentum={}, nesterov={}, ns_coefficients=({}, {}, {}),\n"
+      "    eps={}, ns_steps={}, adjust_lr_fn={},\n"
+      ")\n",
+      o.lr(), o.weight_decay(), o.momentum(), boolean(o.nesterov()), step.a, step.b, step.c,
+      o.eps(), o.ns_steps(), quoted(std::string(to_string(o.adjust_lr_fn()))));
+}
+
+std::string adamw_text(const Lists& lists) {
+  const bool has_others = !lists.not_two_dimensional.empty();
+  if (lists.adamw.empty() && !has_others) return "";
+  const torch::optim::AdamWOptions fallback = muon::keller_jordan_adam();
+  const auto& o =
+      lists.adamw.empty()
+          ? fallback
+          : static_cast<const torch::optim::AdamWOptions&>(*lists.adamw.front()->options);
+  const auto [beta1, beta2] = o.betas();
+  return fmt::format(
+      "adamw = torch.optim.AdamW(\n"
+      "    [(name, parameters[name]) for name in adamw_names{}],\n"
+      "    lr={}, betas=({}, {}), eps={}, weight_decay={},\n"
+      ")\n",
+      has_others ? " + adamw_instead_names" : "", o.lr(), beta1, beta2, o.eps(), o.weight_decay());
+}
+
 }  // namespace
 
 std::string python_groups(const muon::Plan& plan, const std::string& source) {
@@ -92,33 +123,7 @@ std::string python_groups(const muon::Plan& plan, const std::string& source) {
   text += "\nparameters = dict(model.named_parameters())\n";
   if (!lists.frozen.empty())
     text += "for name in frozen_names:\n    parameters[name].requires_grad_(False)\n";
-  if (!lists.muon.empty()) {
-    const auto& o = static_cast<const muon::MuonOptions&>(*lists.muon.front()->options);
-    const auto& step = o.ns_coefficients().front();
-    text += fmt::format(
-        "muon = torch.optim.Muon(\n"
-        "    [(name, parameters[name]) for name in muon_names],\n"
-        "    lr={}, weight_decay={}, momentum={}, nesterov={}, ns_coefficients=({}, {}, {}),\n"
-        "    eps={}, ns_steps={}, adjust_lr_fn={},\n"
-        ")\n",
-        o.lr(), o.weight_decay(), o.momentum(), boolean(o.nesterov()), step.a, step.b, step.c,
-        o.eps(), o.ns_steps(), quoted(std::string(to_string(o.adjust_lr_fn()))));
-  }
-  const auto* any = !lists.adamw.empty() ? lists.adamw.front() : nullptr;
-  const torch::optim::AdamWOptions fallback = muon::keller_jordan_adam();
-  const auto& a =
-      any != nullptr ? static_cast<const torch::optim::AdamWOptions&>(*any->options) : fallback;
-  if (any != nullptr || !lists.not_two_dimensional.empty()) {
-    const auto [beta1, beta2] = a.betas();
-    text += fmt::format(
-        "adamw = torch.optim.AdamW(\n"
-        "    [(name, parameters[name]) for name in adamw_names{}],\n"
-        "    lr={}, betas=({}, {}), eps={}, weight_decay={},\n"
-        ")\n",
-        lists.not_two_dimensional.empty() ? "" : " + adamw_instead_names", a.lr(), beta1, beta2,
-        a.eps(), a.weight_decay());
-  }
-  return text;
+  return text + muon_text(lists) + adamw_text(lists);
 }
 
 }  // namespace cli

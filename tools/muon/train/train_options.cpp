@@ -36,10 +36,7 @@ std::string defaults(double (*value)(const TrainOptions&)) {
   return "[" + text + "]";
 }
 
-void add_optimizer(CLI::App& command, TrainOptions& o) {
-  command.option_defaults()->group("Optimizer");
-  add_choice(command, "--optimizer", o.optimizer,
-             "muon (with AdamW for the other parameters), adamw, or sgd");
+void add_rates_and_momentum(CLI::App& command, TrainOptions& o) {
   command.add_option("--lr", o.lr, "Learning rate of --optimizer " + defaults(learning_rate))
       ->check(check_at_least_zero);
   command
@@ -61,6 +58,13 @@ void add_optimizer(CLI::App& command, TrainOptions& o) {
                   "Steps over which Muon's momentum rises from 0.85 to --momentum; 0: none")
       ->check(check_count_or_zero)
       ->capture_default_str();
+}
+
+void add_optimizer(CLI::App& command, TrainOptions& o) {
+  command.option_defaults()->group("Optimizer");
+  add_choice(command, "--optimizer", o.optimizer,
+             "muon (with AdamW for the other parameters), adamw, or sgd");
+  add_rates_and_momentum(command, o);
   add_choice(command, "--adjust-lr", o.adjust_lr,
              "How Muon's lr is scaled to a matrix of rows x cols");
   add_choice(command, "--method", o.method,

@@ -1,24 +1,13 @@
-// The names of enumerators, one table for each enumeration, for to_string, files and the command
-// line.
+// The names of the enumerators of orthogonalization; see enums/enum_name.hpp.
 #pragma once
 
 #include <muon/matrix/orthogonalize.hpp>
 
+#include "enums/enum_name.hpp"
+
 #include <array>
-#include <optional>
-#include <string_view>
 
 namespace muon {
-
-template <class Enum>
-struct EnumName {
-  Enum value;
-  std::string_view name;
-};
-
-/// Specialized for each enumeration: an array of EnumName.
-template <class Enum>
-inline constexpr auto enum_names = nullptr;
 
 template <>
 inline constexpr auto enum_names<Method> =
@@ -41,22 +30,5 @@ inline constexpr auto enum_names<ComputeDtype> =
                                            {ComputeDtype::float32, "float32"},
                                            {ComputeDtype::float64, "float64"},
                                            {ComputeDtype::bfloat16, "bfloat16"}});
-
-/// "unknown" for a value that is not an enumerator.
-template <class Enum>
-constexpr std::string_view name_of(Enum value) {
-  for (const auto& entry : enum_names<Enum>) {
-    if (entry.value == value) return entry.name;
-  }
-  return "unknown";
-}
-
-template <class Enum>
-constexpr std::optional<Enum> from_name(std::string_view name) {
-  for (const auto& entry : enum_names<Enum>) {
-    if (entry.name == name) return entry.value;
-  }
-  return std::nullopt;
-}
 
 }  // namespace muon

@@ -1,6 +1,7 @@
 #include "plan/role.hpp"
 
 #include "plan/entry.hpp"
+#include "plan/enum_names.hpp"
 #include "plan/heads.hpp"
 #include "plan/name_words.hpp"
 #include "plan/role_by_name.hpp"
@@ -173,28 +174,7 @@ bool has_values(const Parameter& parameter) {
   return std::find(parameter.shape.begin(), parameter.shape.end(), 0) == parameter.shape.end();
 }
 
-std::string_view to_string(Role role) {
-  switch (role) {
-    case Role::embedding: return "embedding";
-    case Role::output_head: return "output head";
-    case Role::hidden_matrix: return "hidden matrix";
-    case Role::convolution: return "convolution";
-    case Role::bias: return "bias";
-    case Role::gain: return "gain";
-    case Role::other: break;
-  }
-  return "other";
-}
-
-std::string_view to_string(Evidence evidence) {
-  switch (evidence) {
-    case Evidence::tie: return "tie";
-    case Evidence::module_type: return "module type";
-    case Evidence::name: return "name";
-    case Evidence::position: return "position";
-    case Evidence::shape: break;
-  }
-  return "shape";
-}
+std::string_view to_string(Role role) { return name_of(role); }
+std::string_view to_string(Evidence evidence) { return name_of(evidence); }
 
 }  // namespace muon

@@ -86,7 +86,7 @@ std::vector<CheckpointSummary::Group> groups_in(const std::string& text) {
   std::vector<CheckpointSummary::Group> groups;
   for (const GroupState& stored : state_from_json(nlohmann::ordered_json::parse(text))) {
     CheckpointSummary::Group group;
-    group.algorithm = to_string(stored.algorithm);
+    group.algorithm = stored.algorithm;
     for (const auto& [name, value] : stored.options.items())
       group.options.emplace_back(name, value.is_string() ? value.get<std::string>() : value.dump());
     for (const ParameterState& parameter : stored.parameters)

@@ -1,5 +1,6 @@
 #include <muon/track/run.hpp>
 
+#include "track/formats/enum_names.hpp"
 #include "track/formats/utf8.hpp"
 #include "track/run_state.hpp"
 
@@ -13,7 +14,6 @@
 #include <ctime>
 #include <exception>
 #include <random>
-#include <set>
 #include <stdexcept>
 #include <string_view>
 #include <utility>
@@ -110,21 +110,19 @@ RunInfo info_of(const RunOptions& options) {
 }
 
 void check(const MetricDefinition& metric) {
-  static const std::set<std::string> summaries{"",     "min",   "max",  "mean", "best",
-                                               "last", "first", "none", "copy"};
   const auto star = metric.name.find('*');
   if (metric.name.empty() || (star != std::string::npos && star + 1 != metric.name.size()))
     throw std::invalid_argument(fmt::format(
         "[track] define_metric: name '{}' needs a text, with a * only at its end", metric.name));
-  if (summaries.count(metric.summary) == 0) {
+  const auto refuse = [&](const char* what, int number, const char* type) {
     throw std::invalid_argument(
-        fmt::format("[track] define_metric: summary '{}' of '{}' is none of {}", metric.summary,
-                    metric.name, "min, max, mean, best, last, first, none, copy"));
-  }
-  if (metric.goal != "" && metric.goal != "minimize" && metric.goal != "maximize")
-    throw std::invalid_argument(
-        fmt::format("[track] define_metric: goal '{}' of '{}' is neither minimize nor maximize",
-                    metric.goal, metric.name));
+        fmt::format("[track] define_metric: {} {} of '{}' is not an enumerator of {}", what, number,
+                    metric.name, type));
+  };
+  if (metric.summary && !is_enumerator(*metric.summary))
+    refuse("summary", static_cast<int>(*metric.summary), "MetricSummary");
+  if (metric.goal && !is_enumerator(*metric.goal))
+    refuse("goal", static_cast<int>(*metric.goal), "MetricGoal");
 }
 
 }  // namespace

@@ -1,8 +1,11 @@
 #include "track/wandb_summary.hpp"
 
+#include "track/formats/enum_names.hpp"
+
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <optional>
 #include <string_view>
 #include <utility>
 #include <variant>
@@ -79,23 +82,25 @@ Leaves Summary::update_step_metrics(const Leaves& row, const std::vector<std::st
 void Summary::summarize(const Leaf& leaf, Metric* metric,
                         std::vector<wandb_record::Item>& items) const {
   if (std::holds_alternative<Histogram>(leaf.value->get())) return;
-  const std::string how = metric == nullptr ? "" : metric->definition.summary;
-  if (how == "none") return;
+  const std::optional<MetricSummary> how =
+      metric == nullptr ? std::nullopt : metric->definition.summary;
+  if (how == MetricSummary::none) return;
   const auto number = number_of(*leaf.value);
-  if (how.empty() || how == "copy" || !number) return wandb_record::add_leaf(items, leaf);
-  if (std::isnan(*number) && how != "last" && how != "first") return;
+  if (!how || how == MetricSummary::copy || !number) return wandb_record::add_leaf(items, leaf);
+  if (std::isnan(*number) && how != MetricSummary::last && how != MetricSummary::first) return;
   ++metric->count;
   metric->least = metric->count == 1 ? *number : std::min(metric->least, *number);
   metric->greatest = metric->count == 1 ? *number : std::max(metric->greatest, *number);
   metric->sum += *number;
-  const bool maximize = metric->definition.goal == "maximize";
+  const bool is_best = how == MetricSummary::best;
+  const bool maximize = metric->definition.goal == MetricGoal::maximize;
   double result = *number;
-  if (how == "min" || (how == "best" && !maximize)) result = metric->least;
-  if (how == "max" || (how == "best" && maximize)) result = metric->greatest;
-  if (how == "mean") result = metric->sum / static_cast<double>(metric->count);
-  if (how == "first" && metric->count > 1) return;
+  if (how == MetricSummary::min || (is_best && !maximize)) result = metric->least;
+  if (how == MetricSummary::max || (is_best && maximize)) result = metric->greatest;
+  if (how == MetricSummary::mean) result = metric->sum / static_cast<double>(metric->count);
+  if (how == MetricSummary::first && metric->count > 1) return;
   items.emplace_back(leaf.path, json_text(result, NonFinite::bare));
-  items.back().first.push_back(how);
+  items.back().first.emplace_back(name_of(*how));
 }
 
 }  // namespace muon::track::wandb_summary

@@ -188,13 +188,13 @@ TEST(Checkpoint, NotesAndSummary) {
   EXPECT_EQ(summary.notes, parts.notes);
   ASSERT_GE(summary.groups.size(), 2U);
   const auto& group = summary.groups.front();
-  EXPECT_EQ(group.algorithm, "muon");
+  EXPECT_EQ(group.algorithm, muon::Algorithm::muon);
   EXPECT_THAT(group.options,
               testing::Contains(std::pair<std::string, std::string>("method", "automatic")));
   ASSERT_EQ(group.parameters.size(), 1U);
   EXPECT_EQ(group.parameters.front().name, "hidden.weight");
   EXPECT_EQ(group.parameters.front().shape, (std::vector<std::int64_t>{8, 6}));
-  EXPECT_EQ(summary.groups.back().algorithm, "adamw");
+  EXPECT_EQ(summary.groups.back().algorithm, muon::Algorithm::adamw);
   ASSERT_EQ(summary.schedules.size(), 1U);
   EXPECT_EQ(summary.schedules.front().step, 3);
   EXPECT_EQ(summary.schedules.front().initial_rates, run.schedule->initial_rates());

@@ -36,6 +36,8 @@ muon::track::Run begin_run() {
   Run run = init(std::move(options));
   MetricDefinition metric;
   metric.name = "loss";
+  metric.summary = MetricSummary::best;
+  metric.goal = MetricGoal::minimize;
   run.define_metric(metric);
   run.log({{"loss", 0.5f},
            {"count", std::size_t{3}},

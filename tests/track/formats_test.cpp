@@ -172,7 +172,7 @@ TEST_F(Formats, ConfigUpdatesMerge) {
 TEST_F(Formats, DefinedMetricsAreSummedUpAndGlobsExpanded) {
   {
     auto run = init({.dir = folder});
-    run.define_metric({.name = "val/*", .step_metric = "epoch", .summary = "min"});
+    run.define_metric({.name = "val/*", .step_metric = "epoch", .summary = MetricSummary::min});
     for (const double value : {3.0, 1.0, 2.0}) run.log({{"val/loss", value}, {"other", value}});
   }
   const auto records = records_of(files_in(folder, ".wandb").front());

@@ -31,8 +31,10 @@ class Official : public InFolder {
                      .notes = "bad \xff byte",
                      .tags = {"a", "b"},
                      .system_metrics_interval = 0.01});
-    run.define_metric(
-        {.name = "val/*", .step_metric = "epoch", .summary = "min", .goal = "minimize"});
+    run.define_metric({.name = "val/*",
+                       .step_metric = "epoch",
+                       .summary = MetricSummary::min,
+                       .goal = MetricGoal::minimize});
     auto watched = watch(run, *model, {.log = Log::all, .log_freq = 3});
     for (int i = 0; i < 400; ++i) {
       model->zero_grad();

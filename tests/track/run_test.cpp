@@ -127,7 +127,10 @@ TEST_F(Tracking, BadOptionsAreNamed) {
   EXPECT_EQ(memory->exit_code, 1);  // begun, and not left open
   auto run = init({.sinks = {}});
   EXPECT_THROW(run.define_metric({.name = "a*b"}), std::invalid_argument);
-  EXPECT_THROW(run.define_metric({.name = "a", .summary = "median"}), std::invalid_argument);
+  EXPECT_THROW(run.define_metric({.name = "a", .summary = static_cast<MetricSummary>(99)}),
+               std::invalid_argument);
+  EXPECT_THROW(run.define_metric({.name = "a", .goal = static_cast<MetricGoal>(99)}),
+               std::invalid_argument);
 }
 
 TEST_F(Tracking, ManyThreadsLogAndNothingIsLost) {

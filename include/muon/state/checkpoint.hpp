@@ -13,6 +13,7 @@
 #include <muon/optim/grouped_optimizer.hpp>
 #include <muon/optim/load_tolerance.hpp>
 #include <muon/optim/schedule.hpp>
+#include <muon/plan/options.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -132,7 +133,7 @@ struct CheckpointSummary {
     std::string view;  ///< which matrices Muon read in it; empty under AdamW
   };
   struct Group {
-    std::string algorithm;  ///< "muon" or "adamw"
+    Algorithm algorithm = Algorithm::muon;
     /// name and value: "lr", "0.02"; lists as JSON
     std::vector<std::pair<std::string, std::string>> options;
     std::vector<Parameter> parameters;

@@ -7,6 +7,7 @@
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -36,15 +37,28 @@ struct Row {
   Object values;
 };
 
+/// Which value of a metric stands for the run.
+enum class MetricSummary {
+  min,
+  max,
+  mean,
+  best,  ///< the greatest with MetricGoal::maximize, else the least
+  last,
+  first,
+  none,  ///< no value
+  copy,  ///< the last value under the metric's own name, as without a definition
+};
+
+enum class MetricGoal { minimize, maximize };
+
 /// How to chart and summarize a metric. A `name` that ends in "*" stands for every name with that
 /// prefix.
 struct MetricDefinition {
   std::string name;
   std::string step_metric = "";  ///< the metric on the x axis; empty: the step
-  /// the value that stands for the run: min, max, mean, best, last, first, none, copy; empty: last
-  std::string summary = "";
-  std::string goal = "";  ///< minimize, maximize, or empty
-  bool hidden = false;    ///< true: without a chart of its own
+  std::optional<MetricSummary> summary = std::nullopt;  ///< without one: as MetricSummary::copy
+  std::optional<MetricGoal> goal = std::nullopt;        ///< for MetricSummary::best and the charts
+  bool hidden = false;                                  ///< true: without a chart of its own
 };
 
 /// One metric over time, as it is read back. The three vectors have the same length.

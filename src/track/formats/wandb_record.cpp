@@ -4,8 +4,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <array>
 #include <chrono>
 #include <functional>
 #include <stdexcept>
@@ -16,6 +14,21 @@ namespace {
 
 using Writer = protozero::pbf_writer;
 using Reader = protozero::pbf_reader;
+
+/// The field of MetricSummary's flag in W&B's message.
+std::uint32_t field_of(MetricSummary summary) {
+  switch (summary) {
+    case MetricSummary::min: return 1;
+    case MetricSummary::max: return 2;
+    case MetricSummary::mean: return 3;
+    case MetricSummary::best: return 4;
+    case MetricSummary::last: return 5;
+    case MetricSummary::none: return 6;
+    case MetricSummary::copy: return 7;
+    case MetricSummary::first: return 8;
+  }
+  throw std::logic_error("not an enumerator of MetricSummary");
+}
 
 /// A record of one kind. Its message is written separately, since protozero writes nothing at all
 /// for an empty nested message.
@@ -186,15 +199,12 @@ std::string metric(std::int64_t number, const MetricDefinition& metric, bool exp
     if (metric.hidden) option.add_bool(2, true);
     option.add_bool(3, true);
     message.add_message(6, options);
-    constexpr std::array<const char*, 8> summaries{"min",  "max",  "mean", "best",
-                                                   "last", "none", "copy", "first"};
-    const auto found = std::find(summaries.begin(), summaries.end(), metric.summary);
-    if (found != summaries.end()) {
+    if (metric.summary) {
       std::string summary;
-      Writer(summary).add_bool(static_cast<std::uint32_t>(found - summaries.begin()) + 1, true);
+      Writer(summary).add_bool(field_of(*metric.summary), true);
       message.add_message(7, summary);
     }
-    if (!metric.goal.empty()) message.add_enum(8, metric.goal == "minimize" ? 1 : 2);
+    if (metric.goal) message.add_enum(8, *metric.goal == MetricGoal::minimize ? 1 : 2);
     if (expanded_from_glob) message.add_bool(10, true);
   });
 }

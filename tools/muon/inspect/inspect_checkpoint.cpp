@@ -54,7 +54,7 @@ Json groups_json(const std::vector<muon::CheckpointSummary::Group>& groups) {
       if (!parameter.view.empty()) one["view"] = parameter.view;
       parameters.push_back(std::move(one));
     }
-    json.push_back(Json{{"algorithm", group.algorithm},
+    json.push_back(Json{{"algorithm", std::string(to_string(group.algorithm))},
                         {"options", std::move(options)},
                         {"parameters", std::move(parameters)}});
   }
@@ -85,8 +85,8 @@ void print_groups(const muon::CheckpointSummary& summary) {
     std::vector<std::string> options;
     for (const auto& [name, value] : group.options)
       options.push_back(message("{}={}", name, value));
-    print("group {}   {}, {} parameters: {}\n", g, group.algorithm, group.parameters.size(),
-          fmt::format("{}", fmt::join(options, " ")));
+    print("group {}   {}, {} parameters: {}\n", g, to_string(group.algorithm),
+          group.parameters.size(), fmt::format("{}", fmt::join(options, " ")));
   }
   for (const auto& schedule : summary.schedules) {
     print("schedule  step {}, from learning rates {}\n", schedule.step,

@@ -16,6 +16,10 @@ namespace {
   throw std::invalid_argument("[schedule] " + what);
 }
 
+[[noreturn]] void refuse_lambda_lr(const std::string& what) {
+  throw std::invalid_argument("[LambdaLR] " + what);
+}
+
 void check_span(const char* name, std::int64_t value) {
   if (value < 0) refuse(fmt::format("{} is {}; give 0 or more", name, value));
 }
@@ -83,13 +87,13 @@ LambdaLR::LambdaLR(torch::optim::Optimizer& optimizer, Schedule schedule)
       target_(optimizer),
       initial_(get_current_lrs()),
       schedule_(std::move(schedule)) {
-  if (!schedule_) refuse("the schedule is empty; give a function of the step");
+  if (!schedule_) refuse_lambda_lr("the schedule is empty; give a function of the step");
   set_step(0);
 }
 
 void LambdaLR::set_step(std::int64_t step) {
   if (step < 0 || step > std::numeric_limits<unsigned>::max())
-    refuse(fmt::format("step is {}; give 0 or more", step));
+    refuse_lambda_lr(fmt::format("step is {}; give 0 or more", step));
   const std::vector<double> now = rates(step);
   initial_ = initial_rates();
   for (std::size_t g = 0; g < now.size(); ++g) target_.param_groups()[g].options().set_lr(now[g]);
@@ -99,8 +103,8 @@ void LambdaLR::set_step(std::int64_t step) {
 std::vector<double> LambdaLR::initial_rates() const {
   const auto& groups = target_.param_groups();
   if (groups.size() < initial_.size())
-    refuse(fmt::format("the optimizer has {} groups and had {}; make a new schedule", groups.size(),
-                       initial_.size()));
+    refuse_lambda_lr(fmt::format("the optimizer has {} groups and had {}; make a new schedule",
+                                 groups.size(), initial_.size()));
   std::vector<double> rates = initial_;
   for (std::size_t g = initial_.size(); g < groups.size(); ++g)
     rates.push_back(groups[g].options().get_lr());
@@ -110,8 +114,8 @@ std::vector<double> LambdaLR::initial_rates() const {
 std::vector<double> LambdaLR::rates(std::int64_t step) const {
   const double factor = schedule_(step);
   if (!(std::isfinite(factor) && factor >= 0))
-    refuse(fmt::format("the factor at step {} is {}; give a finite number of at least 0", step,
-                       factor));
+    refuse_lambda_lr(fmt::format("the factor at step {} is {}; give a finite number of at least 0",
+                                 step, factor));
   std::vector<double> result = initial_rates();
   for (double& rate : result) rate *= factor;
   return result;

@@ -157,7 +157,7 @@ std::vector<Parameter> describe(const nn::Module& model) {
   }
   if (!walk.replaced.empty()) {
     throw std::invalid_argument(
-        fmt::format("[describe] the module's member is not the registered parameter: '{}'. The "
+        fmt::format("[parameter] the module's member is not the registered parameter: '{}'. The "
                     "member was assigned after "
                     "construction, so an optimizer would train a tensor the network no longer "
                     "uses. To tie a head to an embedding, "

@@ -152,7 +152,7 @@ FoundDict the_state_dict(const fs::path& path, const PythonFile& file) {
 }
 
 FileListing list_torch_save(OpenedFile file, const std::string& key) {
-  const PythonFile python(file.path.string(), file.mapped, std::move(file.zip));
+  const PythonFile python("model_file", file.path.string(), file.mapped, std::move(file.zip));
   const FoundDict found =
       key.empty() ? the_state_dict(file.path, python) : FoundDict{key, &python.at(key)};
   FileListing listing{

@@ -16,14 +16,14 @@ namespace muon {
 namespace {
 
 [[noreturn]] void refuse(const std::string& file, const std::string& what) {
-  throw std::runtime_error(fmt::format("[safetensors] {}: {}", file, what));
+  throw std::runtime_error(fmt::format("[Safetensors] {}: {}", file, what));
 }
 
 std::shared_ptr<MappedFile> map(const std::filesystem::path& file) {
   try {
     return std::make_shared<MappedFile>(file);
   } catch (const std::runtime_error& error) {
-    throw std::runtime_error(fmt::format("[safetensors] {}", error.what()));
+    throw std::runtime_error(fmt::format("[Safetensors] {}", error.what()));
   }
 }
 

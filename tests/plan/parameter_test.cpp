@@ -214,7 +214,7 @@ TEST(DescribeTie, AMemberReplacedAfterRegistrationIsAnErrorThatNamesIt) {
   head->weight = wte->weight;
   other->bias = torch::zeros(2);
   const std::string text = message_of<std::invalid_argument>([&] { (void)describe(model); });
-  expect_mentions(text, {"[describe]", "'head.weight'", "'other.bias'", "register"});
+  expect_mentions(text, {"[parameter]", "'head.weight'", "'other.bias'", "register"});
   EXPECT_EQ(text.find("wte.weight"), std::string::npos) << text;
 }
 

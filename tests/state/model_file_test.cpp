@@ -15,6 +15,7 @@ using namespace training;
 using testing::AllOf;
 using testing::ElementsAre;
 using testing::HasSubstr;
+using testing::StartsWith;
 using Sizes = std::vector<std::int64_t>;
 
 struct Expected {
@@ -250,7 +251,8 @@ TEST(ModelFile, OtherFiles) {
               HasSubstr("pipe cannot be read"));
   write(folder / "a.txt", "hello world, this is text");
   EXPECT_THAT(error_of([&] { (void)muon::describe_file(folder / "a.txt"); }),
-              AllOf(HasSubstr("a.txt"), HasSubstr("not a file of torch.save")));
+              AllOf(StartsWith("[model_file] "), HasSubstr("a.txt"),
+                    HasSubstr("not a file of torch.save")));
   EXPECT_THAT(error_of([&] { (void)muon::describe_file(folder.path); }),
               HasSubstr("a folder without"));
   EXPECT_THAT(error_of([&] { (void)muon::describe_file(folder / "none"); }),

@@ -83,7 +83,7 @@ std::string dtype_of(const pickle::Tensor& tensor) {
 
 void PythonFile::fail(const std::string& what) const {
   throw std::runtime_error(
-      fmt::format("[python_state] {}: {}", printable(name_), printable_lines(what)));
+      fmt::format("[{}] {}: {}", where_, printable(name_), printable_lines(what)));
 }
 
 void PythonFile::fail_unchanged(const std::string& what) const {
@@ -91,11 +91,14 @@ void PythonFile::fail_unchanged(const std::string& what) const {
 }
 
 PythonFile::PythonFile(const std::filesystem::path& file)
-    : PythonFile(file.string(), map_python_file(file), nullptr) {}
+    : PythonFile("python_state", file.string(), map_python_file(file), nullptr) {}
 
-PythonFile::PythonFile(std::string name, std::shared_ptr<MappedFile> mapped,
+PythonFile::PythonFile(std::string where, std::string name, std::shared_ptr<MappedFile> mapped,
                        std::unique_ptr<ZipReader> zip)
-    : name_(std::move(name)), mapped_(std::move(mapped)), zip_(std::move(zip)) {
+    : where_(std::move(where)),
+      name_(std::move(name)),
+      mapped_(std::move(mapped)),
+      zip_(std::move(zip)) {
   const std::string_view bytes = mapped_->bytes(0, mapped_->size());
   if (!bytes.starts_with("PK")) {
     const bool old = bytes.starts_with("\x80\x02") || bytes.starts_with("\x80\x04");

@@ -22,8 +22,9 @@ class PythonFile {
   ///          allowed.
   explicit PythonFile(const std::filesystem::path& file);
   /// The same for a file that is already mapped; `zip` is its directory if that has been read, else
-  /// null.
-  PythonFile(std::string name, std::shared_ptr<MappedFile> mapped, std::unique_ptr<ZipReader> zip);
+  /// null. `where` is the tag of the errors: the header whose function reads the file.
+  PythonFile(std::string where, std::string name, std::shared_ptr<MappedFile> mapped,
+             std::unique_ptr<ZipReader> zip);
 
   const pickle::Document& document() const { return document_; }
   /// The value under a key: "a.b" in dicts of dicts, "" for the whole document.
@@ -41,6 +42,7 @@ class PythonFile {
   [[noreturn]] void fail_unchanged(const std::string& what) const;
 
  private:
+  std::string where_;  // the tag of errors
   std::string name_;
   std::shared_ptr<MappedFile> mapped_;
   std::unique_ptr<ZipReader> zip_;

@@ -166,9 +166,9 @@ void replay(const Case& one, torch::optim::Optimizer& optimizer, std::vector<tor
   ASSERT_EQ(grads.size(), one.at("params").size());
   ASSERT_FALSE(grads.empty());
   for (std::size_t step = 0; step < grads.size(); ++step) {
-    ASSERT_EQ(grads[step].size(), ours.size()) << "step " << step;
+    ASSERT_EQ(grads.at(step).size(), ours.size()) << "step " << step;
     for (std::size_t i = 0; i < ours.size(); ++i)
-      ours[i].mutable_grad() = tensor(grads[step][i], type);
+      ours[i].mutable_grad() = tensor(grads.at(step).at(i), type);
     optimizer.step();
     for (std::size_t i = 0; i < ours.size(); ++i) {
       const torch::Tensor expected = tensor(one.at("params").at(step).at(i), type);
@@ -197,7 +197,7 @@ TEST(Golden, TorchOptimMuon) {
     const Json& buffers = one.at("momentum_buffer");
     ASSERT_EQ(buffers.size(), ours.size());
     for (std::size_t i = 0; i < ours.size(); ++i) {
-      const torch::Tensor expected = tensor(buffers[i], type);
+      const torch::Tensor expected = tensor(buffers.at(i), type);
       bool found = false;
       for (const auto& [key, state] : optimizer.state()) {
         const torch::Tensor& buffer = static_cast<muon::MuonParamState&>(*state).momentum_buffer();
@@ -239,7 +239,7 @@ TEST(Golden, MuonWithAuxAdam) {
     ASSERT_EQ(one.at("use_muon").size(), ours.size());
     std::vector<torch::Tensor> for_muon, for_adam;
     for (std::size_t i = 0; i < ours.size(); ++i)
-      (one.at("use_muon")[i].get<bool>() ? for_muon : for_adam).push_back(ours[i]);
+      (one.at("use_muon").at(i).get<bool>() ? for_muon : for_adam).push_back(ours[i]);
     const auto muon = muon_options(one, "muon_options",
                                    muon::keller_jordan_muon().compute_dtype(compute_dtype(one)));
     const auto adam = adamw_options(one, "adam_options", muon::keller_jordan_adam());
@@ -301,15 +301,15 @@ TEST(Golden, TwoOptimizersTrainANet) {
       const torch::Tensor loss = torch::nn::functional::cross_entropy(net.forward(x), y);
       loss.backward();
       const auto trained = net.named_parameters();
-      ASSERT_EQ(trained.size(), one.at("grad_norms")[step].size());
+      ASSERT_EQ(trained.size(), one.at("grad_norms").at(step).size());
       for (std::size_t i = 0; i < trained.size(); ++i) {
         EXPECT_NEAR(trained[i].value().grad().norm().item<double>(),
-                    one.at("grad_norms")[step][i].get<double>(), 1e-9)
+                    one.at("grad_norms").at(step).at(i).get<double>(), 1e-9)
             << "step " << step << ", " << trained[i].key();
       }
       muon.step();
       adamw.step();
-      EXPECT_NEAR(loss.item<double>(), losses[step].get<double>(), 1e-9) << "step " << step;
+      EXPECT_NEAR(loss.item<double>(), losses.at(step).get<double>(), 1e-9) << "step " << step;
     }
     for (const auto& entry : net.named_parameters()) {
       EXPECT_LT(relative_error(entry.value().detach(),

@@ -466,7 +466,7 @@ TEST(PlanTotals, EndAtTheLargestNumber) {
         made_by_hand(std::to_string(i), {std::int64_t{1} << 31, std::int64_t{1} << 31}));
   parameters.push_back(made_by_hand("too large", {std::int64_t{1} << 40, std::int64_t{1} << 40}));
   const auto json = nlohmann::json::parse(Plan(parameters, {otherwise().use(to_adamw)}).json());
-  EXPECT_EQ(json["totals"]["adamw"]["values"], std::numeric_limits<std::int64_t>::max());
+  EXPECT_EQ(json.at("totals").at("adamw").at("values"), std::numeric_limits<std::int64_t>::max());
 }
 
 TEST(PlanTotals, CountTiedValuesOnce) {
@@ -477,9 +477,9 @@ TEST(PlanTotals, CountTiedValuesOnce) {
   const Plan plan = make_plan(model, {otherwise().use(to_muon)});
   expect_mentions(plan.table(), {"1,200 values", "1 parameter,", "also second.weight"});
   const auto json = nlohmann::json::parse(plan.json());
-  EXPECT_EQ(json["totals"]["muon"]["values"], 1200);
-  EXPECT_EQ(json["totals"]["muon"]["parameters"], 1);
-  EXPECT_EQ(json["parameters"][0]["aliases"], Names{"second.weight"});
+  EXPECT_EQ(json.at("totals").at("muon").at("values"), 1200);
+  EXPECT_EQ(json.at("totals").at("muon").at("parameters"), 1);
+  EXPECT_EQ(json.at("parameters").at(0).at("aliases"), Names{"second.weight"});
 }
 
 TEST(PlanJson, HoldsEverything) {
@@ -488,32 +488,32 @@ TEST(PlanJson, HoldsEverything) {
               by_name("*qkv.weight").view(MatrixView::matrix().split_rows({8, 4})).use(to_muon),
               otherwise().use(to_adamw)});
   const auto json = nlohmann::json::parse(plan.json());
-  ASSERT_EQ(json["parameters"].size(), 13u);
-  const auto& frozen = json["parameters"][0];
-  EXPECT_EQ(frozen["name"], "embed.weight");
-  EXPECT_EQ(frozen["optimizer"], "frozen");
+  ASSERT_EQ(json.at("parameters").size(), 13u);
+  const auto& frozen = json.at("parameters").at(0);
+  EXPECT_EQ(frozen.at("name"), "embed.weight");
+  EXPECT_EQ(frozen.at("optimizer"), "frozen");
   EXPECT_FALSE(frozen.contains("options"));
-  const auto& qkv = json["parameters"][1];
-  EXPECT_EQ(qkv["shape"], (std::vector{12, 4}));
-  EXPECT_EQ(qkv["module_type"], "Linear");
-  EXPECT_EQ(qkv["role"], "hidden matrix");
-  EXPECT_EQ(qkv["evidence"], "module type");
-  EXPECT_EQ(qkv["low_confidence"], false);
-  EXPECT_EQ(qkv["view"], "matrix.split_rows(8,4)");
+  const auto& qkv = json.at("parameters").at(1);
+  EXPECT_EQ(qkv.at("shape"), (std::vector{12, 4}));
+  EXPECT_EQ(qkv.at("module_type"), "Linear");
+  EXPECT_EQ(qkv.at("role"), "hidden matrix");
+  EXPECT_EQ(qkv.at("evidence"), "module type");
+  EXPECT_EQ(qkv.at("low_confidence"), false);
+  EXPECT_EQ(qkv.at("view"), "matrix.split_rows(8,4)");
   EXPECT_EQ(
-      qkv["matrices"],
+      qkv.at("matrices"),
       nlohmann::json::parse(R"([{"count":1,"rows":8,"cols":4},{"count":1,"rows":4,"cols":4}])"));
-  EXPECT_DOUBLE_EQ(qkv["effective_lr"][0], 0.02 * std::sqrt(2));
-  EXPECT_DOUBLE_EQ(qkv["effective_lr"][1], 0.02);
+  EXPECT_DOUBLE_EQ(qkv.at("effective_lr").at(0), 0.02 * std::sqrt(2));
+  EXPECT_DOUBLE_EQ(qkv.at("effective_lr").at(1), 0.02);
   for (const char* option : {"lr", "weight_decay", "momentum", "nesterov", "ns_coefficients", "eps",
                              "ns_steps", "adjust_lr_fn", "norm_eps", "compute_dtype"}) {
-    EXPECT_TRUE(qkv["options"].contains(option)) << option;
+    EXPECT_TRUE(qkv.at("options").contains(option)) << option;
   }
-  const auto& bias = json["parameters"][2];
+  const auto& bias = json.at("parameters").at(2);
   for (const char* option : {"lr", "betas", "eps", "weight_decay", "amsgrad"}) {
-    EXPECT_TRUE(bias["options"].contains(option)) << option;
+    EXPECT_TRUE(bias.at("options").contains(option)) << option;
   }
-  EXPECT_EQ(json["totals"]["frozen"]["values"], 40);
+  EXPECT_EQ(json.at("totals").at("frozen").at("values"), 40);
 }
 
 TEST(PlanJson, SurvivesNamesThatAreNotText) {

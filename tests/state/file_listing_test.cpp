@@ -230,7 +230,7 @@ TEST(FileListing, TotalsEndAtTheLargestNumber) {
   }
   pickling::write_torch_file(folder / "a.pt", pickling::document(pickling::dict(tensors)));
   const muon::Plan plan = plan_of(folder / "a.pt");
-  EXPECT_EQ(nlohmann::json::parse(plan.json())["totals"]["muon"]["values"],
+  EXPECT_EQ(nlohmann::json::parse(plan.json()).at("totals").at("muon").at("values"),
             std::numeric_limits<std::int64_t>::max());
   EXPECT_THAT(plan.table(), HasSubstr("9,223,372,036,854,775,807 values"));
 }

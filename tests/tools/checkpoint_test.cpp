@@ -54,7 +54,7 @@ TEST_F(Resume, StoppedAtAnyMomentAndGoneOnIsNeverStopped) {
       EXPECT_GT(stops, 0);
       EXPECT_EQ(contents(fs::path(run) / "model.pt"), contents("whole/model.pt"));
       const auto loss = [](const fs::path& path) {
-        return Json::parse(contents(path / "summary.json"))["epochs"].back()["train_loss"];
+        return Json::parse(contents(path / "summary.json")).at("epochs").back().at("train_loss");
       };
       EXPECT_EQ(loss(run), loss("whole"));
     }
@@ -174,8 +174,8 @@ TEST_F(PlanFile, PrintsNoControlCharactersOfForeignText) {
   EXPECT_THAT(table.out, AllOf(HasSubstr("f\\u001b.safetensors"), HasSubstr("a\\u001b[2J\\u000d"),
                                HasSubstr("\\u000a.running_mean")));
   const Result json = shell("$muon plan f* --json");
-  EXPECT_EQ(Json::parse(json.out)["parameters"][0]["name"], bad + ".weight");
-  EXPECT_EQ(Json::parse(json.out)["skipped"][0]["name"], bad + "\n.running_mean");
+  EXPECT_EQ(Json::parse(json.out).at("parameters").at(0).at("name"), bad + ".weight");
+  EXPECT_EQ(Json::parse(json.out).at("skipped").at(0).at("name"), bad + "\n.running_mean");
   const Result python = shell("$muon plan f* --python");
   const Result refused = shell(
       "$muon plan f* --assign 'x*=muon'; printf hello >\"$(printf 'g\\033.pt')\"; $muon plan g*");

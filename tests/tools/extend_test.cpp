@@ -26,7 +26,7 @@ class Extend : public InFolder {
 
   /// Everything but the time.
   static Json epochs(const fs::path& run) {
-    Json results = Json::parse(contents(run / "summary.json"))["epochs"];
+    Json results = Json::parse(contents(run / "summary.json")).at("epochs");
     for (Json& epoch : results) epoch.erase("seconds");
     return results;
   }
@@ -108,12 +108,12 @@ TEST_F(Extend, CosineNeedsTheWord) {
               AllOf(HasSubstr("--schedule cosine, since step 7"), HasSubstr("--extend"),
                     HasSubstr(fmt::format("jumps from 0 to {:.3g} of its full value", factor)),
                     Not(HasSubstr("resume a checkpoint of"))));
-  EXPECT_EQ(epochs("a").back()["step"], 100);
+  EXPECT_EQ(epochs("a").back().at("step"), 100);
   const Result extended = train("--schedule cosine --steps 150 --resume a --extend");
   ASSERT_EQ(extended.status, 0) << extended.out;
   EXPECT_THAT(extended.out,
               HasSubstr(fmt::format("learning rates now Muon {:.3g}", 0.02 * factor)));
-  EXPECT_EQ(epochs("a").back()["step"], 150);
+  EXPECT_EQ(epochs("a").back().at("step"), 150);
 }
 
 TEST_F(Extend, InItsWarmUpEverySchedulePermitsIt) {
@@ -153,7 +153,7 @@ TEST_F(Extend, AStoppedExtensionResumesInItsFolder) {
   ASSERT_TRUE(training.read_until(after_step(100)));
   training.signal(SIGINT);
   EXPECT_EQ(training.finish().status, 128 + SIGINT);
-  EXPECT_EQ(epochs("a").back()["step"], 40);  // the result stays until there is another
+  EXPECT_EQ(epochs("a").back().at("step"), 40);  // the result stays until there is another
   expect_done("--schedule constant --steps 300 --resume a");
   expect_equal("a", "whole");
 }

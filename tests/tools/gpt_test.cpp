@@ -35,7 +35,7 @@ class Gpt : public InFolder {
 
   /// Everything but the time.
   static Json results(const fs::path& run) {
-    Json all = Json::parse(contents(run / "summary.json"))["epochs"];
+    Json all = Json::parse(contents(run / "summary.json")).at("epochs");
     for (Json& each : all) each.erase("seconds");
     return all;
   }
@@ -68,23 +68,23 @@ TEST_F(Gpt, TheDefaultsLearnMobyDick) {
   const Result run = shell("$muon train --model gpt --threads 1 " + shape + "--run-dir run");
   ASSERT_EQ(run.status, 0) << run.out;
   expect_roles(run.out);
-  const Json summary = Json::parse(contents("run/summary.json")), options = summary["options"],
-             results = summary["epochs"];
-  EXPECT_EQ(options["data"], "moby_dick");
-  EXPECT_EQ(options["schedule"], "cosine");
-  EXPECT_EQ(options["warmup"], 30);
-  EXPECT_EQ(options["batch_size"], 16);
-  EXPECT_EQ(options["clip"], 1.0);
-  EXPECT_TRUE(options["flush_denormals"].is_boolean());
-  EXPECT_EQ(summary["steps"], 300);
+  const Json summary = Json::parse(contents("run/summary.json")), options = summary.at("options"),
+             results = summary.at("epochs");
+  EXPECT_EQ(options.at("data"), "moby_dick");
+  EXPECT_EQ(options.at("schedule"), "cosine");
+  EXPECT_EQ(options.at("warmup"), 30);
+  EXPECT_EQ(options.at("batch_size"), 16);
+  EXPECT_EQ(options.at("clip"), 1.0);
+  EXPECT_TRUE(options.at("flush_denormals").is_boolean());
+  EXPECT_EQ(summary.at("steps"), 300);
   ASSERT_EQ(results.size(), 6u);
   for (std::size_t i = 1; i < results.size(); ++i) {
-    EXPECT_EQ(results[i]["step"], 50 * (i + 1));
-    EXPECT_LT(results[i]["test_loss"], results[0]["test_loss"]);
+    EXPECT_EQ(results.at(i).at("step"), 50 * (i + 1));
+    EXPECT_LT(results.at(i).at("test_loss"), results.at(0).at("test_loss"));
   }
-  const double loss = results.back()["test_loss"];
+  const double loss = results.back().at("test_loss");
   EXPECT_LT(loss, std::log(85.0));  // the text has 85 different bytes
-  EXPECT_DOUBLE_EQ(summary["bits_per_byte"].get<double>(), loss / std::log(2.0));
+  EXPECT_DOUBLE_EQ(summary.at("bits_per_byte").get<double>(), loss / std::log(2.0));
   EXPECT_THAT(run.out, ContainsRegex("step 50/300  train loss [0-9.]+  validation loss [0-9.]+, "
                                      "[0-9.]+ bits per byte  [0-9.]+ s\n"));
   EXPECT_THAT(run.out, Not(HasSubstr("epoch")));
@@ -139,7 +139,7 @@ TEST_F(Gpt, OtherOptimizersAndTypesRun) {
         train(std::string("--steps 6 --eval-every 4 --run-dir ") + run_folder + " " + options);
     ASSERT_EQ(run.status, 0) << run.out;
     ASSERT_EQ(results(run_folder).size(), 2u) << options;
-    EXPECT_TRUE(results(run_folder)[1]["test_loss"].is_number()) << options;
+    EXPECT_TRUE(results(run_folder).at(1).at("test_loss").is_number()) << options;
   }
 }
 

@@ -64,7 +64,7 @@ TEST_F(Hostile, CheckpointsAreInspectedWithoutHarm) {
   expect_harmless(table, "table");
   const Result json = shell("$muon inspect --json " + word(file));
   expect_harmless(json, "json");
-  EXPECT_EQ(Json::parse(json.out)["notes"][evil], evil);
+  EXPECT_EQ(Json::parse(json.out).at("notes").at(evil), evil);
   expect_harmless(shell("$muon inspect --verify " + word(file)), "a wrong checksum");
   expect_harmless(shell("$muon inspect --metric a " + word(file)), "a checkpoint has no metrics");
 }
@@ -82,8 +82,8 @@ TEST_F(Hostile, RunsAreInspectedWithoutHarm) {
   expect_harmless(shell("$muon inspect " + word(file)), "table");
   const Result json = shell("$muon inspect --json " + word(file));
   expect_harmless(json, "json");
-  EXPECT_EQ(Json::parse(json.out)["name"], evil);
-  EXPECT_EQ(Json::parse(json.out)["config"][evil], evil);
+  EXPECT_EQ(Json::parse(json.out).at("name"), evil);
+  EXPECT_EQ(Json::parse(json.out).at("config").at(evil), evil);
   expect_harmless(shell("$muon inspect " + word(file) + " " + word("b" + file)), "comparison");
   expect_harmless(shell("$muon inspect --metric nothing " + word(file)), "metrics that there are");
   expect_harmless(shell("$muon inspect --metric " + word(evil) + " " + word(file)),
@@ -103,7 +103,7 @@ TEST_F(Hostile, PlansAreMadeWithoutHarm) {
   expect_harmless(shell("$muon plan " + word(file)), "table");
   const Result json = shell("$muon plan --json " + word(file));
   expect_harmless(json, "json");
-  EXPECT_EQ(Json::parse(json.out)["skipped"][0]["name"], evil + ".ids");
+  EXPECT_EQ(Json::parse(json.out).at("skipped").at(0).at("name"), evil + ".ids");
   expect_harmless(shell("$muon plan --python " + word(file)), "Python");
   expect_harmless(shell("$muon plan --assign " + word(evil + "=muon") + " " + word(file)),
                   "a rule for nothing");

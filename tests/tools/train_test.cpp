@@ -160,11 +160,12 @@ TEST_F(Train, PlainFilesAreReadToo) {
 
 // The targets, 97.8 % and 98.8 % within five epochs, are reached within two.
 TEST_F(Train, SmallNetLearnsMnist) {
-  EXPECT_GE(summary_of("--epochs 2")["epochs"][1]["test_accuracy"].get<double>(), 0.978);
+  EXPECT_GE(summary_of("--epochs 2").at("epochs").at(1).at("test_accuracy").get<double>(), 0.978);
 }
 TEST_F(Train, ConvNetLearnsMnist) {
-  EXPECT_GE(summary_of("--epochs 2 --model convnet")["epochs"][1]["test_accuracy"].get<double>(),
-            0.988);
+  EXPECT_GE(
+      summary_of("--epochs 2 --model convnet").at("epochs").at(1).at("test_accuracy").get<double>(),
+      0.988);
 }
 
 // ---- what is wrong is said, with the name of the flag or file, and exit status 2 (usage) or 1
@@ -248,7 +249,7 @@ TEST_F(Train, TheSummaryGoesWhereALinkPoints) {
   EXPECT_EQ(shell("$muon train --data random --steps 1 --run-dir a --summary latest.json").status,
             0);
   EXPECT_TRUE(fs::is_symlink("latest.json"));
-  EXPECT_EQ(Json::parse(contents("old.json"))["steps"], 1);
+  EXPECT_EQ(Json::parse(contents("old.json")).at("steps"), 1);
   EXPECT_EQ(fs::status("old.json").permissions(), fs::perms::owner_read | fs::perms::owner_write);
   EXPECT_EQ(shell("$muon train --data random --steps 1 --run-dir b --summary $PWD/dev/stdout >log")
                 .status,
@@ -261,7 +262,7 @@ TEST_F(Train, TheSummaryGoesWhereALinkPoints) {
 }
 
 TEST_F(Train, ABatchLargerThanTheDataIsTheData) {
-  EXPECT_EQ(summary_of("--data random --steps 2 --batch-size 9223372036854775807")["steps"], 2);
+  EXPECT_EQ(summary_of("--data random --steps 2 --batch-size 9223372036854775807").at("steps"), 2);
 }
 
 class Idx : public InFolder {

@@ -3,6 +3,7 @@
 #include "files/atomic_file.hpp"
 #include "files/folders.hpp"
 #include "files/leftovers.hpp"
+#include "support/errors.hpp"
 #include "support/files.hpp"
 
 #include <fcntl.h>

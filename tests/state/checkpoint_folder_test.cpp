@@ -81,7 +81,7 @@ TEST(CheckpointFolder, FilesWithoutAnOrderGoByTimeAndBeforeTheOthers) {
   const Folder folder;
   for (const std::int64_t step : {5, 6}) {
     save(folder.path, step);
-    const std::string bytes = read(folder / name_of(step));
+    const std::string bytes = contents(folder / name_of(step));
     // none before it tells one
     write(folder / name_of(step), with_header(bytes, ",\"sequence\":\"1\"", ""));
   }
@@ -99,7 +99,7 @@ TEST(CheckpointFolder, FilesWithoutAnOrderGoByTimeAndBeforeTheOthers) {
 TEST(CheckpointFolder, ADamagedNewestIsRefusedRatherThanSkipped) {
   const Folder folder;
   for (const std::int64_t step : {1, 2, 3}) save(folder.path, step);
-  const std::string whole = read(folder / name_of(3));
+  const std::string whole = contents(folder / name_of(3));
   write(folder / name_of(3), whole.substr(0, whole.size() - 4));
   move_time(folder / name_of(3), std::chrono::hours(-1));
   EXPECT_THAT(error_of([&] { resumed(folder.path); }),
@@ -119,7 +119,7 @@ TEST(CheckpointFolder, AnOrderThatIsNoNumberIsNone) {
   save(folder.path, 1);
   for (const char* bad : {"-5", "x", "9223372036854775807", "99999999999999999999", ""}) {
     save(folder.path, 2);
-    write(folder / name_of(2), with_header(read(folder / name_of(2)), "\"sequence\":\"2\"",
+    write(folder / name_of(2), with_header(contents(folder / name_of(2)), "\"sequence\":\"2\"",
                                            std::string("\"sequence\":\"") + bad + "\""));
     EXPECT_EQ(muon::latest_checkpoint(folder.path), folder / name_of(1)) << bad;
     fs::remove(folder / name_of(2));

@@ -295,7 +295,7 @@ TEST(Checkpoint, FileOfSomethingElse) {
   EXPECT_THAT(error_of([&] { muon::load_checkpoint(folder / "weights.safetensors", run.parts()); }),
               HasSubstr("not a checkpoint"));
   const fs::path file = muon::save_checkpoint(folder / "a.safetensors", run.parts());
-  std::string bytes = read(file);
+  std::string bytes = contents(file);
   const std::string version = "\"format_version\":\"1\"";
   bytes.replace(bytes.find(version), version.size(), "\"format_version\":\"2\"");
   write(file, bytes);
@@ -309,7 +309,7 @@ TEST(Checkpoint, AReadErrorIsNotTakenForAFileThatDoesNotFit) {
   Session run(mixed);
   const fs::path file = muon::save_checkpoint(folder / "a.safetensors", run.parts());
   const std::int64_t bytes = muon::Safetensors(file).info("random/cpu").shape.at(0);
-  write(file, with_header(read(file), fmt::format("\"dtype\":\"U8\",\"shape\":[{}]", bytes),
+  write(file, with_header(contents(file), fmt::format("\"dtype\":\"U8\",\"shape\":[{}]", bytes),
                           fmt::format("\"dtype\":\"F4\",\"shape\":[{}]", 2 * bytes)));
   EXPECT_THAT(error_of([&] { muon::load_checkpoint(file, run.parts()); }),
               AllOf(HasSubstr(file.string()),
@@ -323,7 +323,7 @@ TEST(Checkpoint, AScheduleThatIsNoListIsRead) {
   Session run(mixed), other(mixed, 2);
   run.train_to(4);
   const fs::path file = muon::save_checkpoint(folder / "a.safetensors", run.parts());
-  std::string bytes = with_header(read(file), "\"schedule\":\"[{", "\"schedule\":\"{");
+  std::string bytes = with_header(contents(file), "\"schedule\":\"[{", "\"schedule\":\"{");
   write(file, with_header(bytes, ",\\\"first_group\\\":0}]\"", "}\""));
   EXPECT_EQ(muon::load_checkpoint(file, other.parts()).step, 4);
   EXPECT_EQ(other.schedule->step_count(), 4);
@@ -341,7 +341,7 @@ TEST(Checkpoint, ANegativeStepIsRefusedBeforeAnythingIsWritten) {
   EXPECT_TRUE(fs::is_empty(folder.path));
   run.step = 1;
   const fs::path file = muon::save_checkpoint(folder / "a.safetensors", run.parts());
-  write(file, with_header(read(file), "\"step\":\"1\"", "\"step\":\"-1\""));
+  write(file, with_header(contents(file), "\"step\":\"1\"", "\"step\":\"-1\""));
   EXPECT_THAT(error_of([&] { (void)muon::inspect_checkpoint(file, true); }),
               HasSubstr("has the step '-1'"));
 }
@@ -377,7 +377,7 @@ TEST(Checkpoint, EveryTruncationAndEveryFlippedByteIsFound) {
   muon::MuonWithAuxAdam optimizer(*layer);
   const muon::TrainingState parts{.model = *layer, .optimizer = &optimizer, .random = false};
   const fs::path file = muon::save_checkpoint(folder / "a.safetensors", parts);
-  const std::string good = read(file);
+  const std::string good = contents(file);
   const torch::Tensor before = layer->weight.detach().clone();
   std::mt19937 random(1);
   for (std::size_t i = 0; i < good.size(); ++i) {
@@ -408,7 +408,7 @@ TEST(Checkpoint, AFullDiskLeavesTheOldOne) {
   Folder folder;
   Session run(mixed);
   const fs::path file = muon::save_checkpoint(folder / "a.safetensors", run.parts());
-  const std::string good = read(file);
+  const std::string good = contents(file);
   EXPECT_EQ(in_child([&] {
               std::signal(SIGXFSZ, SIG_IGN);
               const rlimit limit{2000, 2000};
@@ -420,7 +420,7 @@ TEST(Checkpoint, AFullDiskLeavesTheOldOne) {
                          : 2;
             }),
             0);
-  EXPECT_EQ(read(file), good);
+  EXPECT_EQ(contents(file), good);
   EXPECT_EQ(std::distance(fs::directory_iterator(folder.path), {}), 1);  // no temporary file
 }
 

@@ -271,7 +271,7 @@ TEST(Python, MomentumAsASumIsConvertedAndNeverGuessed) {
 
 TEST(Python, EveryTruncationAndManyFlippedBitsAreSafe) {
   Folder folder;
-  const std::string good = read(stored_files / "checkpoint.pt");
+  const std::string good = contents(stored_files / "checkpoint.pt");
   const auto try_all = [&] {
     const auto tensors = muon::load_python_tensors(folder / "bad.pt", "model");
     for (const auto& [name, tensor] : tensors) (void)tensor.sum();
@@ -356,10 +356,10 @@ TEST(Python, APipeIsWrittenToAndStaysOne) {
   const fs::path pipe = folder / "pipe";
   ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
   std::string got;
-  std::thread reader([&] { got = read(pipe); });
+  std::thread reader([&] { got = contents(pipe); });
   muon::save_python_model(pipe, *net);
   reader.join();
-  EXPECT_TRUE(got == read(folder / "file"));
+  EXPECT_TRUE(got == contents(folder / "file"));
   EXPECT_TRUE(fs::is_fifo(pipe));
 }
 
@@ -367,7 +367,7 @@ TEST(Python, AFullDiskIsAnErrorAndLeavesTheOldFile) {
   Folder folder;
   Session run(mixed);
   muon::save_python_model(folder / "m.pt", *run.net);
-  const std::string good = read(folder / "m.pt");
+  const std::string good = contents(folder / "m.pt");
   const pid_t child = ::fork();
   if (child == 0) {
     std::signal(SIGXFSZ, SIG_IGN);
@@ -379,7 +379,7 @@ TEST(Python, AFullDiskIsAnErrorAndLeavesTheOldFile) {
   int status = 0;
   ::waitpid(child, &status, 0);
   EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << status;
-  EXPECT_EQ(read(folder / "m.pt"), good);
+  EXPECT_EQ(contents(folder / "m.pt"), good);
   EXPECT_EQ(std::distance(fs::directory_iterator(folder.path), {}), 1);
 }
 

@@ -39,7 +39,7 @@ TEST(Safetensors, LayoutIsTheFormats) {
   std::string expected = file_of(header + "  ", 0, 56);  // spaces up to a multiple of 8
   const float values[] = {1, 2};
   expected.append(reinterpret_cast<const char*>(values), 8);
-  EXPECT_EQ(read(folder / "a.safetensors"), expected);
+  EXPECT_EQ(contents(folder / "a.safetensors"), expected);
 }
 
 TEST(Safetensors, EveryDtypeComesBack) {
@@ -79,9 +79,9 @@ TEST(Safetensors, EveryDtypeComesBack) {
 TEST(Safetensors, WritingToATensorLeavesTheFile) {
   Folder folder;
   muon::write_safetensors(folder / "a.safetensors", {{"w", torch::zeros({4})}});
-  const std::string before = read(folder / "a.safetensors");
+  const std::string before = contents(folder / "a.safetensors");
   muon::Safetensors(folder / "a.safetensors").tensor("w").fill_(5);
-  EXPECT_EQ(read(folder / "a.safetensors"), before);
+  EXPECT_EQ(contents(folder / "a.safetensors"), before);
 }
 
 TEST(Safetensors, RefusesWhatItCannotStore) {
@@ -114,10 +114,10 @@ TEST(Safetensors, APipeIsWrittenToAndStaysOne) {
   const fs::path pipe = folder / "pipe";
   ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
   std::string got;
-  std::thread reader([&] { got = read(pipe); });
+  std::thread reader([&] { got = contents(pipe); });
   muon::write_safetensors(pipe, tensors);
   reader.join();
-  EXPECT_TRUE(got == read(folder / "file"));
+  EXPECT_TRUE(got == contents(folder / "file"));
   EXPECT_TRUE(fs::is_fifo(pipe));
   // a checkpoint's checksum is put in last
   fs::create_symlink("pipe", folder / "a.safetensors");

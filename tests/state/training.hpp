@@ -2,6 +2,7 @@
 // schedules, random numbers.
 #pragma once
 
+#include "support/errors.hpp"
 #include "support/files.hpp"
 
 #include <muon/muon.hpp>
@@ -122,11 +123,10 @@ inline std::unique_ptr<muon::GroupedOptimizer> muon_only(Net& net) {
       std::vector<torch::Tensor>{net->hidden->weight, net->head->weight}, 0.02);
 }
 
+using support::contents;
 using support::error_of;
 using support::Folder;
 using support::write;
-
-inline std::string read(const fs::path& file) { return support::contents(file); }
 
 /// A checkpoint's bytes with something else in the header, and the checksum that belongs to that.
 inline std::string with_header(const std::string& bytes, const std::string& from,

@@ -1,11 +1,11 @@
-// Folders and files in tests, and what a call throws. Without LibTorch.
+// Folders and files in tests. Without LibTorch.
 #pragma once
 
+#include <gtest/gtest.h>
+
 #include <cstdlib>
-#include <exception>
 #include <filesystem>
 #include <fstream>
-#include <functional>
 #include <ios>
 #include <iterator>
 #include <stdexcept>
@@ -41,14 +41,13 @@ inline void write(const std::filesystem::path& file, const std::string& bytes) {
   out.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
 }
 
-/// What the call throws; empty if it does not.
-inline std::string error_of(const std::function<void()>& call) {
-  try {
-    call();
-  } catch (const std::exception& error) {
-    return error.what();
-  }
-  return "";
-}
+/// A test with a folder of its own.
+class InFolder : public testing::Test {
+ private:
+  const Folder own_;
+
+ protected:
+  const std::filesystem::path folder = own_.path;
+};
 
 }  // namespace support

@@ -13,17 +13,13 @@
 using support::contents;
 
 /// The test runs inside a folder of its own.
-class InFolder : public testing::Test {
+class InFolder : public support::InFolder {
  protected:
   InFolder() { std::filesystem::current_path(folder); }
   ~InFolder() override { std::filesystem::current_path(before_); }
 
  private:
   const std::filesystem::path before_ = std::filesystem::current_path();
-  const support::Folder own_;
-
- protected:
-  const std::filesystem::path folder = own_.path;
 };
 
 /// The last line that begins so, without that beginning.

@@ -16,19 +16,14 @@ namespace track_test {
 
 namespace fs = std::filesystem;
 
-class InFolder : public testing::Test {
+/// The environment is that of a user without W&B.
+class InFolder : public support::InFolder {
  protected:
   InFolder() {
     for (const char* name : {"PROJECT", "ENTITY", "NAME", "NOTES", "RUN_ID", "RUN_GROUP",
                              "JOB_TYPE", "TAGS", "DIR", "MODE"})
       ::unsetenv((std::string("WANDB_") + name).c_str());
   }
-
- private:
-  const support::Folder own_;
-
- protected:
-  const fs::path folder = own_.path;
 };
 
 using support::contents;

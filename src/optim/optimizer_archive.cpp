@@ -3,9 +3,9 @@
 // has one form.
 #include <muon/optim/grouped_optimizer.hpp>
 
+#include "files/safetensors_tensors.hpp"
 #include "optim/grouped_optimizer_impl.hpp"
 #include "optim/optimizer_state.hpp"
-#include "files/safetensors_tensors.hpp"
 
 #include <ATen/ATen.h>
 #include <fmt/format.h>

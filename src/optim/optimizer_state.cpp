@@ -2,12 +2,12 @@
 
 #include <muon/plan/options.hpp>
 
-#include "plan/options_json.hpp"
+#include "matrix/shape_text.hpp"
 #include "optim/optimizer_groups.hpp"
 #include "optim/state_check.hpp"
 #include "optim/state_key.hpp"
 #include "plan/enum_names.hpp"
-#include "matrix/shape_text.hpp"
+#include "plan/options_json.hpp"
 
 #include <ATen/ATen.h>
 #include <fmt/format.h>

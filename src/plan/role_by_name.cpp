@@ -1,7 +1,7 @@
 #include "plan/role_by_name.hpp"
 
-#include "plan/name_words.hpp"
 #include "matrix/shape_text.hpp"
+#include "plan/name_words.hpp"
 
 #include <fmt/format.h>
 

@@ -4,9 +4,9 @@
 #include <muon/plan/options.hpp>
 
 #include "files/atomic_file.hpp"
+#include "files/safetensors_tensors.hpp"
 #include "optim/optimizer_groups.hpp"
 #include "optim/optimizer_state.hpp"
-#include "files/safetensors_tensors.hpp"
 
 #include <ATen/ATen.h>
 #include <ATen/core/Dict.h>

@@ -32,20 +32,18 @@ using Foreign = std::pair<const char*, const char*>;
 
 std::optional<Foreign> foreign(const FileHead& head) {
   constexpr const char* not_read = "it is not read; export or copy the conversation there";
-  Report unused;
   const std::string_view bytes = head.bytes;
-  const std::string type =
-      text_member(parse_json(bytes.substr(0, bytes.find('\n')), unused).value_or(Json()), "type");
+  const std::string type = text_member(json_or_null(bytes.substr(0, bytes.find('\n'))), "type");
   const auto holds = [&](std::string_view text) { return bytes.find(text) != bytes.npos; };
   if (bytes.starts_with("PK\x03\x04"))
     return Foreign("a zip archive", "unpack it and name the file conversations.json in it");
   if (bytes.starts_with("\x28\xB5\x2F\xFD"))
     return Foreign("a file that zstd packed", "unpack it with 'zstd -d'");
   const char* what =
-      head.has("projectHash")                            ? "a session of Gemini CLI"
+      head.has("projectHash") || (bytes.starts_with('[') && head.has("messageId"))
+          ? "a session of Gemini CLI"
       : head.has("data") && type.starts_with("session.") ? "a session of GitHub Copilot CLI"
-      : head.has("requesterUsername") || head.has("responderUsername")
-          ? "a chat of GitHub Copilot in VS Code"
+      : holds("\"requesterUsername\"")                   ? "a chat of GitHub Copilot in VS Code"
       : head.has("parentUuid") && holds("\"parts\"") && !holds("\"content\"")
           ? "a session of Qwen Code"
       : head.has("history") && head.has("workspaceDirectory") ? "a session of Continue"

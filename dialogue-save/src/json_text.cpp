@@ -151,6 +151,15 @@ std::optional<Json> parse_json(std::string_view text, Report& report) {
   return json;
 }
 
+Json json_or_null(std::string_view text, Report& report) {
+  return parse_json(text, report).value_or(Json());
+}
+
+Json json_or_null(std::string_view text) {
+  Report unused;
+  return json_or_null(text, unused);
+}
+
 std::string repair_utf8(std::string_view text, Report& report) {
   Repair repair(text, report);
   repair.run(false);

@@ -18,6 +18,10 @@ using Json = nlohmann::json;
 /// `report` counts both.
 std::optional<Json> parse_json(std::string_view text, Report& report);
 
+/// The same, but null where `text` is not JSON; without a report no repair counts.
+Json json_or_null(std::string_view text, Report& report);
+Json json_or_null(std::string_view text);
+
 /// The same repair for text outside JSON.
 std::string repair_utf8(std::string_view text, Report& report);
 

@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
+
 namespace dialogue {
 namespace {
 
@@ -61,6 +63,11 @@ std::size_t element_at_start(std::string_view text, std::string_view tag) {
   const bool more_lines =
       closed == text.npos && text.find_first_not_of(space, text.find('\n', end)) != text.npos;
   return sentence_goes_on(text.substr(end)) || more_lines ? 0 : end;
+}
+
+bool starts_with_element(std::string_view text, std::span<const std::string_view> tags) {
+  return std::any_of(tags.begin(), tags.end(),
+                     [&](std::string_view tag) { return element_at_start(text, tag) > 0; });
 }
 
 std::string joined(const std::vector<std::string>& texts) {

@@ -31,6 +31,9 @@ bool has_block(const Json& content, std::string_view type);
 /// that is never closed is its first tag on the last line.
 std::size_t element_at_start(std::string_view text, std::string_view tag);
 
+/// Whether `text` starts with an element of one of these tags.
+bool starts_with_element(std::string_view text, std::span<const std::string_view> tags);
+
 /// `text` from its first character that is no white space.
 std::string_view without_indent(std::string_view text);
 

@@ -134,6 +134,22 @@ TEST_F(Claude, ARewindIsOneBehindHooksAndLocalCommandsToo) {
   EXPECT_THAT(texts(session), ElementsAre("Q:1", "A:one", "Q:/model", "Q:right", "A:at last"));
 }
 
+TEST_F(Claude, ARewindIsOneBehindShellCommandsAndNotesToo) {
+  for (const char* first : {"<bash-input>ls</bash-input>", "<bash-stdout>a</bash-stdout>",
+                            "<user-memory-input>use tabs</user-memory-input>"}) {
+    ClaudeSession session;
+    session.ask("1").reply("one");
+    const std::string fork = session.last();
+    session.ask("wrong")
+        .reply("wrong too")
+        .rewind_to(fork)
+        .ask(first)
+        .ask("right")
+        .reply("at last");
+    EXPECT_THAT(texts(session), ElementsAre("Q:1", "A:one", "Q:right", "A:at last")) << first;
+  }
+}
+
 TEST_F(Claude, TheSidesOfParallelToolsAreKeptWithWhatWasTypedOnThem) {
   ClaudeSession session;
   session.ask("1").tool_use("t1");

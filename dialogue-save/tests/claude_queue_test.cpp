@@ -91,6 +91,24 @@ TEST_F(Claude, ATextOfTheQueueThatAnotherRowTellsIsNotToldTwice) {
               ElementsAre("Q:again", "A:one", "Q:/compact now", "A:end"));
 }
 
+/// What went into an answer is a text of its own, also if the same is typed after that answer.
+TEST_F(Claude, ATextThatIsTypedOnceMoreAfterTheAnswerCountsOnceMore) {
+  for (const bool with_text : {true, false}) {
+    ClaudeSession session;
+    session.ask("1").tool().queue("enqueue", "go on");
+    session.queue("remove", with_text ? "go on" : "").tool().reply("one").ask("go on").reply("two");
+    EXPECT_THAT(texts(session), ElementsAre("Q:1", "Q:go on", "A:one", "Q:go on", "A:two"));
+  }
+}
+
+/// The last row of an answer may be written behind the row that takes the text out of the queue.
+TEST_F(Claude, AnAnswerFromBeforeATextWasTakenOutIsNotAnAnswerToIt) {
+  ClaudeSession session;
+  session.ask("1").queue("enqueue", "next").queue("remove", "next", {{"timestamp", "2026-01-01"}});
+  session.reply("one").ask("next").reply("two");  // of 2025, as all these records
+  EXPECT_THAT(texts(session), ElementsAre("Q:1", "A:one", "Q:next", "A:two"));
+}
+
 TEST_F(Claude, EachOfSeveralQueuedTextsCountsOnce) {
   ClaudeSession session;
   session.ask("1").queue("enqueue", "a").queue("enqueue", "b").queue("enqueue", "a");

@@ -53,6 +53,7 @@ TEST_F(Claude, NoticesOfProgramsAreNoQuestionsBehindWrappersEither) {
   for (const std::string& notice :
        {std::string(
             "<task-notification>\n<task-id>b1</task-id>\n</task-notification>\nRead the output."),
+        std::string("<scheduled-task name=\"nightly\">\nrun it\n</scheduled-task>"),
         std::string("<teammate-message teammate_id=\"a\">\n{}\n</teammate-message>"),
         std::string("<agent-message from=\"a\">x</agent-message>"),
         std::string("<cross-session-message from=\"b\">x</cross-session-message>"),

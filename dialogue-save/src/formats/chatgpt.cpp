@@ -174,8 +174,7 @@ std::vector<Conversation> in_file(const fs::path& path, Report& report) {
 
 void read(const Conversation& conversation, const ReadOptions& options, Report& report,
           const Sink& sink) {
-  Json json =
-      parse_json(JsonFile(conversation.file).text_at(conversation.part), report).value_or(Json());
+  Json json = json_or_null(JsonFile(conversation.file).text_at(conversation.part), report);
   if (conversation.format == claude_ai.format) json = as_tree(json);
   const Json& mapping = member(json, "mapping");
   const std::vector<std::string> ids =

@@ -58,9 +58,8 @@ class Index {
     if (record.kind == ClaudeKind::queue_row) {
       queue_.operation(json, records_.size());
     } else if (!record.tree.sidechain) {
-      const std::string told = claude_told(json);
-      const bool queued = text_member(json, "type") == "attachment";
-      if (!told.empty()) queue_.told(told, queued, text_member(json, "promptSource") == "queued");
+      queue_.told(json);
+      if (text_member(json, "type") == "assistant") queue_.answered(record.tree.time);
     }
     // so that two prompts without a time still differ
     if (record.tree.time.empty()) record.tree.time = record.uuid;
@@ -199,7 +198,7 @@ void read(const Conversation& conversation, const ReadOptions& options, Report& 
   };
   for (std::size_t i = 0; i < records.size(); ++i) {
     const auto text_of = [&](const Record& record, Json& json) {
-      json = parse_json(file.text_at(record.where), report).value_or(Json());
+      json = json_or_null(file.text_at(record.where), report);
       return claude_text(json, record.kind);
     };
     if (i > 0 && !records[i].tree.time.empty() && !read_subagents(records[i].tree.time)) return;
@@ -224,8 +223,7 @@ std::string title_of(const Conversation& conversation) {
     if (line.text.size() > 1 << 14 ||
         line.text.find("itle\"") + 1 + line.text.find("summary\"") + 1 == 0)
       return true;
-    Report unused;
-    const Json json = parse_json(line.text, unused).value_or(Json());
+    const Json json = json_or_null(line.text);
     const std::string type = text_member(json, "type");
     const int rank = type == "custom-title" ? 3
                      : type == "ai-title"   ? 2

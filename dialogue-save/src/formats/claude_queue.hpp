@@ -23,19 +23,22 @@ class ClaudeQueue {
     bool open = true;        // still in the queue
     bool told = false;       // by another row, or not typed
     bool submitted = false;  // taken out to become a row of type user
+    // when it was taken out, and the first answer after that: what is typed later is another text
+    std::string taken = {}, answered = {};
   };
 
   /// A row of type queue-operation, which is record `index`.
   void operation(const Json& row, std::size_t index);
-  /// A row that tells `text`. `queued`: as a queued command. `submitted`: as what was in the queue,
-  /// perhaps reworded.
-  void told(const std::string& text, bool queued, bool submitted);
+  /// A row of type user, or a queued command, which tells a text in the user's name.
+  void told(const Json& row);
+  /// An answer of this time. Rows are not written strictly in the order of their times.
+  void answered(const std::string& time);
   /// What is told by no row so far and was not taken back.
   std::vector<Text> untold() const;
 
  private:
   Text* next(std::string_view text);
-  void take(std::string_view text, std::size_t index, bool submitted);
+  void take(Text removed);
 
   std::list<Text> texts_;
   // queued commands that came before the row that removes them

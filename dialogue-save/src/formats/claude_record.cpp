@@ -9,30 +9,20 @@ namespace dialogue {
 namespace {
 
 /// What an editor or a hook wraps around what was typed.
-constexpr std::array<std::string_view, 6> wrappers = {
-    "ide_opened_file", "ide_selection",      "ide_diagnostics",
-    "system-reminder", "post-tool-use-hook", "user-prompt-submit-hook"};
+constexpr std::string_view wrappers[] = {"ide_opened_file",    "ide_selection",
+                                         "ide_diagnostics",    "system-reminder",
+                                         "post-tool-use-hook", "user-prompt-submit-hook"};
 
 /// Elements that a program writes in the user's name.
-constexpr std::array<std::string_view, 19> notices = {"local-command-stdout",
-                                                      "local-command-stderr",
-                                                      "local-command-caveat",
-                                                      "bash-input",
-                                                      "bash-stdout",
-                                                      "bash-stderr",
-                                                      "task-notification",
-                                                      "teammate-message",
-                                                      "agent-message",
-                                                      "cross-session-message",
-                                                      "channel",
-                                                      "channel-message",
-                                                      "user-memory-input",
-                                                      "remote-review",
-                                                      "remote-review-progress",
-                                                      "fork-boilerplate",
-                                                      "ultraplan",
-                                                      "tick",
-                                                      "collapsed"};
+constexpr std::string_view notices[] = {
+    // commands of the program and of the shell
+    "local-command-stdout", "local-command-stderr", "local-command-caveat", "bash-input",
+    "bash-stdout", "bash-stderr", "user-memory-input",
+    // tasks, other agents and sessions
+    "task-notification", "scheduled-task", "teammate-message", "agent-message",
+    "cross-session-message", "channel", "channel-message", "tick",
+    // what the program tells the model
+    "remote-review", "remote-review-progress", "fork-boilerplate", "ultraplan", "collapsed"};
 
 const Json& content_of(const Json& record) { return member(member(record, "message"), "content"); }
 bool has(std::string_view text, std::string_view part) { return text.find(part) != text.npos; }
@@ -47,10 +37,10 @@ std::string_view without_notice(std::string_view text) {
 std::string typed_text(const Json& content) { return content_text(content, without_notice); }
 
 bool is_command(std::string_view text) {
+  constexpr std::string_view names[] = {"command-name", "command-message"};
   const std::string_view start = without_indent(text);
-  const auto begins = [&](const char* tag) { return element_at_start(start, tag) > 0; };
-  return begins("command-name") || begins("command-message") ||
-         (begins("command-args") && has(start, "</command-name>"));
+  return starts_with_element(start, names) ||
+         (element_at_start(start, "command-args") > 0 && has(start, "</command-name>"));
 }
 
 /// `/name arguments` of the tags, which come in any order; a name may lack its slash. Other texts
@@ -105,8 +95,7 @@ ClaudeKind attachment_kind(const Json& record) {
 
 bool claude_notice(std::string_view text) {
   const std::string_view start = trimmed(without_indent(text));
-  const auto begins = [&](std::string_view tag) { return element_at_start(start, tag) > 0; };
-  if (start.starts_with('<')) return std::any_of(notices.begin(), notices.end(), begins);
+  if (start.starts_with('<')) return starts_with_element(start, notices);
   return start.starts_with("Caveat: The messages below were generated") ||
          (start.starts_with("[Request interrupted by user") &&
           start.find(']') == start.size() - 1) ||
@@ -131,10 +120,10 @@ Lead claude_lead(const Json& record, ClaudeKind kind) {
   if (kind == ClaudeKind::question || kind == ClaudeKind::command)
     return result ? Lead::other : Lead::typed;
   if (type == "user") {
-    // what a local command printed stands between the typed rows of a branch
-    const std::string text = claude_told(record);
+    // local commands, what they print, and notes stand between the typed rows of a branch
+    const std::string text = content_text(content_of(record));
     const bool local = text.starts_with("<local-command-") || text.starts_with("<bash-") ||
-                       flag_member(record, "isMeta");
+                       text.starts_with("<user-memory-input>") || flag_member(record, "isMeta");
     return local && !result && !says_not_typed(record) ? Lead::none : Lead::other;
   }
   if (type == "system")

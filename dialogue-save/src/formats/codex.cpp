@@ -37,25 +37,19 @@ struct Entry {
 
 /// What the program adds to a text of the user, or sends in the user's name.
 std::string_view typed_part(std::string_view text) {
-  constexpr std::array<std::string_view, 10> notices = {"environment_context",
-                                                        "user_instructions",
-                                                        "user_shell_command",
-                                                        "turn_aborted",
-                                                        "subagent_notification",
-                                                        "INSTRUCTIONS",
-                                                        "skill",
-                                                        "hook_prompt",
-                                                        "goal_context",
-                                                        "permissions"};
+  constexpr std::string_view notices[] = {
+      // what the model is to know
+      "environment_context", "user_instructions", "INSTRUCTIONS", "skill", "permissions",
+      // what happened
+      "user_shell_command", "turn_aborted", "subagent_notification", "hook_prompt", "goal_context"};
   constexpr std::string_view request = "\n## My request for Codex:\n";
   const std::string_view start = without_indent(text);
   const std::size_t at = start.find(request);
   const bool editor = start.starts_with("# Context from my IDE setup:") ||
                       start.starts_with("# Files mentioned by the user:");
   if (editor && at != start.npos) return start.substr(at + request.size());
-  const auto begins = [&](std::string_view tag) { return element_at_start(start, tag) > 0; };
-  const bool notice = start.starts_with("# AGENTS.md instructions for ") ||
-                      std::any_of(notices.begin(), notices.end(), begins);
+  const bool notice =
+      start.starts_with("# AGENTS.md instructions for ") || starts_with_element(start, notices);
   return notice ? std::string_view() : text;
 }
 
@@ -278,7 +272,7 @@ void read(const Conversation& conversation, const ReadOptions& options, Report& 
     all.insert(all.end(), own.begin(), own.end());
   }
   for (const Entry& entry : without_rolled_back(all, options.all_branches || options.first_only)) {
-    const Json line = parse_json(files[entry.file]->text_at(entry.where), report).value_or(Json());
+    const Json line = json_or_null(files[entry.file]->text_at(entry.where), report);
     std::optional<Spoken> spoken = spoken_in(line);
     if (!spoken) continue;
     Message message{spoken->role, std::move(spoken->text), time_of(member(line, "timestamp")),

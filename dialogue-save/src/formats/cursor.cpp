@@ -189,8 +189,7 @@ void read(const Conversation& conversation, const ReadOptions& options, Report& 
                             ? database.value(disk, std::string(composer_prefix) + conversation.id)
                             : std::nullopt;
   if (composer) {
-    read_composer(database, conversation, parse_json(*composer, report).value_or(Json()), options,
-                  report, sink);
+    read_composer(database, conversation, json_or_null(*composer, report), options, report, sink);
     return;
   }
   bool more = true;

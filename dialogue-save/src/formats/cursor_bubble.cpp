@@ -2,8 +2,6 @@
 
 #include "message_text.hpp"
 
-#include <array>
-
 namespace dialogue {
 namespace {
 
@@ -68,16 +66,14 @@ bool cursor_simulated(const Json& bubble) {
 }
 
 bool cursor_notice(std::string_view text) {
-  constexpr std::array<std::string_view, 2> wrappers = {"timestamp", "system_reminder"};
+  constexpr std::string_view wrappers[] = {"timestamp", "system_reminder"};
   return element_at_start(without_indent(without_wrappers(text, wrappers)), "system_notification") >
          0;
 }
 
 std::string lexical_text(const std::string& state) {
-  Report unused;
-  const std::optional<Json> json = parse_json(state, unused);
   std::string text;
-  if (json) append_lexical(member(*json, "root"), 0, text);
+  append_lexical(member(json_or_null(state), "root"), 0, text);
   return text;
 }
 

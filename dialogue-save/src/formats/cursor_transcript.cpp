@@ -8,24 +8,17 @@
 
 #include <fmt/format.h>
 
-#include <array>
-
 namespace dialogue {
 namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::array<std::string_view, 11> wrappers = {"cursor_commands",
-                                                       "timestamp",
-                                                       "attached_files",
-                                                       "system_reminder",
-                                                       "manually_attached_skills",
-                                                       "image_files",
-                                                       "user_info",
-                                                       "git_status",
-                                                       "project_layout",
-                                                       "rules",
-                                                       "open_and_recently_viewed_files"};
+constexpr std::string_view wrappers[] = {
+    // of the question
+    "cursor_commands", "timestamp", "attached_files", "image_files", "manually_attached_skills",
+    // of the session
+    "system_reminder", "user_info", "git_status", "project_layout", "rules",
+    "open_and_recently_viewed_files"};
 
 /// Without the one newline that the transcript puts on each side.
 std::string_view unpadded(std::string_view text) {
@@ -77,9 +70,7 @@ std::vector<Conversation> in_file(const fs::path& file, Report&) {
 bool belongs_elsewhere(const fs::path& project, const fs::path& workspace) {
   const fs::path file = project / ".workspace-trusted";
   if (!regular(file)) return false;
-  Report unused;
-  const std::string path = text_member(
-      parse_json(JsonFile(file).head(1 << 16), unused).value_or(Json()), "workspacePath");
+  const std::string path = text_member(json_or_null(JsonFile(file).head(1 << 16)), "workspacePath");
   return !path.empty() && resolved(path) != resolved(workspace);
 }
 

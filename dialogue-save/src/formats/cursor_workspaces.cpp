@@ -31,8 +31,7 @@ std::string percent_decoded(std::string_view text) {
 fs::path folder_of(const fs::path& storage, Report& report) try {
   const fs::path file = storage / "workspace.json";
   if (!regular(file)) return {};
-  Report unused;
-  const Json json = parse_json(JsonFile(file).head(1 << 16), unused).value_or(Json());
+  const Json json = json_or_null(JsonFile(file).head(1 << 16));
   const std::string folder = text_member(json, "folder"),
                     workspace = text_member(json, "workspace");
   return folder.empty() ? path_of_uri(workspace).parent_path() : path_of_uri(folder);
@@ -79,8 +78,7 @@ std::set<std::string> composers_of_workspace(SqliteStore& database, Report& repo
   std::set<std::string> ids;
   if (!database.has_table("ItemTable")) return ids;
   const Json data =
-      parse_json(database.value("ItemTable", "composer.composerData").value_or("null"), report)
-          .value_or(Json());
+      json_or_null(database.value("ItemTable", "composer.composerData").value_or(""), report);
   for (const Json* list :
        {&data, &member(data, "allComposers"), &member(data, "selectedComposerIds")})
     add_ids(*list, ids);
@@ -104,8 +102,7 @@ std::map<std::string, Json> composer_headers(SqliteStore& database, Report& repo
   };
   if (database.has_table("ItemTable")) {
     const Json item =
-        parse_json(database.value("ItemTable", "composer.composerHeaders").value_or("null"), report)
-            .value_or(Json());
+        json_or_null(database.value("ItemTable", "composer.composerHeaders").value_or(""), report);
     const Json& all = item.is_array() ? item : member(item, "allComposers");
     for (std::size_t i = 0; all.is_array() && i < all.size(); ++i)
       add(text_member(all[i], "composerId"), all[i]);

@@ -73,7 +73,7 @@ std::vector<Conversation> in_file(const fs::path& path, Report& report) {
 void read(const Conversation& conversation, const ReadOptions&, Report& report, const Sink& sink) {
   JsonFile file(conversation.file);
   if (conversation.part.length > 0) {
-    const Json json = parse_json(file.text_at(conversation.part), report).value_or(Json());
+    const Json json = json_or_null(file.text_at(conversation.part), report);
     for (const Json& entry : list_of(json)) {
       std::optional<Message> message = message_of(entry, report);
       if (message && !sink(std::move(*message))) return;

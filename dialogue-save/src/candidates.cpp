@@ -33,10 +33,8 @@ std::vector<Candidate> in_stores(const Workspace& workspace, const Options& opti
     try {
       for (Conversation& conversation : format.in_stores(workspace, report))
         found.push_back({std::move(conversation), &format});
-    } catch (const Failure& failure) {
-      report.failed.emplace_back(failure.what());
-    } catch (const fs::filesystem_error& error) {
-      report.failed.push_back(fmt::format("[find] {}", error.what()));
+    } catch (const std::exception& error) {
+      report.failed.emplace_back(error.what());
     }
   }
   return found;
@@ -143,7 +141,7 @@ std::string shortened(std::string text) {
   constexpr std::size_t longest = 72;
   text.erase(0, std::min(text.find_first_not_of(" \t\r\n"), text.size()));
   text.resize(std::min(text.find_first_of("\r\n"), text.size()));
-  make_printable(text);
+  text = printable(text);
   if (text.size() <= longest) return text;
   std::size_t end = longest;
   while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) --end;
@@ -179,15 +177,15 @@ bool is_command(std::string_view text) {
          text.substr(0, text.find_first_of(" \t\r\n")).find('/', 1) == text.npos;
 }
 
-/// Whether more was said than commands to the assistant's program, such as /exit and /clear.
-bool holds_more_than_commands(const Candidate& candidate, const ReadOptions& options) {
-  bool more = false;
+/// Whether nothing was said but commands to the assistant's program, such as /exit and /clear.
+bool holds_only_commands(const Candidate& candidate, const ReadOptions& options) {
+  bool commands = false;
   Report unused;
   candidate.format->read(candidate.conversation, options, unused, [&](Message&& message) {
-    more = message.role == Role::assistant || !is_command(trimmed(message.text));
-    return !more;
+    commands = message.role == Role::user && is_command(trimmed(message.text));
+    return commands;
   });
-  return more;
+  return commands;
 }
 
 /// The newest in which something was asked; if that was only commands, one before it in which more
@@ -200,7 +198,7 @@ std::optional<Candidate> newest(const std::vector<Candidate>& candidates,
     try {
       const std::optional<std::string> question = first_question(candidate, options);
       if (!question) continue;
-      if (!is_command(trimmed(*question)) || holds_more_than_commands(candidate, options))
+      if (!is_command(trimmed(*question)) || !holds_only_commands(candidate, options))
         return candidate;
       if (!second_best) second_best = candidate;
     } catch (const Failure& failure) {
@@ -214,6 +212,22 @@ std::optional<Candidate> newest(const std::vector<Candidate>& candidates,
 void drop_repeated(std::vector<std::string>& texts) {
   std::set<std::string> seen;
   std::erase_if(texts, [&](const std::string& text) { return !seen.insert(text).second; });
+}
+
+Candidate meant(const std::vector<Candidate>& candidates, const Options& options, Report& report) {
+  if (!options.session.empty()) {
+    const std::vector<Candidate> found = matching(candidates, options.session);
+    if (found.size() > 1) ambiguous(found, options.session);
+    if (found.empty()) nothing_found(options, report);
+    return found.front();
+  }
+  const auto running = std::find_if(candidates.begin(), candidates.end(), is_running);
+  if (options.file.empty() && running != candidates.end()) return *running;
+  if (candidates.size() == 1 && !candidates.front().conversation.subagent)
+    return candidates.front();
+  if (const std::optional<Candidate> found = newest(candidates, options.read, report))
+    return *found;
+  nothing_found(options, report);
 }
 
 }  // namespace
@@ -232,8 +246,7 @@ std::vector<Candidate> find_candidates(const Options& options, Report& report) {
   if (options.file.empty()) drop_copies(found, options.read);
   for (Candidate& candidate : found) {
     std::string& title = candidate.conversation.title;
-    if (options.redact) title = redacted(title);
-    make_printable(title);
+    title = printable(options.redact ? redacted(title) : title);
   }
   // where there is no time, what was written last is taken for the newest
   std::reverse(found.begin(), found.end());
@@ -256,19 +269,10 @@ std::optional<std::string> first_question(const Candidate& candidate, const Read
 }
 
 Candidate choose(const std::vector<Candidate>& candidates, const Options& options, Report& report) {
-  if (!options.session.empty()) {
-    const std::vector<Candidate> found = matching(candidates, options.session);
-    if (found.size() > 1) ambiguous(found, options.session);
-    if (found.empty()) nothing_found(options, report);
-    return found.front();
-  }
-  const auto running = std::find_if(candidates.begin(), candidates.end(), is_running);
-  if (options.file.empty() && running != candidates.end()) return *running;
-  if (candidates.size() == 1 && !candidates.front().conversation.subagent)
-    return candidates.front();
-  if (const std::optional<Candidate> found = newest(candidates, options.read, report))
-    return *found;
-  nothing_found(options, report);
+  Candidate found = meant(candidates, options, report);
+  // a hook runs at the end of every session, also of one that was only left again
+  if (options.hook && holds_only_commands(found, options.read)) nothing_found(options, report);
+  return found;
 }
 
 std::string list_text(const std::vector<Candidate>& candidates, const Options& options,

@@ -17,7 +17,8 @@ struct Candidate {
 /// in the report.
 std::vector<Candidate> find_candidates(const Options& options, Report& report);
 
-/// The one that is meant: by the beginning of its id, or the newest in which something was asked.
+/// The one that is meant: by the beginning of its id, or the newest in which something was asked;
+/// for a hook, none in which there are only commands such as /exit.
 /// Failure: usage if several ids begin so, nothing_found if none is left, unreadable if none is
 /// left but something was damaged.
 Candidate choose(const std::vector<Candidate>& candidates, const Options& options, Report& report);

@@ -1,6 +1,7 @@
 // dialogue-save: the command line and the exit status, which report.hpp names.
 #include "hook.hpp"
 #include "options.hpp"
+#include "output_file.hpp"
 #include "save.hpp"
 #include "terminal.hpp"
 
@@ -73,5 +74,6 @@ int main(int argc, char** argv) {
   std::signal(SIGXFSZ, SIG_IGN);
   // and so is a pipe that no one reads: what is told on standard error must not stop the saving
   std::signal(SIGPIPE, SIG_IGN);
+  dialogue::OutputFile::remove_on_signals();
   return run(options);
 }

@@ -8,6 +8,8 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <climits>
+#include <csignal>
 #include <cstdio>
 #include <cstring>
 
@@ -29,25 +31,51 @@ int rename_new(const fs::path& from, const fs::path& to) {
   return 0;
 }
 
+/// The temporary files, where a signal finds them: at most a conversation and its .json.
+char temporaries[2][PATH_MAX];
+
+/// Puts `path` in the place of `old`; "" is a free place.
+void note(const char* old, const char* path) {
+  for (auto& place : temporaries) {
+    if (std::strcmp(place, old) == 0) return void(std::strncpy(place, path, PATH_MAX - 1));
+  }
+}
+
+void remove_temporaries(int signal) {
+  for (const auto& path : temporaries) ::unlink(path);
+  std::signal(signal, SIG_DFL);
+  std::raise(signal);
+}
+
 }  // namespace
+
+void OutputFile::remove_on_signals() {
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) {
+    // nohup and shells have some of them ignored
+    if (std::signal(signal, remove_temporaries) == SIG_IGN) std::signal(signal, SIG_IGN);
+  }
+}
 
 OutputFile::OutputFile() : file_(STDOUT_FILENO) {}
 
 OutputFile::OutputFile(const fs::path& folder) {
   std::error_code error;
-  fs::create_directories(folder, error);  // what went wrong shows when the file is opened
+  fs::create_directories(folder, error);
   for (int attempt = 0; attempt < 100 && file_ < 0; ++attempt) {
     temporary_ = folder / fmt::format(".dialogue-save.{}.{}.tmp", ::getpid(), attempt);
     file_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
     if (file_ < 0 && errno != EEXIST) break;
   }
+  if (error) errno = error.value();  // it says more than that the folder is not there
   if (file_ < 0) fail("cannot create a file there");
+  note("", temporary_.c_str());
 }
 
 OutputFile::~OutputFile() {
   if (temporary_.empty()) return;
   ::close(file_);
   ::unlink(temporary_.c_str());
+  note(temporary_.c_str(), "");
 }
 
 void OutputFile::fail(const char* what) const {
@@ -89,6 +117,7 @@ bool OutputFile::publish(const fs::path& name) {
   errno = code;
   if (code != 0) fail("cannot give the file its name");
   ::close(file_);
+  note(temporary_.c_str(), "");
   temporary_.clear();
   return true;
 }

@@ -19,6 +19,9 @@ class OutputFile {
   OutputFile(const OutputFile&) = delete;
   OutputFile& operator=(const OutputFile&) = delete;
 
+  /// From now on Ctrl-C and its like end the program as ever, but leave no temporary file.
+  static void remove_on_signals();
+
   void write(std::string_view bytes);
   /// Waits until everything is on the disk; to be called before the file gets its name.
   void settle();

@@ -131,9 +131,16 @@ std::size_t write_all(const Candidate& candidate, const Options& options, RoundW
 }
 
 void check(const Options& options) {
-  if (!options.json || options.list || options.output.empty()) return;
+  if (options.list || options.output.empty()) return;
+  const bool to_output = options.output == "-";
+  std::error_code error;
+  if (!to_output && (options.output.back() == '/' || fs::is_directory(options.output, error))) {
+    throw Failure(Exit::usage,
+                  fmt::format("[write] -o names a file; got the folder {}; use --out-dir for it",
+                              printable(options.output)));
+  }
   const bool same = fs::path(options.output).replace_extension(".json") == options.output;
-  if (options.output != "-" && !same) return;
+  if (!options.json || (!to_output && !same)) return;
   throw Failure(
       Exit::usage,
       fmt::format(

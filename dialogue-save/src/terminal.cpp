@@ -28,12 +28,7 @@ std::string without_controls(std::string_view text, bool keep_newlines) {
 
 }  // namespace
 
-void make_printable(std::string& text) { text = without_controls(text, false); }
-
-std::string printable(std::string text) {
-  make_printable(text);
-  return text;
-}
+std::string printable(std::string_view text) { return without_controls(text, false); }
 
 void tell(std::string_view text) {
   std::fputs(without_controls("dialogue-save: " + std::string(text) + "\n", true).c_str(), stderr);

@@ -8,8 +8,7 @@ namespace dialogue {
 
 /// Titles, ids and paths come from files: a control character in one must not reach the terminal.
 /// Each becomes a space.
-void make_printable(std::string& text);
-std::string printable(std::string text);
+std::string printable(std::string_view text);
 
 /// One line or more on standard error, made printable but for its newlines. Whether anyone can read
 /// it never matters: nothing fails.

@@ -18,8 +18,9 @@ TEST_F(Refuses, WrongCommandLines) {
   for (const char* options :
        {"--from nothing", "--branches some", "--unknown", "s.jsonl --workspace .",
         "s.jsonl -o x.md --out-dir y", "s.jsonl --time noon", "s.jsonl --json -o -",
-        "s.jsonl --json -o new/x.json", "--workspace ''",
-        "--workspace=", "s.jsonl --time '2025-13-01 00:00:00'"}) {
+        "s.jsonl --json -o new/x.json", "--workspace ''", "--workspace=", "''", "--session ''",
+        "s.jsonl -o ''", "s.jsonl --out-dir ''", "s.jsonl -o .", "s.jsonl -o new/",
+        "s.jsonl --time '2025-13-01 00:00:00'"}) {
     EXPECT_EQ(shell(std::string("$tool ") + options).status, 2) << options;
   }
   write_file("m.jsonl", messages_jsonl({ask("q")}));
@@ -69,6 +70,10 @@ TEST_F(Refuses, FilesThatAreNoConversation) {
        "GitHub Copilot CLI"},
       {R"({"version":3,"requesterUsername":"me","responderUsername":"GitHub Copilot","requests":[]})",
        "GitHub Copilot in VS Code"},
+      {R"({"kind":0,"v":{"requesterUsername":"me","responderUsername":"GitHub Copilot"}})",
+       "GitHub Copilot in VS Code"},
+      {R"([{"sessionId":"s","messageId":0,"type":"user","message":"q"}])", "Gemini CLI"},
+      {R"({"sessionId":"s","projectHash":"h","messages":[]})", "Gemini CLI"},
       {R"({"sessionId":"s","title":"t","workspaceDirectory":"/p","history":[]})", "Continue"},
       {R"({"uuid":"u","parentUuid":null,"type":"user","message":{"role":"user","parts":[{"text":"q"}]}})",
        "Qwen Code"},
@@ -193,6 +198,10 @@ TEST_F(Refuses, AReadOnlyFolder) {
   EXPECT_THAT(run.err, AllOf(HasSubstr("[write] cannot create a file there"), HasSubstr("fixed"),
                              HasSubstr("Permission denied")));
   expect_nothing_left("fixed");
+  // in such a folder the one for conversations cannot be made
+  const Result here = shell("cd fixed && " + bound_by_permissions + "$tool ../s.jsonl");
+  EXPECT_EQ(here.status, 4);
+  EXPECT_THAT(here.err, AllOf(HasSubstr("fixed/cc_dialogue"), HasSubstr("Permission denied")));
 }
 
 TEST_F(Refuses, AFullDisk) {

@@ -30,36 +30,72 @@ TEST_F(Save, TwoRunsInOneSecondGiveTwoFiles) {
     EXPECT_EQ(contents(file), contents("cc_dialogue/cc_20251016_184038.md"));
 }
 
-TEST_F(Save, AKillInTheMiddleLeavesNoPartOfAConversation) {
-  Turns turns;
-  for (int i = 0; i < 3000; ++i)
-    turns.insert(turns.end(), {ask("q"), reply(std::string(10'000, 'a'))});
-  write_file("large.jsonl", messages_jsonl(turns));
-  bool in_the_middle = false;
-  for (int attempt = 0; attempt < 20 && !in_the_middle; ++attempt) {
-    fs::remove_all("out");
-    const pid_t child = ::fork();
-    if (child == 0) {
-      ::execl(DIALOGUE_SAVE_PROGRAM, "dialogue-save", "large.jsonl", "--out-dir", "out", nullptr);
-      ::_exit(127);
-    }
-    std::error_code error;
-    const auto has_begun = [&] {
-      for (const auto& entry : fs::directory_iterator("out", error)) {
-        if (fs::file_size(entry, error) > 0) return true;
-      }
-      return false;
-    };
-    while (!has_begun() && ::waitpid(child, nullptr, WNOHANG) == 0) {
-    }
-    ::kill(child, SIGKILL);
-    ::waitpid(child, nullptr, 0);
-    in_the_middle = saved_in("out").empty() && !fs::is_empty("out");
+/// Runs the program until it writes to the folder "out", and sends it a signal. Whether that ended
+/// it, before it was done.
+bool ended_while_it_wrote(int signal) {
+  fs::remove_all("out");
+  const pid_t child = ::fork();
+  if (child == 0) {
+    std::signal(signal, SIG_DFL);  // whoever runs the tests may have it ignored
+    ::execl(DIALOGUE_SAVE_PROGRAM, "dialogue-save", "large.jsonl", "--json", "--out-dir", "out",
+            nullptr);
+    ::_exit(127);
   }
-  EXPECT_TRUE(in_the_middle) << "the program was never caught while it wrote";
+  std::error_code error;
+  const auto has_begun = [&] {
+    for (const auto& entry : fs::directory_iterator("out", error)) {
+      if (fs::file_size(entry, error) > 0) return true;
+    }
+    return false;
+  };
+  int status = 0;
+  while (!has_begun()) {
+    if (::waitpid(child, &status, WNOHANG) != 0) return false;
+  }
+  ::kill(child, signal);
+  ::waitpid(child, &status, 0);
+  return WIFSIGNALED(status) && WTERMSIG(status) == signal && saved_in("out").empty();
+}
+
+class Interrupted : public Save {
+ protected:
+  Interrupted() {
+    Turns turns;
+    for (int i = 0; i < 3000; ++i)
+      turns.insert(turns.end(), {ask("q"), reply(std::string(10'000, 'a'))});
+    write_file("large.jsonl", messages_jsonl(turns));
+  }
+  /// Tries until the program is caught while it writes.
+  static void end_by(int signal) {
+    for (int attempt = 0; attempt < 20; ++attempt) {
+      if (ended_while_it_wrote(signal)) return;
+    }
+    ADD_FAILURE() << "the program was never caught while it wrote";
+  }
+};
+
+TEST_F(Interrupted, AKillInTheMiddleLeavesNoPartOfAConversation) {
+  end_by(SIGKILL);
+  EXPECT_FALSE(fs::is_empty("out"));  // nothing can remove the temporary files then
   EXPECT_EQ(shell("$tool large.jsonl --out-dir out").status, 0);
   ASSERT_EQ(saved_in("out").size(), 1u);
   EXPECT_GT(fs::file_size(saved_in("out")[0]), 30'000'000u);
+}
+
+TEST_F(Interrupted, WhatCanBeCaughtLeavesNothing) {
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) {
+    end_by(signal);
+    expect_nothing_left("out");
+  }
+}
+
+TEST_F(Interrupted, WhatIsIgnoredStaysIgnored) {
+  EXPECT_EQ(shell("trap '' HUP; $tool large.jsonl --out-dir out & program=$!;"
+                  "while [ -z \"$(ls -A out 2>/dev/null)\" ]; do :; done; kill -HUP $program; wait "
+                  "$program")
+                .status,
+            0);
+  EXPECT_EQ(saved_in("out").size(), 1u);
 }
 
 TEST_F(Save, AFileThatIsNamedIsNeverOverwritten) {
@@ -181,10 +217,12 @@ TEST_F(Save, AHookOfAnEmptySessionIsNoError) {
       R"({"type":"file-history-snapshot","messageId":"m","snapshot":{},"isSnapshotUpdate":false})"
       "\n");
   write_file("nothing.jsonl", "");
+  write_file("exit.jsonl", claude_jsonl({ask("<command-name>/exit</command-name>")}));
   for (const Json& json : {Json{{"conversation_id", "none"}, {"workspace_roots", {here}}},
                            Json{{"session_id", "none"}, {"cwd", here}},
                            Json{{"transcript_path", here + "/never-written.jsonl"}, {"cwd", here}},
                            Json{{"transcript_path", here + "/mode.jsonl"}, {"cwd", here}},
+                           Json{{"transcript_path", here + "/exit.jsonl"}, {"cwd", here}},
                            Json{{"transcript_path", here + "/snapshot.jsonl"}, {"cwd", here}},
                            Json{{"transcript_path", here + "/nothing.jsonl"}, {"cwd", here}}}) {
     write_file("hook.json", json.dump());
